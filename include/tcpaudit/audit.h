@@ -1,0 +1,108 @@
+/* audit.h - the engine: frames in, connections and findings out.
+ *
+ * An engine shares nothing with another one and keeps no clock: time is what the frames say, and what
+ * tcpaudit_advance() is told.  It does no input or output; all results go to the sink, on the caller's thread. */
+#ifndef TCPAUDIT_AUDIT_H
+#define TCPAUDIT_AUDIT_H
+
+#include <tcpaudit/check.h>
+#include <tcpaudit/connection.h>
+#include <tcpaudit/segment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum tcpaudit_checksum_mode { TCPAUDIT_CHECKSUM_AUTO, TCPAUDIT_CHECKSUM_STRICT, TCPAUDIT_CHECKSUM_OFF };
+
+/* Tunnels that are looked through. */
+enum {
+	TCPAUDIT_TUNNEL_IPIP = 0x01,   /* IPv4 in IPv4, IPv6 in IPv6, 4in6 */
+	TCPAUDIT_TUNNEL_6IN4 = 0x02,
+	TCPAUDIT_TUNNEL_GRE = 0x04,
+	TCPAUDIT_TUNNEL_VXLAN = 0x08,
+	TCPAUDIT_TUNNEL_GENEVE = 0x10,
+	TCPAUDIT_TUNNEL_GTPU = 0x20,
+	TCPAUDIT_TUNNEL_ALL = 0x3f,
+};
+
+struct tcpaudit_settings {
+	uint8_t hash_key[16];     /* of the keyed hash over socket pairs: random, secret */
+	uint64_t max_flows;       /* connections in memory at once; 0 none but memcap */
+	uint64_t memcap;          /* bytes of connection memory; 0 none */
+	int64_t idle_timeout;     /* ns without a frame until an open connection is given up */
+	int64_t msl;              /* ns; TIME-WAIT is presumed to last twice this */
+	uint32_t tunnels;         /* TCPAUDIT_TUNNEL_ bits */
+	uint8_t checksum;         /* enum tcpaudit_checksum_mode */
+	uint8_t vantage;          /* a bit 1 << end for each end at which the user says the capture was taken; 0 find out */
+	bool transitions;         /* compute routes */
+	uint64_t watch;           /* flow_id whose segments go to sink->segment; 0 none */
+	bool watch_all;           /* ... all segments of all connections (slow; tests) */
+	int8_t severity[TCPAUDIT_CHECK_WORDS * 64]; /* by row: -1 disabled, else severity + 1 to use instead; 0 as the catalogue says */
+};
+
+/* Fills in the defaults of report.md 1; the key is left zero. */
+void tcpaudit_settings_init(struct tcpaudit_settings *settings);
+
+/* Where results go.  Any function may be NULL. */
+struct tcpaudit_sink {
+	void *user;
+	/* A connection is settled, expired or evicted, or the capture ended.  Called once an incarnation. */
+	void (*connection_end)(void *user, const struct tcpaudit_connection *connection);
+	/* A finding of any severity.  Those of a connection come before its connection_end, except those that late
+	 * segments raise against a connection that was already reported. */
+	void (*finding)(void *user, const struct tcpaudit_finding *finding);
+	/* A watched segment and the states in which the ends can be after it. */
+	void (*segment)(void *user, uint64_t flow_id, const struct tcpaudit_segment *segment, unsigned from,
+	                const tcpaudit_state_set states[2]);
+};
+
+/* Cumulative counters. */
+struct tcpaudit_counters {
+	uint64_t frames;                               /* handed in */
+	uint64_t fate[TCPAUDIT_FATE_COUNT];            /* sums to `frames` */
+	uint64_t unusable[TCPAUDIT_UNUSABLE_COUNT];    /* part of fate[TCPAUDIT_FATE_TCP] */
+	uint64_t connections;                          /* incarnations begun */
+	uint64_t open;                                 /* of them, still in memory */
+	uint64_t by_kind[TCPAUDIT_KIND_COUNT];         /* reported */
+	uint64_t findings[TCPAUDIT_CHECK_WORDS * 64];  /* raised, by row */
+	uint64_t suppressed[TCPAUDIT_CHECK_WORDS * 64]; /* below `possible`, by row */
+	uint64_t evicted;
+	uint64_t tombstones_evicted;
+	uint64_t late;                                 /* segments that found only a tombstone */
+	uint64_t memory;                               /* bytes held now */
+	uint64_t time_backwards;                       /* frames stamped before their predecessor of the same source */
+	uint64_t time_held;                            /* frames more than an hour ahead, not believed at once */
+	int64_t first;                                 /* time of the first and of the newest frame, ns */
+	int64_t newest;
+};
+
+struct tcpaudit;
+
+/* NULL when out of memory.  Both arguments are copied. */
+struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink);
+
+/* Judges frames in the order given.  Any number; batches of 32 are best.  Frames whose fate is already known to the
+ * caller (rejected by its filter, no packet) are counted with tcpaudit_count instead. */
+void tcpaudit_frames(struct tcpaudit *engine, const struct tcpaudit_frame *frames, size_t count);
+
+/* Counts a frame that is not handed in. */
+void tcpaudit_count(struct tcpaudit *engine, enum tcpaudit_fate fate);
+
+/* Moves time on without a frame (live captures when nothing arrives), so that connections settle and expire. */
+void tcpaudit_advance(struct tcpaudit *engine, int64_t now);
+
+/* The capture has ended: reports every connection that is left. */
+void tcpaudit_finish(struct tcpaudit *engine);
+
+void tcpaudit_counters(const struct tcpaudit *engine, struct tcpaudit_counters *counters);
+
+/* Accepts NULL.  Reports nothing. */
+void tcpaudit_free(struct tcpaudit *engine);
+
+const char *tcpaudit_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

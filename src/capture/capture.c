@@ -1,0 +1,280 @@
+/* capture.c - one capture out of several inputs.
+ *
+ * A single file goes straight through.  Several files are merged by the time of each one's next frame and never reordered
+ * inside, so that a file keeps the order in which it was written.  Here every frame gets its ordinal, and frames of files
+ * meet the user's filter.  The order of live interfaces is live.c's. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "source.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BUFFER = 1 << 20,   /* of a file that is read alone or with few others */
+	BUFFER_FEW = 8,     /* so many; beyond, each gets FILE_BUFFER_LEAST */
+	INPUTS_MOST = 65535 /* frames number them in 16 bits */
+};
+
+/* Frames of one file that wait for their turn. */
+struct lookahead {
+	struct file *file;
+	struct capture_batch batch;
+	size_t next;
+	bool ended;
+};
+
+struct capture {
+	struct live *live;
+	struct lookahead *files;
+	size_t count;
+	struct capture_input *inputs;
+	struct filter *filter; /* files only: live it is the kernel's */
+	uint64_t ordinal;
+	bool stopped;
+};
+
+bool source_error(char **error, const char *format, ...)
+{
+	if (!error)
+		return false;
+	va_list arguments, again;
+	va_start(arguments, format);
+	va_copy(again, arguments);
+	int length = vsnprintf(NULL, 0, format, arguments);
+	*error = length < 0 ? NULL : malloc((size_t)length + 1);
+	if (*error)
+		vsnprintf(*error, (size_t)length + 1, format, again);
+	va_end(again);
+	va_end(arguments);
+	return false;
+}
+
+void source_linktype(struct capture_input *input, uint16_t linktype)
+{
+	for (size_t i = 0; i < input->linktypes; i++)
+		if (input->linktype[i] == linktype)
+			return;
+	if (input->linktypes < sizeof input->linktype / sizeof input->linktype[0])
+		input->linktype[input->linktypes++] = linktype;
+}
+
+/* Linux cooked captures say which packets the host itself sent: packet type 4. */
+static bool cooked_outbound(const struct tcpaudit_frame *frame)
+{
+	if (frame->linktype == 113) /* LINUX_SLL */
+		return frame->caplen >= 2 && frame->data[0] == 0 && frame->data[1] == 4;
+	if (frame->linktype == 276) /* LINUX_SLL2 */
+		return frame->caplen >= 11 && frame->data[10] == 4;
+	return false;
+}
+
+static void complete(struct capture *capture, struct capture_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		batch->frame[i].ordinal = ++capture->ordinal;
+		if (cooked_outbound(&batch->frame[i]))
+			batch->frame[i].flags |= TCPAUDIT_FRAME_OUTBOUND;
+	}
+}
+
+static const uint8_t fate_of_verdict[] = {
+	[FILTER_REJECTS] = TCPAUDIT_FATE_FILTER,
+	[FILTER_MATCHES] = TCPAUDIT_FATE_TCP,
+	/* What the filter cannot look into, was not looked into: that must not pass for "the user did not want it". */
+	[FILTER_CANNOT] = TCPAUDIT_FATE_LINKTYPE,
+};
+
+static void filter_batch(struct filter *filter, struct capture_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct tcpaudit_frame *frame = &batch->frame[i];
+		if (batch->fate[i] != TCPAUDIT_FATE_TCP)
+			continue;
+		batch->fate[i] =
+			fate_of_verdict[filter_match(filter, frame->linktype, frame->data, frame->caplen, frame->wirelen)];
+	}
+}
+
+/* --- several files --- */
+
+/* Every file shows its next frame.  Only here may the frames of a batch handed out earlier become invalid.  false: a
+ * file has none yet (a slow pipe), so that nothing can be said about the order. */
+static bool look_ahead(struct capture *capture)
+{
+	bool all = true;
+	for (size_t i = 0; i < capture->count; i++) {
+		struct lookahead *file = &capture->files[i];
+		if (file->ended || file->next < file->batch.count)
+			continue;
+		file->next = 0;
+		file->ended = file_read(file->file, &file->batch) == SOURCE_END;
+		if (!file->ended && file->batch.count == 0)
+			all = false;
+	}
+	return all;
+}
+
+/* The file whose next frame is the oldest; the earlier named of two that are equal.  NULL: all are at their end. */
+static struct lookahead *oldest(struct capture *capture)
+{
+	struct lookahead *best = NULL;
+	for (size_t i = 0; i < capture->count; i++) {
+		struct lookahead *file = &capture->files[i];
+		if (file->next == file->batch.count)
+			continue;
+		if (!best || file->batch.frame[file->next].time < best->batch.frame[best->next].time)
+			best = file;
+	}
+	return best;
+}
+
+static enum capture_status merge(struct capture *capture, struct capture_batch *batch)
+{
+	batch->count = 0;
+	if (!look_ahead(capture))
+		return CAPTURE_MORE;
+	struct lookahead *file = oldest(capture);
+	if (!file)
+		return CAPTURE_END;
+	while (batch->count < CAPTURE_BATCH) {
+		batch->frame[batch->count] = file->batch.frame[file->next];
+		batch->fate[batch->count++] = file->batch.fate[file->next++];
+		/* Its next frame is not known yet, and reading it would free those of this batch. */
+		if (file->next == file->batch.count)
+			break;
+		file = oldest(capture);
+	}
+	return CAPTURE_MORE;
+}
+
+/* --- the interface --- */
+
+static struct capture *capture_new(size_t count, char **error)
+{
+	struct capture *capture = calloc(1, sizeof *capture);
+	if (!capture || count > INPUTS_MOST) {
+		source_error(error, capture ? "more than %d inputs" : "out of memory", INPUTS_MOST);
+		free(capture);
+		return NULL;
+	}
+	capture->count = count;
+	capture->inputs = calloc(count + 1, sizeof *capture->inputs);
+	if (!capture->inputs) {
+		source_error(error, "out of memory");
+		capture_close(capture);
+		return NULL;
+	}
+	return capture;
+}
+
+static bool open_one(struct capture *capture, size_t i, const char *path, char **error)
+{
+	struct capture_input *input = &capture->inputs[i];
+	input->path = path;
+	char *reason = NULL;
+	struct feed *feed = feed_open(path, &reason);
+	if (feed)
+		capture->files[i].file =
+			file_open(feed, input, (uint16_t)i, capture->count <= BUFFER_FEW ? BUFFER : FILE_BUFFER_LEAST, &reason);
+	if (!capture->files[i].file)
+		source_error(error, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path, reason ? reason : "out of memory");
+	free(reason);
+	return capture->files[i].file != NULL;
+}
+
+static bool open_filter(struct capture *capture, const char *expression, char **error)
+{
+	capture->filter = filter_new(expression, error);
+	if (!capture->filter)
+		return false;
+	for (size_t i = 0; i < capture->count; i++)
+		if (capture->inputs[i].linktypes > 0 && !filter_require(capture->filter, capture->inputs[i].linktype[0], error))
+			return false;
+	return true;
+}
+
+struct capture *capture_open_files(const char *const *paths, size_t count, const struct capture_options *options, char **error)
+{
+	struct capture *capture = capture_new(count, error);
+	if (!capture)
+		return NULL;
+	capture->files = calloc(count + 1, sizeof *capture->files);
+	bool good = capture->files || source_error(error, "out of memory");
+	for (size_t i = 0; good && i < count; i++)
+		good = open_one(capture, i, paths[i], error);
+	if (good && options && options->filter && options->filter[0] != '\0')
+		good = open_filter(capture, options->filter, error);
+	if (good)
+		return capture;
+	capture_close(capture);
+	return NULL;
+}
+
+struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options, char **error)
+{
+	static const struct capture_options defaults;
+	struct capture *capture = capture_new(count, error);
+	if (!capture)
+		return NULL;
+	capture->live = live_open(names, count, options ? options : &defaults, capture->inputs, error);
+	if (capture->live)
+		return capture;
+	capture_close(capture);
+	return NULL;
+}
+
+enum capture_status capture_read(struct capture *capture, struct capture_batch *batch)
+{
+	static const enum capture_status status_of[] = {
+		[SOURCE_MORE] = CAPTURE_MORE, [SOURCE_END] = CAPTURE_END, [SOURCE_GONE] = CAPTURE_GONE};
+	enum capture_status status = CAPTURE_END;
+	batch->count = 0;
+	if (capture->live)
+		status = status_of[live_read(capture->live, batch)];
+	else if (!capture->stopped)
+		status = capture->count == 1 ? status_of[file_read(capture->files[0].file, batch)] : merge(capture, batch);
+	complete(capture, batch);
+	if (capture->filter)
+		filter_batch(capture->filter, batch);
+	return status;
+}
+
+void capture_stop(struct capture *capture, bool discard)
+{
+	capture->stopped = true;
+	if (capture->live)
+		live_stop(capture->live, discard);
+}
+
+const struct capture_input *capture_inputs(const struct capture *capture, size_t *count)
+{
+	*count = capture->count;
+	return capture->inputs;
+}
+
+void capture_kernel_counters(struct capture *capture, struct capture_kernel *kernel)
+{
+	*kernel = (struct capture_kernel){0};
+	if (capture->live)
+		live_kernel(capture->live, kernel);
+}
+
+void capture_close(struct capture *capture)
+{
+	if (!capture)
+		return;
+	for (size_t i = 0; capture->files && i < capture->count; i++)
+		file_close(capture->files[i].file);
+	live_close(capture->live);
+	filter_free(capture->filter);
+	for (size_t i = 0; capture->inputs && i < capture->count; i++)
+		free(capture->inputs[i].error);
+	free(capture->files);
+	free(capture->inputs);
+	free(capture);
+}

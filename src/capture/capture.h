@@ -1,0 +1,82 @@
+/* capture.h - where frames come from: one interface over capture files and live interfaces. */
+#ifndef CAPTURE_H
+#define CAPTURE_H
+
+#include <tcpaudit/segment.h>
+
+#define CAPTURE_BATCH 32
+
+struct capture;
+
+/* Frames with what is already known of them: `fate` is TCPAUDIT_FATE_TCP for a frame to be analysed, otherwise the
+ * reason for which it only counts.  Borrowed until the next capture_read(). */
+struct capture_batch {
+	struct tcpaudit_frame frame[CAPTURE_BATCH];
+	uint8_t fate[CAPTURE_BATCH];
+	size_t count;
+};
+
+struct capture_options {
+	const char *filter;       /* BPF expression, NULL or "" for none */
+	uint32_t snaplen;         /* live; 0: everything */
+	uint64_t buffer;          /* live: bytes of ring for each interface; 0: 64 MiB */
+	bool promiscuous;         /* live */
+};
+
+/* What is known of one input, file or interface.  Grows while it is read. */
+struct capture_input {
+	const char *path;         /* as the user wrote it; "-" standard input */
+	const char *format;       /* "pcap", "pcapng", with " gzip" or " zstd" behind it; "interface" */
+	bool live;
+	uint64_t packets;         /* frames handed out */
+	uint64_t bytes;           /* of the file, read (compressed inputs: after decompression) */
+	uint64_t size;            /* of the file on disk, 0 unknown (pipes) */
+	uint64_t position;        /* how much of `size` has been consumed: progress */
+	uint64_t bytes_unread;    /* behind the damage, as far as known */
+	uint64_t damage_offset;   /* where the damage begins; valid with error */
+	char *error;              /* what is damaged, or NULL; owned by the capture */
+	uint8_t time_digits;      /* digits after the second: 0 to 9 */
+	uint32_t snaplen;         /* the largest that its interfaces name */
+	uint16_t linktype[8];     /* LINKTYPE_ values that occurred */
+	uint8_t linktypes;        /* how many of them are filled in */
+	uint64_t recorded_drops;  /* that the file itself tells of (pcapng statistics and drop counts) */
+	uint64_t odd;             /* records with caplen above length or snaplen, or an impossible time */
+};
+
+/* Counters of the kernel, summed over live interfaces; all zero for files. */
+struct capture_kernel {
+	uint64_t received;          /* passed the filter: handed out, plus dropped */
+	uint64_t dropped;           /* no room in the ring */
+	uint64_t interface_dropped; /* by the interface or its driver */
+};
+
+enum capture_status {
+	CAPTURE_MORE, /* call again; the batch may be empty (live: nothing within 100 ms, or a signal) */
+	CAPTURE_END,  /* all inputs are at their end, or drained after capture_stop() */
+	CAPTURE_GONE, /* an interface went away: what it had was handed out */
+};
+
+/* Opens all files before anything is read, as one capture in order of each one's next frame.  NULL and *error (caller
+ * frees) if one cannot be opened or the filter does not compile. */
+struct capture *capture_open_files(const char *const *paths, size_t count, const struct capture_options *options, char **error);
+
+/* The same for interfaces. */
+struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options, char **error);
+
+/* Fills the batch, in time order. */
+enum capture_status capture_read(struct capture *capture, struct capture_batch *batch);
+
+/* Live: lets nothing more in; what the ring still holds is handed out by further capture_read() calls until CAPTURE_END.
+ * With `discard` those frames get the fate AFTER_STOP.  Files: ends at once; the rest is not read. */
+void capture_stop(struct capture *capture, bool discard);
+
+const struct capture_input *capture_inputs(const struct capture *capture, size_t *count);
+void capture_kernel_counters(struct capture *capture, struct capture_kernel *kernel);
+
+/* Accepts NULL. */
+void capture_close(struct capture *capture);
+
+/* Prints the interfaces (-D), one a line: name and description.  false and *error if they cannot be listed. */
+bool capture_list_interfaces(char **text, char **error);
+
+#endif

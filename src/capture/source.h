@@ -1,0 +1,100 @@
+/* source.h - inside src/capture: the pieces from which capture.c makes one capture.
+ *
+ *   feed    the bytes of one file in order, decompressed (inflate.c)
+ *   file    the frames of one capture file (file.c)
+ *   live    the frames of the live interfaces (live.c)
+ *   filter  a BPF expression, compiled for each link type that occurs (filter.c)
+ *
+ * Of these only filter is of use to others (scopes in rules). */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include "capture.h"
+
+/* *error, if wanted, becomes the formatted text; the caller frees it.  Returns false, for "return source_error(...)". */
+bool source_error(char **error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Notes that frames of this link type occur in the input. */
+void source_linktype(struct capture_input *input, uint16_t linktype);
+
+/* --- feed --- */
+
+struct feed;
+
+enum { FEED_AGAIN = -1, FEED_BROKEN = -2 };
+
+/* "-" is standard input.  Waits for the first bytes.  NULL and *error: a reason, without the path. */
+struct feed *feed_open(const char *path, char **error);
+/* The same over memory that outlives the feed. */
+struct feed *feed_open_memory(const uint8_t *data, size_t size, char **error);
+
+/* Bytes stored at `to`; 0 at the end; FEED_AGAIN after a signal or when a pipe had nothing for 100 ms; FEED_BROKEN when
+ * nothing more can be read, feed_broken() says why. */
+ptrdiff_t feed_read(struct feed *feed, uint8_t *to, size_t room);
+const char *feed_broken(const struct feed *feed);
+bool feed_interrupted(const struct feed *feed); /* was the last FEED_AGAIN due to a signal? */
+
+const char *feed_suffix(const struct feed *feed); /* "", " gzip", " zstd" */
+uint64_t feed_position(const struct feed *feed);  /* bytes taken from the file, before decompression */
+uint64_t feed_size(const struct feed *feed);      /* of the file now, 0 unknown */
+void feed_close(struct feed *feed);
+
+/* --- file --- */
+
+struct file;
+
+enum source_status {
+	SOURCE_MORE,
+	SOURCE_END,  /* with an empty batch only */
+	SOURCE_GONE, /* live: an interface went away; with an empty batch only */
+};
+
+/* Reads the file's header and, as far as they are buffered, the blocks before the first frame.  `index` becomes each
+ * frame's input and source; `buffer` is the size of its buffer, at least FILE_BUFFER_LEAST.  *error is without the path.
+ * Takes the feed, also when it fails. */
+#define FILE_BUFFER_LEAST ((size_t)512 << 10)
+struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t index, size_t buffer, char **error);
+
+/* Sets everything in the batch but ordinals.  The frames are borrowed until the next call for the same file. */
+enum source_status file_read(struct file *file, struct capture_batch *batch);
+void file_close(struct file *file);
+
+/* --- live --- */
+
+struct live;
+
+struct live *live_open(const char *const *names, size_t count, const struct capture_options *options,
+                       struct capture_input *inputs, char **error);
+enum source_status live_read(struct live *live, struct capture_batch *batch);
+void live_stop(struct live *live, bool discard);
+void live_kernel(struct live *live, struct capture_kernel *kernel);
+void live_close(struct live *live);
+
+/* --- filter --- */
+
+struct filter;
+
+enum filter_verdict {
+	FILTER_REJECTS,
+	FILTER_MATCHES,
+	FILTER_CANNOT, /* the expression makes no sense for this link type, or libpcap does not know it */
+};
+
+/* Compiles a BPF expression for Ethernet (if it has no meaning there, for other common link types): NULL and *error, with
+ * libpcap's words, when it is wrong for all of them.  An empty expression matches everything. */
+struct filter *filter_new(const char *expression, char **error);
+
+/* Compiles it for this link type.  false and *error if it is wrong for it, although libpcap knows the link type. */
+bool filter_require(struct filter *filter, uint16_t linktype, char **error);
+
+/* Compiles for new link types as they occur: one filter must not be shared by threads. */
+enum filter_verdict filter_match(struct filter *filter, uint16_t linktype, const uint8_t *data, uint32_t caplen, uint32_t wirelen);
+
+/* Accepts NULL. */
+void filter_free(struct filter *filter);
+
+/* LINKTYPE_ values, as in files, and libpcap's DLT_ values, where they differ. */
+int filter_dlt(uint16_t linktype);
+uint16_t filter_linktype(int dlt);
+
+#endif

@@ -1,0 +1,87 @@
+/* main.c - the program: reads the command line and does what it asks for. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/options.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+
+/* A file must never get the number of a standard stream that the caller closed. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* Takes and prints a document. */
+static int print(char *text)
+{
+	bool ok = text != NULL && fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+
+	free(text);
+	return ok ? REPORT_EXIT_OK : REPORT_EXIT_LOST;
+}
+
+static int print_interfaces(void)
+{
+	char *text = NULL, *error = NULL;
+
+	if (capture_list_interfaces(&text, &error))
+		return print(text);
+	fprintf(stderr, "tcpaudit: %s\n", error != NULL ? error : "out of memory");
+	free(error);
+	return REPORT_EXIT_USAGE;
+}
+
+static int act(struct options *options)
+{
+	switch ((enum options_action)options->action) {
+	case OPTIONS_RUN:
+		return session_run(options);
+	case OPTIONS_HELP:
+		return print(options_help());
+	case OPTIONS_VERSION:
+		return printf("tcpaudit %s\n", tcpaudit_version()) < 0 || fflush(stdout) != 0 ? REPORT_EXIT_LOST : REPORT_EXIT_OK;
+	case OPTIONS_LIST_CHECKS:
+		return print(options_check_list());
+	case OPTIONS_LIST_FIELDS:
+		return print(report_field_list());
+	case OPTIONS_SCHEMA:
+		return print(report_schema());
+	case OPTIONS_LIST_INTERFACES:
+		return print_interfaces();
+	}
+	return REPORT_EXIT_INTERNAL;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	char *error;
+	int status;
+
+	open_standard_streams();
+	setlocale(LC_CTYPE, ""); /* only to learn whether it is UTF-8; numbers stay as they are */
+	signals_install();
+	if (options_parse(&options, argc, argv, &error)) {
+		status = act(&options);
+	} else {
+		fprintf(stderr, "tcpaudit: %s\n", error != NULL ? error : "out of memory");
+		status = REPORT_EXIT_USAGE;
+	}
+	free(error);
+	options_fini(&options);
+	return status;
+}

@@ -1,0 +1,900 @@
+/* options.c - the command line: one table of options for getopt_long(), --help and the manual page's test.
+ *
+ * tcpdump's letters and tshark's long names.  An option of theirs that means nothing here is answered with what to do
+ * instead; one that belongs to a part that is not built yet is refused, never ignored. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "cli/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECOND INT64_C(1000000000)
+
+/* Options without a letter. */
+enum {
+	OPTION_WORKERS = 256,
+	OPTION_TUNNELS,
+	OPTION_RULES,
+	OPTION_CHECK_RULES,
+	OPTION_DUMP_RULES,
+	OPTION_DISABLE,
+	OPTION_SEVERITY,
+	OPTION_SET,
+	OPTION_MSL,
+	OPTION_VANTAGE,
+	OPTION_CHECKSUM,
+	OPTION_NO_DPI,
+	OPTION_IDLE_TIMEOUT,
+	OPTION_MAX_FLOWS,
+	OPTION_MEMCAP,
+	OPTION_FLOWS,
+	OPTION_TRANSITIONS,
+	OPTION_LADDER,
+	OPTION_MIN_SEVERITY,
+	OPTION_COLOR,
+	OPTION_PROGRESS,
+	OPTION_STATS_INTERVAL,
+	OPTION_SANDBOX,
+	OPTION_FAIL_ON,
+	OPTION_VERSION,
+	OPTION_LIST_CHECKS,
+	OPTION_EXPLAIN,
+	OPTION_LIST_FIELDS,
+	OPTION_SCHEMA,
+};
+
+/* What is known while the command line is read. */
+struct parse {
+	struct options *options;
+	const struct option_row *row;
+	const char *filter_word;      /* of -f */
+	const char *filter_file;      /* of -F */
+	const char *value;
+	char **error;
+};
+
+struct option_row {
+	int id;                       /* the letter, or OPTION_ */
+	const char *name;             /* NULL: only a letter */
+	const char *argument;         /* NULL: none */
+	const char *help;             /* NULL: accepted, but not shown */
+	bool (*take)(struct parse *parse);
+};
+
+/* Sets the error; always false. */
+static bool __attribute__((format(printf, 2, 3))) refuse(struct parse *parse, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	if (vasprintf(parse->error, format, list) < 0)
+		*parse->error = NULL;
+	va_end(list);
+	return false;
+}
+
+/* How the user wrote the option, for messages. */
+static const char *shown(const struct parse *parse)
+{
+	static const char letters[][3] = {"-a", "-c", "-B", "-s", "-T"};
+
+	for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+		if (parse->row->id == letters[i][1])
+			return letters[i];
+	return parse->row->name;
+}
+
+static bool bad_value(struct parse *parse, const char *wanted)
+{
+	const char *name = shown(parse);
+
+	return refuse(parse, "%s%s: '%s' is not %s", name[0] == '-' ? "" : "--", name, parse->value, wanted);
+}
+
+/* A whole number in *number, and what stands behind it in *rest. */
+static bool parse_number(const char *text, uint64_t *number, char **rest)
+{
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*number = strtoull(text, rest, 10);
+	return errno == 0 && *number <= INT64_MAX;
+}
+
+static bool take_number(struct parse *parse, uint64_t *number)
+{
+	char *rest;
+
+	return (parse_number(parse->value, number, &rest) && *rest == '\0') || bad_value(parse, "a whole number");
+}
+
+/* A size in bytes: 4096, 512K, 256M, 2G, also with a B or iB behind; a bare number counts in `unit`. */
+static bool take_size(struct parse *parse, uint64_t unit, uint64_t *size)
+{
+	static const char letters[] = "KMGT";
+	const char *letter;
+	char *rest;
+
+	if (!parse_number(parse->value, size, &rest))
+		return bad_value(parse, "a size like 512M");
+	if (*rest != '\0' && (letter = strchr(letters, toupper((unsigned char)*rest))) != NULL) {
+		unit = UINT64_C(1) << (10 * (letter - letters + 1));
+		rest++;
+		rest += *rest == 'i';
+		rest += *rest == 'B';
+	}
+	if (*rest != '\0' || *size > INT64_MAX / unit)
+		return bad_value(parse, "a size like 512M");
+	*size *= unit;
+	return true;
+}
+
+/* A time: 30, 30s, 1.5s, 250ms, 5m, 2h; a bare number counts seconds. */
+static bool take_duration(struct parse *parse, const char *text, int64_t *duration)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} unit[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
+	size_t digits = strspn(text, "0123456789.");
+	char *rest;
+	double number = strtod(text, &rest);
+
+	if (digits > 0 && rest == text + digits)
+		for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
+			if (strcmp(rest, unit[i].name) == 0 && number * unit[i].ns < 9e18) {
+				*duration = (int64_t)(number * unit[i].ns);
+				return true;
+			}
+	return bad_value(parse, "a time like 30s, 5m or 250ms");
+}
+
+/* One of the words, as its number. */
+static bool take_word(struct parse *parse, const char *text, const char *const *words, uint8_t *number)
+{
+	char wanted[128] = "one of";
+
+	for (uint8_t i = 0; words[i] != NULL; i++)
+		if (strcmp(text, words[i]) == 0) {
+			*number = i;
+			return true;
+		}
+	for (size_t i = 0; words[i] != NULL; i++)
+		snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " %s", words[i]);
+	return bad_value(parse, wanted);
+}
+
+static const char *const severity_words[] = {"info", "note", "warning", "error", NULL};
+static const char *const fail_words[] = {"info", "note", "warning", "error", "none", NULL};
+static const char *const flows_words[] = {"all", "flagged", "none", NULL};
+static const char *const color_words[] = {"auto", "always", "never", NULL};
+static const char *const checksum_words[] = {"auto", "strict", "off", NULL};
+static const char *const vantage_words[] = {"auto", "client", "server", "middle", NULL};
+
+static bool add_input(struct parse *parse, bool live)
+{
+	struct options *options = parse->options;
+	const char **inputs = realloc(options->inputs, (options->input_count + 1) * sizeof *inputs);
+
+	if (inputs == NULL)
+		return refuse(parse, "out of memory");
+	options->inputs = inputs;
+	if (options->input_count > 0 && options->live != live)
+		return refuse(parse, "-i and -r exclude each other: read files or interfaces, not both");
+	options->live = live;
+	options->inputs[options->input_count++] = parse->value;
+	return true;
+}
+
+static bool take_interface(struct parse *parse)
+{
+	return add_input(parse, true);
+}
+
+static bool take_file(struct parse *parse)
+{
+	return add_input(parse, false);
+}
+
+static bool take_list_interfaces(struct parse *parse)
+{
+	parse->options->action = OPTIONS_LIST_INTERFACES;
+	return true;
+}
+
+static bool take_filter(struct parse *parse)
+{
+	parse->filter_word = parse->value;
+	return true;
+}
+
+static bool take_filter_file(struct parse *parse)
+{
+	parse->filter_file = parse->value;
+	return true;
+}
+
+static bool take_snaplen(struct parse *parse)
+{
+	uint64_t number;
+
+	if (!take_number(parse, &number))
+		return false;
+	if (number > 262144)
+		return bad_value(parse, "between 0 and 262144");
+	parse->options->capture.snaplen = (uint32_t)number;
+	return true;
+}
+
+static bool take_buffer(struct parse *parse)
+{
+	return take_size(parse, 1024, &parse->options->capture.buffer);
+}
+
+static bool take_no_promiscuous(struct parse *parse)
+{
+	parse->options->capture.promiscuous = false;
+	return true;
+}
+
+static bool take_workers(struct parse *parse)
+{
+	uint64_t number;
+
+	if (!take_number(parse, &number))
+		return false;
+	return number == 1 || refuse(parse, "--workers %s: this version has one worker", parse->value);
+}
+
+static bool take_tunnels(struct parse *parse)
+{
+	static const struct {
+		const char *name;
+		uint32_t bits;
+	} tunnel[] = {{"all", TCPAUDIT_TUNNEL_ALL},   {"none", 0},
+	              {"ipip", TCPAUDIT_TUNNEL_IPIP}, {"6in4", TCPAUDIT_TUNNEL_6IN4},
+	              {"gre", TCPAUDIT_TUNNEL_GRE},   {"vxlan", TCPAUDIT_TUNNEL_VXLAN},
+	              {"geneve", TCPAUDIT_TUNNEL_GENEVE}, {"gtpu", TCPAUDIT_TUNNEL_GTPU}};
+	uint32_t bits = 0;
+
+	for (const char *word = parse->value; *word != '\0';) {
+		size_t length = strcspn(word, ","), i = 0, count = sizeof tunnel / sizeof *tunnel;
+
+		while (i < count && (strlen(tunnel[i].name) != length || strncmp(word, tunnel[i].name, length) != 0))
+			i++;
+		if (i == count)
+			return bad_value(parse, "all, none, or a list of ipip,6in4,gre,vxlan,geneve,gtpu");
+		bits |= tunnel[i].bits;
+		word += length + (word[length] == ',');
+	}
+	parse->options->settings.tunnels = bits;
+	return true;
+}
+
+static bool take_count(struct parse *parse)
+{
+	return take_number(parse, &parse->options->count) &&
+	       (parse->options->count > 0 || bad_value(parse, "a number above 0"));
+}
+
+static bool take_autostop(struct parse *parse)
+{
+	static const char prefix[] = "duration:";
+
+	if (strncmp(parse->value, prefix, strlen(prefix)) != 0)
+		return bad_value(parse, "duration:SECONDS");
+	return take_duration(parse, parse->value + strlen(prefix), &parse->options->duration) &&
+	       (parse->options->duration > 0 || bad_value(parse, "a time above 0"));
+}
+
+/* Sets the severity of all checks whose id matches the pattern. */
+static bool set_severity(struct parse *parse, const char *pattern, int8_t severity)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	bool some = false;
+
+	for (size_t i = 0; i < count; i++)
+		if (fnmatch(pattern, check[i].id, 0) == 0) {
+			parse->options->settings.severity[i] = severity;
+			some = true;
+		}
+	return some || refuse(parse, "--%s: there is no check '%s' (see --list-checks)", parse->row->name, pattern);
+}
+
+static bool take_disable(struct parse *parse)
+{
+	char *list = strdup(parse->value), *rest = list, *id;
+	bool ok = list != NULL || refuse(parse, "out of memory");
+
+	while (ok && (id = strsep(&rest, ",")) != NULL)
+		ok = set_severity(parse, id, -1);
+	free(list);
+	return ok;
+}
+
+static bool take_severity(struct parse *parse)
+{
+	const char *equals = strchr(parse->value, '=');
+	uint8_t severity;
+	char id[64];
+
+	if (equals == NULL || (size_t)(equals - parse->value) >= sizeof id)
+		return bad_value(parse, "ID=SEVERITY");
+	memcpy(id, parse->value, (size_t)(equals - parse->value));
+	id[equals - parse->value] = '\0';
+	return take_word(parse, equals + 1, severity_words, &severity) && set_severity(parse, id, (int8_t)(severity + 1));
+}
+
+static bool take_msl(struct parse *parse)
+{
+	return take_duration(parse, parse->value, &parse->options->settings.msl);
+}
+
+static bool take_vantage(struct parse *parse)
+{
+	static const uint8_t ends[] = {0, 1 << TCPAUDIT_CLIENT, 1 << TCPAUDIT_SERVER, 0};
+	uint8_t number;
+
+	if (!take_word(parse, parse->value, vantage_words, &number))
+		return false;
+	parse->options->settings.vantage = ends[number];
+	return true;
+}
+
+static bool take_checksum(struct parse *parse)
+{
+	return take_word(parse, parse->value, checksum_words, &parse->options->settings.checksum);
+}
+
+static bool take_idle_timeout(struct parse *parse)
+{
+	return take_duration(parse, parse->value, &parse->options->settings.idle_timeout);
+}
+
+static bool take_max_flows(struct parse *parse)
+{
+	return take_number(parse, &parse->options->settings.max_flows);
+}
+
+static bool take_memcap(struct parse *parse)
+{
+	return take_size(parse, 1, &parse->options->settings.memcap);
+}
+
+static bool take_format(struct parse *parse)
+{
+	static const struct report_format *const format[] = {&report_text, &report_jsonl, &report_json};
+
+	for (size_t i = 0; i < sizeof format / sizeof *format; i++)
+		if (strcmp(parse->value, format[i]->name) == 0) {
+			parse->options->format = format[i];
+			return true;
+		}
+	if (strcmp(parse->value, "fields") == 0)
+		return refuse(parse, "-T fields: use -T jsonl and pick fields with jq (see --list-fields)");
+	return bad_value(parse, "text, jsonl or json");
+}
+
+static bool take_output(struct parse *parse)
+{
+	parse->options->output = parse->value;
+	return true;
+}
+
+static bool take_flows(struct parse *parse)
+{
+	uint8_t number;
+
+	if (!take_word(parse, parse->value, flows_words, &number))
+		return false;
+	parse->options->report.flows = (enum report_flows)number;
+	return parse->options->flows_given = true;
+}
+
+static bool take_transitions(struct parse *parse)
+{
+	return parse->options->report.transitions = true;
+}
+
+static bool take_ladder(struct parse *parse)
+{
+	uint64_t *flow = &parse->options->report.ladder;
+
+	return take_number(parse, flow) && (*flow > 0 || bad_value(parse, "a flow_id"));
+}
+
+static bool take_min_severity(struct parse *parse)
+{
+	parse->options->severity_given = true;
+	return take_word(parse, parse->value, severity_words, &parse->options->report.min_severity);
+}
+
+static bool take_color(struct parse *parse)
+{
+	return take_word(parse, parse->value, color_words, &parse->options->color);
+}
+
+static bool take_progress(struct parse *parse)
+{
+	static const char *const words[] = {"auto", "never", NULL};
+	uint8_t number;
+
+	if (!take_word(parse, parse->value, words, &number))
+		return false;
+	parse->options->progress = number == 0 ? OPTIONS_AUTO : OPTIONS_NEVER;
+	return true;
+}
+
+static bool take_quiet(struct parse *parse)
+{
+	return parse->options->quiet = true;
+}
+
+static bool take_verbose(struct parse *parse)
+{
+	return parse->options->report.verbose = true;
+}
+
+static bool take_stats_interval(struct parse *parse)
+{
+	return take_duration(parse, parse->value, &parse->options->stats_interval);
+}
+
+static bool take_sandbox(struct parse *parse)
+{
+	return strcmp(parse->value, "off") == 0 || refuse(parse, "--sandbox %s: this version has no sandbox", parse->value);
+}
+
+static bool take_fail_on(struct parse *parse)
+{
+	return take_word(parse, parse->value, fail_words, &parse->options->report.fail_on);
+}
+
+/* An action instead of a run.  The first one that is asked for wins. */
+static bool act(struct parse *parse, enum options_action action)
+{
+	if (parse->options->action == OPTIONS_RUN)
+		parse->options->action = (uint8_t)action;
+	return true;
+}
+
+static bool take_help(struct parse *parse)
+{
+	return act(parse, OPTIONS_HELP);
+}
+
+static bool take_version(struct parse *parse)
+{
+	return act(parse, OPTIONS_VERSION);
+}
+
+static bool take_list_checks(struct parse *parse)
+{
+	return act(parse, OPTIONS_LIST_CHECKS);
+}
+
+static bool take_list_fields(struct parse *parse)
+{
+	return act(parse, OPTIONS_LIST_FIELDS);
+}
+
+static bool take_schema(struct parse *parse)
+{
+	return act(parse, OPTIONS_SCHEMA);
+}
+
+/* Accepted where it changes nothing. */
+static bool take_nothing(struct parse *parse)
+{
+	(void)parse;
+	return true;
+}
+
+static bool take_rules(struct parse *parse)
+{
+	return refuse(parse, "--%s: this version has no rule files; --disable, --severity and --msl adjust the built-in checks",
+	              parse->row->name);
+}
+
+static bool take_explain(struct parse *parse)
+{
+	return refuse(parse, "--explain: not in this version; --list-checks has each check's title and RFC paragraph");
+}
+
+static bool take_user(struct parse *parse)
+{
+	return refuse(parse, "-Z: not in this version; give the program cap_net_raw and run it as '%s'", parse->value);
+}
+
+/* A row without an id begins a group. */
+static const struct option_row table[] = {
+        {0, "Input", NULL, NULL, NULL},
+        {'i', "interface", "IF", "capture on an interface, or on any (repeatable)", take_interface},
+        {'r', "read-file", "FILE", "read a pcap or pcapng file, also gzip or zstd; - is standard input (repeatable)", take_file},
+        {'D', "list-interfaces", NULL, "list the interfaces and exit", take_list_interfaces},
+        {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_filter},
+        {'F', NULL, "FILE", "read the BPF expression from a file", take_filter_file},
+        {'s', "snapshot-length", "N", "capture N bytes of each packet (default: all)", take_snaplen},
+        {'B', "buffer-size", "KiB", "ring for each interface, also with K, M or G (default: 64M)", take_buffer},
+        {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous},
+        {OPTION_WORKERS, "workers", "N", "worker threads; this version has 1", take_workers},
+        {OPTION_TUNNELS, "tunnels", "LIST", "look into all, none, or ipip,6in4,gre,vxlan,geneve,gtpu (default: all)", take_tunnels},
+
+        {0, "Stop", NULL, NULL, NULL},
+        {'c', NULL, "COUNT", "after COUNT packets that passed the filter", take_count},
+        {'a', "autostop", "duration:T", "after this time, in seconds or like 5m", take_autostop},
+
+        {0, "Audit", NULL, NULL, NULL},
+        {OPTION_DISABLE, "disable", "ID", "leave a check out; also a list or a pattern like 'rst-*' (repeatable)", take_disable},
+        {OPTION_SEVERITY, "severity", "ID=SEV", "give a check another severity (repeatable)", take_severity},
+        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_msl},
+        {OPTION_VANTAGE, "vantage", "WHERE", "where the capture was taken: auto, client, server or middle", take_vantage},
+        {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_checksum},
+        {OPTION_NO_DPI, "no-dpi", NULL, "no application labels; this version has none", take_nothing},
+        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_idle_timeout},
+        {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_max_flows},
+        {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_memcap},
+
+        {0, "Output", NULL, NULL, NULL},
+        {'T', NULL, "FORMAT", "text, jsonl or json (default: text on a terminal, else jsonl)", take_format},
+        {'o', "output", "FILE", "write there; - is standard output", take_output},
+        {OPTION_FLOWS, "flows", "WHICH", "flow records: all, flagged or none (default: files all, interfaces flagged)", take_flows},
+        {OPTION_TRANSITIONS, "transitions", NULL, "each end's way through the state diagram, in flow records", take_transitions},
+        {OPTION_LADDER, "ladder", "FLOW", "draw one connection, by its flow_id", take_ladder},
+        {OPTION_MIN_SEVERITY, "min-severity", "SEV", "show findings from here: info, note, warning, error (default: JSON note, text warning)", take_min_severity},
+        {OPTION_COLOR, "color", "WHEN", "auto, always or never", take_color},
+        {OPTION_PROGRESS, "progress", "WHEN", "auto (on a terminal) or never", take_progress},
+        {'q', NULL, NULL, "no progress, no packet counters, no warnings on standard error", take_quiet},
+        {'v', NULL, NULL, "text: more examples and more connections", take_verbose},
+
+        {0, "Operate", NULL, NULL, NULL},
+        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces)", take_stats_interval},
+        {OPTION_SANDBOX, "sandbox", "off", "this version has no sandbox", take_sandbox},
+        {OPTION_FAIL_ON, "fail-on", "SEV", "exit status 1 if a finding is at least this: info, note, warning, error (default: none)", take_fail_on},
+
+        {0, "Help", NULL, NULL, NULL},
+        {'h', "help", NULL, "this text", take_help},
+        {OPTION_VERSION, "version", NULL, "the version", take_version},
+        {OPTION_LIST_CHECKS, "list-checks", NULL, "all checks with severity and title", take_list_checks},
+        {OPTION_LIST_FIELDS, "list-fields", NULL, "all fields of all records", take_list_fields},
+        {OPTION_SCHEMA, "schema", NULL, "the JSON Schema of all records", take_schema},
+
+        {0, NULL, NULL, NULL, NULL}, /* the rest is not shown */
+        {'n', NULL, NULL, NULL, take_nothing}, /* names are never resolved */
+        {'l', NULL, NULL, NULL, take_nothing}, /* lines are written as soon as nothing else is to do */
+        {OPTION_RULES, "rules", "FILE", NULL, take_rules},
+        {OPTION_CHECK_RULES, "check-rules", NULL, NULL, take_rules},
+        {OPTION_DUMP_RULES, "dump-rules", NULL, NULL, take_rules},
+        {OPTION_SET, "set", "KEY=VALUE", NULL, take_rules},
+        {OPTION_EXPLAIN, "explain", "ID", NULL, take_explain},
+        {'Z', NULL, "USER", NULL, take_user},
+};
+
+#define ROWS (sizeof table / sizeof *table)
+
+/* Options of tcpdump and tshark that have another answer here. */
+static const struct {
+	char letter;
+	const char *answer;
+} foreign[] = {
+        {'Y', "display filters are Wireshark's; use a BPF expression, or select records with jq"},
+        {'R', "display filters are Wireshark's; use a BPF expression, or select records with jq"},
+        {'w', "packets are not written; use tcpdump -w or dumpcap, then tcpaudit -r"},
+        {'z', "the text report is the statistics; see also --flows and --ladder"},
+        {'e', "fields are picked from JSON Lines with jq (see --list-fields)"},
+        {'E', "fields are picked from JSON Lines with jq (see --list-fields)"},
+        {'V', "single packets are not printed; --ladder FLOW draws a connection"},
+        {'O', "single packets are not printed; --ladder FLOW draws a connection"},
+        {'P', "single packets are not printed; --ladder FLOW draws a connection"},
+        {'x', "packet bytes are not printed; --ladder FLOW draws a connection"},
+        {'X', "packet bytes are not printed; --ladder FLOW draws a connection"},
+        {'A', "packet bytes are not printed; --ladder FLOW draws a connection"},
+        {'L', "link types are found out; 'meta' records name them"},
+        {'y', "link types are found out; 'meta' records name them"},
+        {'S', "JSON has raw sequence numbers, text relative ones"},
+        {'t', "times are RFC 3339 in UTC"},
+        {'u', "times are RFC 3339 in UTC"},
+        {'d', "expressions are not dumped; use tcpdump -d"},
+        {'C', "files are not rotated here; use logrotate and SIGHUP"},
+        {'G', "files are not rotated here; use logrotate and SIGHUP"},
+        {'W', "files are not rotated here; use logrotate and SIGHUP"},
+        {'b', "files are not rotated here; use logrotate and SIGHUP"},
+        {'N', "names are never resolved"},
+        {'I', "monitor mode is set with iw or airmon-ng"},
+        {'Q', "both directions are needed to judge a close"},
+        {'2', "one pass is enough"},
+};
+
+static bool unknown(struct parse *parse, const char *word)
+{
+	const char *hint = "see tcpaudit --help";
+
+	if (word[0] == '-' && word[1] == '-')
+		return refuse(parse, "unknown option %s (%s)", word, hint);
+	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+		if (foreign[i].letter == optopt)
+			return refuse(parse, "-%c: %s", optopt, foreign[i].answer);
+	return refuse(parse, "unknown option -%c (%s)", optopt, hint);
+}
+
+/* The table in getopt_long()'s form. */
+static void fill_getopt(char *letters, struct option *names)
+{
+	*letters++ = ':';
+	for (const struct option_row *row = table; row < table + ROWS; row++) {
+		if (row->id == 0)
+			continue;
+		if (row->id < 256) {
+			*letters++ = (char)row->id;
+			if (row->argument != NULL)
+				*letters++ = ':';
+		}
+		if (row->name != NULL)
+			*names++ = (struct option){row->name, row->argument != NULL, NULL, row->id};
+	}
+	*letters = '\0';
+	*names = (struct option){NULL, 0, NULL, 0};
+}
+
+static const struct option_row *find_row(int id)
+{
+	for (const struct option_row *row = table; row < table + ROWS; row++)
+		if (row->id == id && id != 0)
+			return row;
+	return NULL;
+}
+
+static bool read_words(struct parse *parse, int argc, char **argv)
+{
+	char letters[2 * ROWS + 2];
+	struct option names[ROWS + 1];
+	int id;
+
+	fill_getopt(letters, names);
+	opterr = 0;
+	optind = 0; /* glibc: begin anew, also with the order of the words */
+	while ((id = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+		if (id == ':')
+			return refuse(parse, "%s needs a value (see tcpaudit --help)", argv[optind - 1]);
+		if (id == '?')
+			return unknown(parse, argv[optind - 1]);
+		parse->row = find_row(id);
+		parse->value = optarg;
+		if (!parse->row->take(parse))
+			return false;
+	}
+	return true;
+}
+
+static bool join_words(struct parse *parse, char **words)
+{
+	size_t length = 0;
+
+	for (char **word = words; *word != NULL; word++)
+		length += strlen(*word) + 1;
+	if ((parse->options->filter = calloc(1, length + 1)) == NULL)
+		return refuse(parse, "out of memory");
+	for (char **word = words; *word != NULL; word++) {
+		if (word != words)
+			strcat(parse->options->filter, " ");
+		strcat(parse->options->filter, *word);
+	}
+	return true;
+}
+
+/* The expression of a file; a line that begins with # is a comment. */
+static bool read_filter_file(struct parse *parse)
+{
+	FILE *file = fopen(parse->filter_file, "re");
+	char *line = NULL, *filter = NULL;
+	size_t size = 0, length = 0;
+	FILE *text = file == NULL ? NULL : open_memstream(&filter, &length);
+
+	if (text == NULL) {
+		refuse(parse, "%s: %s", parse->filter_file, strerror(errno));
+		if (file != NULL)
+			fclose(file);
+		return false;
+	}
+	while (getline(&line, &size, file) > 0)
+		if (line[0] != '#') {
+			line[strcspn(line, "\r\n")] = '\0';
+			fprintf(text, "%s%s", ftell(text) > 0 ? " " : "", line);
+		}
+	free(line);
+	fclose(text);
+	fclose(file);
+	parse->options->filter = filter;
+	return true;
+}
+
+static bool find_filter(struct parse *parse, char **words)
+{
+	bool words_given = *words != NULL;
+
+	if (words_given + (parse->filter_word != NULL) + (parse->filter_file != NULL) > 1)
+		return refuse(parse, "more than one filter: -f, -F and the words '%s ...' exclude each other",
+		              words_given ? *words : parse->filter_word);
+	if (parse->filter_file != NULL)
+		return read_filter_file(parse);
+	if (parse->filter_word != NULL) {
+		parse->options->filter = strdup(parse->filter_word);
+		return parse->options->filter != NULL || refuse(parse, "out of memory");
+	}
+	return join_words(parse, words);
+}
+
+/* A quarter of the memory, at least 512 MiB. */
+static uint64_t default_memcap(void)
+{
+	const uint64_t least = UINT64_C(512) << 20;
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	uint64_t quarter = pages > 0 && size > 0 ? (uint64_t)pages / 4 * (uint64_t)size : 0;
+
+	return quarter > least ? quarter : least;
+}
+
+static void set_defaults(struct options *options)
+{
+	memset(options, 0, sizeof *options);
+	tcpaudit_settings_init(&options->settings);
+	options->settings.memcap = default_memcap();
+	options->capture.promiscuous = true;
+	options->report.fail_on = REPORT_NEVER;
+	options->report.min_severity = TCPAUDIT_NOTE;
+	options->report.settings = &options->settings;
+}
+
+/* What the options say together. */
+static bool settle(struct parse *parse)
+{
+	struct options *options = parse->options;
+
+	if (options->action != OPTIONS_RUN)
+		return true;
+	if (options->report.ladder != 0) {
+		if (options->format != NULL && options->format != &report_text)
+			return refuse(parse, "--ladder draws text: it does not go with -T %s", options->format->name);
+		options->format = &report_ladder;
+		options->settings.watch = options->report.ladder;
+	}
+	for (size_t i = 0; !options->live && i < options->input_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(options->inputs[i], "-") == 0 && strcmp(options->inputs[j], "-") == 0)
+				return refuse(parse, "standard input can be read only once");
+	if (options->input_count == 0 && isatty(STDIN_FILENO))
+		return refuse(parse, "no input: tcpaudit -r FILE reads a capture, tcpaudit -i INTERFACE captures (see tcpaudit --help)");
+	if (options->input_count == 0) { /* as in a pipe: tcpdump -w - | tcpaudit */
+		parse->value = "-";
+		if (!add_input(parse, false))
+			return false;
+	}
+	if (!options->flows_given)
+		options->report.flows = options->live ? REPORT_FLOWS_FLAGGED : REPORT_FLOWS_ALL;
+	options->settings.transitions = options->report.transitions;
+	options->capture.filter = options->filter;
+	options->report.filter = options->filter;
+	return true;
+}
+
+/* getopt_long() moves the words about. */
+static bool keep_args(struct parse *parse, int argc, char **argv)
+{
+	size_t count = argc > 0 ? (size_t)argc - 1 : 0;
+	const char **args = calloc(count + 1, sizeof *args);
+
+	if (args == NULL)
+		return refuse(parse, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		args[i] = argv[i + 1];
+	parse->options->args = args;
+	parse->options->report.args = args;
+	parse->options->report.arg_count = count;
+	return true;
+}
+
+bool options_parse(struct options *options, int argc, char **argv, char **error)
+{
+	struct parse parse = {.options = options, .error = error};
+
+	*error = NULL;
+	set_defaults(options);
+	return keep_args(&parse, argc, argv) && read_words(&parse, argc, argv) && find_filter(&parse, argv + optind) && settle(&parse);
+}
+
+void options_fini(struct options *options)
+{
+	free(options->inputs);
+	free(options->args);
+	free(options->filter);
+}
+
+#define HELP_COLUMN 32
+#define HELP_WIDTH 80
+
+/* Prints words from HELP_COLUMN on; the cursor is at `column`. */
+static void wrap(FILE *out, const char *text, size_t column)
+{
+	bool first = true;
+
+	while (*text != '\0') {
+		size_t length = strcspn(text, " ");
+
+		if (first || column + 1 + length > HELP_WIDTH) {
+			if (column >= HELP_COLUMN)
+				fputc('\n', out), column = 0;
+			column += (size_t)fprintf(out, "%*s", (int)(HELP_COLUMN - column), "");
+		} else {
+			column += (size_t)fprintf(out, " ");
+		}
+		column += (size_t)fprintf(out, "%.*s", (int)length, text);
+		text += length + strspn(text + length, " ");
+		first = false;
+	}
+	fputc('\n', out);
+}
+
+static void help_row(FILE *out, const struct option_row *row)
+{
+	size_t column = 0;
+
+	if (row->id < 256)
+		column += (size_t)fprintf(out, "  -%c%s", row->id, row->name == NULL ? "" : ",");
+	else
+		column += (size_t)fprintf(out, "     ");
+	if (row->name != NULL)
+		column += (size_t)fprintf(out, " --%s", row->name);
+	if (row->argument != NULL)
+		column += (size_t)fprintf(out, " %s", row->argument);
+	wrap(out, row->help, column);
+}
+
+char *options_help(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	fprintf(out, "tcpaudit %s - how TCP connections end, judged against RFC 9293\n\n"
+	             "tcpaudit [options] [-i IF ... | -r FILE ...] [BPF expression]\n",
+	        tcpaudit_version());
+	for (const struct option_row *row = table; row < table + ROWS; row++)
+		if (row->id != 0 && row->help != NULL)
+			help_row(out, row);
+		else if (row->id == 0 && row->name != NULL)
+			fprintf(out, "\n%s\n", row->name);
+	fprintf(out, "\nExit status: 0 done, 1 finding at or above --fail-on, 2 usage or start, 3 input\n"
+	             "damaged, 4 interface gone, 5 output lost, 6 internal failure.  See tcpaudit(1).\n");
+	fclose(out);
+	return text;
+}
+
+char *options_check_list(void)
+{
+	size_t count, size;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%-24s %-7s  %-6s  %s%s%s%s\n", check[i].id,
+		        tcpaudit_severity_name((enum tcpaudit_severity)check[i].severity),
+		        tcpaudit_normative_name((enum tcpaudit_normative)check[i].normative), check[i].title,
+		        check[i].rfc[0] == '\0' ? "" : " (", check[i].rfc, check[i].rfc[0] == '\0' ? "" : ")");
+	fclose(out);
+	return text;
+}

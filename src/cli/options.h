@@ -1,0 +1,50 @@
+/* options.h - the command line. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "report/report.h"
+
+enum options_action {
+	OPTIONS_RUN,
+	OPTIONS_HELP,
+	OPTIONS_VERSION,
+	OPTIONS_LIST_CHECKS,
+	OPTIONS_LIST_FIELDS,
+	OPTIONS_SCHEMA,
+	OPTIONS_LIST_INTERFACES,
+};
+
+enum options_choice { OPTIONS_AUTO, OPTIONS_ALWAYS, OPTIONS_NEVER };
+
+struct options {
+	uint8_t action;               /* enum options_action */
+	const char **inputs;          /* files or interfaces, `live` says which */
+	size_t input_count;
+	bool live;
+	const char **args;            /* the command line as it was written */
+	char *filter;                 /* never NULL after parsing */
+	struct capture_options capture;
+	uint64_t count;               /* -c: frames; 0 no limit */
+	int64_t duration;             /* -a duration: ns; 0 no limit */
+	int64_t stats_interval;       /* ns; 0 none */
+	const struct report_format *format; /* NULL: by where the output goes */
+	const char *output;           /* NULL standard output */
+	uint8_t color;                /* enum options_choice */
+	uint8_t progress;             /* AUTO or NEVER */
+	bool flows_given;
+	bool severity_given;
+	bool quiet;
+	struct report_options report; /* page is left alone; the rest is complete after parsing */
+	struct tcpaudit_settings settings;
+};
+
+/* false and *error (one line, caller frees) for a command line that cannot be carried out.  Words of argv are borrowed. */
+bool options_parse(struct options *options, int argc, char **argv, char **error);
+
+void options_fini(struct options *options);
+
+/* Documents; the caller frees.  NULL when out of memory. */
+char *options_help(void);
+char *options_check_list(void);
+
+#endif

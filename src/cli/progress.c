@@ -1,0 +1,52 @@
+/* progress.c - bytes, packets a second, findings and the time that is left. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "cli/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* "in 1 min 20 s", by how much of the files has been read; nothing for pipes and interfaces. */
+static void format_left(char *out, size_t room, const struct report_state *state, double elapsed)
+{
+	double size = 0, position = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < state->input_count; i++) {
+		if (state->inputs[i].size == 0)
+			return;
+		size += (double)state->inputs[i].size;
+		position += (double)state->inputs[i].position;
+	}
+	if (state->live || position <= 0 || size <= 0)
+		return;
+	double left = position < size ? elapsed * (size - position) / position : 0;
+	snprintf(out, room, "  %.0f %%  %.0f:%02.0f left", 100 * position / size, left / 60 - 0.5 < 0 ? 0 : left / 60 - 0.5,
+	         left - 60 * (double)(int64_t)(left / 60));
+}
+
+void progress_show(struct progress *progress, int64_t now, const struct report_state *state, uint64_t findings)
+{
+	double elapsed = (double)(now - progress->begun) / 1e9, bytes = 0;
+	char left[48];
+
+	if (!progress->on || elapsed <= 0)
+		return;
+	for (size_t i = 0; i < state->input_count; i++)
+		bytes += (double)state->inputs[i].bytes;
+	format_left(left, sizeof left, state, elapsed);
+	fprintf(stderr, "\r\033[K%.1f MB  %" PRIu64 " packets  %.0f packets/s  %" PRIu64 " findings%s", bytes / 1e6,
+	        state->counters->frames, (double)state->counters->frames / elapsed, findings, left);
+	if (state->live && state->kernel.dropped > 0)
+		fprintf(stderr, "  %" PRIu64 " dropped", state->kernel.dropped);
+	fflush(stderr);
+	progress->shown = true;
+}
+
+void progress_clear(struct progress *progress)
+{
+	if (progress->shown)
+		fputs("\r\033[K", stderr);
+	progress->shown = false;
+}

@@ -1,0 +1,381 @@
+/* session.c - one run: frames from the capture to the engine, findings from the engine to the report.
+ *
+ * A run ends with its input, by a signal, by -c or -a, or when nobody reads the output any more.  Then the capture is
+ * drained, so that every packet that the kernel counted is accounted for, and the report is completed. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "cli/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "report/output.h"
+
+#define SECOND INT64_C(1000000000)
+
+struct session {
+	struct options *options;
+	struct capture *capture;
+	struct tcpaudit *engine;
+	struct output *output;
+	struct report *report;
+	struct progress progress;
+	struct capture_input *inputs;  /* a copy: -c leaves frames that were handed out unread */
+	size_t input_count;
+	uint64_t *surplus;             /* such frames, by input */
+	struct tcpaudit_counters counters;
+	uint64_t passed;               /* frames that passed the filter */
+	bool stopping;
+	bool gone;
+	int64_t begun;                 /* monotonic ns, as the following */
+	int64_t tick;                  /* when to look at the clock's duties again */
+	int64_t next_stats;
+};
+
+static int64_t clock_ns(clockid_t id)
+{
+	struct timespec time;
+
+	clock_gettime(id, &time);
+	return (int64_t)time.tv_sec * SECOND + time.tv_nsec;
+}
+
+static int complain(const char *what)
+{
+	fprintf(stderr, "tcpaudit: %s\n", what != NULL ? what : "out of memory");
+	return REPORT_EXIT_USAGE;
+}
+
+/* How things stand now. */
+static struct report_state state_now(struct session *session)
+{
+	size_t count;
+	const struct capture_input *inputs = capture_inputs(session->capture, &count);
+	struct report_state state = {.live = session->options->live, .gone = session->gone};
+
+	memcpy(session->inputs, inputs, count * sizeof *inputs);
+	for (size_t i = 0; i < count; i++)
+		session->inputs[i].packets -= session->surplus[i];
+	tcpaudit_counters(session->engine, &session->counters);
+	capture_kernel_counters(session->capture, &state.kernel);
+	state.counters = &session->counters;
+	state.inputs = session->inputs;
+	state.input_count = count;
+	state.time = state.live ? clock_ns(CLOCK_REALTIME) : session->counters.newest;
+	return state;
+}
+
+/* With `discard`, what the kernel still holds is counted, not judged. */
+static void stop(struct session *session, bool discard)
+{
+	if (!session->stopping)
+		capture_stop(session->capture, discard);
+	session->stopping = true;
+}
+
+/* How many frames of the batch may be used before -c is reached. */
+static size_t allowed(struct session *session, const struct capture_batch *batch)
+{
+	uint64_t limit = session->options->count;
+	size_t i = 0;
+
+	if (limit == 0 || session->stopping)
+		return batch->count;
+	while (i < batch->count && session->passed < limit) {
+		session->passed += batch->fate[i] != TCPAUDIT_FATE_FILTER && batch->fate[i] != TCPAUDIT_FATE_NOT_PACKET;
+		i++;
+	}
+	return i;
+}
+
+/* Frames behind the last that -c allows: in a file they were not read, live the kernel has counted them. */
+static void leave(struct session *session, const struct capture_batch *batch, size_t from)
+{
+	for (size_t i = from; i < batch->count; i++)
+		if (session->options->live)
+			tcpaudit_count(session->engine, TCPAUDIT_FATE_AFTER_STOP);
+		else
+			session->surplus[batch->frame[i].input]++;
+}
+
+/* Runs of frames with work in them go to the engine together; the others only count. */
+static void judge(struct session *session, const struct capture_batch *batch)
+{
+	size_t count = allowed(session, batch);
+
+	for (size_t i = 0, run; i < count; i += run) {
+		for (run = 0; i + run < count && batch->fate[i + run] == TCPAUDIT_FATE_TCP; run++)
+			;
+		if (run > 0) {
+			tcpaudit_frames(session->engine, &batch->frame[i], run);
+		} else {
+			tcpaudit_count(session->engine, (enum tcpaudit_fate)batch->fate[i]);
+			run = 1;
+		}
+	}
+	leave(session, batch, count);
+	if (session->options->count > 0 && session->passed >= session->options->count)
+		stop(session, true);
+}
+
+static void reopen(struct session *session)
+{
+	char *error;
+
+	if (session->report->format != &report_jsonl) {
+		if (session->options->output != NULL)
+			complain("SIGHUP: only -T jsonl can go on in a new file");
+		return;
+	}
+	if (!output_reopen(session->output, &error))
+		complain(error);
+	free(error);
+}
+
+static void show_stats(struct session *session)
+{
+	struct report_state state = state_now(session);
+
+	progress_clear(&session->progress);
+	report_stats(session->report, &state);
+}
+
+static void obey_signals(struct session *session)
+{
+	if (signals_stop())
+		stop(session, false);
+	if (signals_stats())
+		show_stats(session);
+	if (signals_reopen())
+		reopen(session);
+}
+
+/* What depends on the time: a few times a second. */
+static void on_tick(struct session *session, int64_t now)
+{
+	const struct options *options = session->options;
+
+	if (options->duration > 0 && now - session->begun >= options->duration)
+		stop(session, true);
+	if (options->live && options->stats_interval > 0 && now >= session->next_stats) {
+		show_stats(session);
+		session->next_stats += options->stats_interval;
+	}
+	output_flush(session->output);
+	if (output_broken(session->output))
+		stop(session, true);
+	if (session->progress.on) {
+		struct report_state state = state_now(session);
+
+		progress_show(&session->progress, now, &state,
+		              session->report->by_severity[TCPAUDIT_WARNING] + session->report->by_severity[TCPAUDIT_ERROR]);
+	}
+	session->tick = now + SECOND / 4;
+}
+
+/* Live, time goes on without frames too; a second is more than frames of several interfaces are held back. */
+static void idle(struct session *session)
+{
+	tcpaudit_advance(session->engine, clock_ns(CLOCK_REALTIME) - SECOND);
+	output_flush(session->output);
+}
+
+/* The first batch comes before the report begins: then the inputs know what they are. */
+static bool begin(struct session *session, const struct capture_batch *batch)
+{
+	struct report_state state = state_now(session);
+
+	if (!state.live && batch->count > 0)
+		state.time = batch->frame[0].time;
+	session->begun = clock_ns(CLOCK_MONOTONIC);
+	session->progress.begun = session->begun;
+	session->tick = session->begun + SECOND / 2;
+	session->next_stats = session->begun + session->options->stats_interval;
+	if (!report_begin(session->report, &state))
+		return false;
+	return output_flush(session->output) || !output_broken(session->output);
+}
+
+static bool loop(struct session *session)
+{
+	struct capture_batch batch;
+	bool begun = false;
+
+	for (;;) {
+		enum capture_status status = capture_read(session->capture, &batch);
+		int64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+
+		if (!begun && !(begun = begin(session, &batch)))
+			return false;
+		judge(session, &batch);
+		if (batch.count == 0 && session->options->live)
+			idle(session);
+		session->gone |= status == CAPTURE_GONE;
+		if (status != CAPTURE_MORE)
+			break;
+		obey_signals(session);
+		if (now >= session->tick)
+			on_tick(session, now);
+	}
+	tcpaudit_finish(session->engine);
+	return true;
+}
+
+static void report_damage(const struct session *session)
+{
+	for (size_t i = 0; i < session->input_count; i++)
+		if (session->inputs[i].error != NULL)
+			fprintf(stderr, "%s: offset %" PRIu64 ": %s\n", session->inputs[i].path, session->inputs[i].damage_offset,
+			        session->inputs[i].error);
+}
+
+/* As tcpdump prints them. */
+static void print_counters(const struct report_state *state)
+{
+	fprintf(stderr,
+	        "%" PRIu64 " packets captured\n%" PRIu64 " packets received by filter\n%" PRIu64 " packets dropped by kernel\n",
+	        state->counters->frames, state->kernel.received, state->kernel.dropped);
+	if (state->kernel.interface_dropped > 0)
+		fprintf(stderr, "%" PRIu64 " packets dropped by interface\n", state->kernel.interface_dropped);
+}
+
+/* Completes the report and says on standard error what a reader of it must know.  Returns the exit status. */
+static int finish(struct session *session)
+{
+	struct report_state state = state_now(session);
+	uint64_t lost;
+	char *error;
+	int status;
+
+	progress_clear(&session->progress);
+	status = report_end(session->report, &state);
+	if (!session->options->quiet && state.live)
+		print_counters(&state);
+	report_damage(session);
+	if (!report_ledger(&state, &error))
+		complain(error);
+	free(error);
+	const char *failed = output_error(session->output);
+	bool reader_gone = output_broken(session->output);
+	output_close(session->output, &lost);
+	session->output = NULL;
+	if (lost > 0 && !reader_gone)
+		fprintf(stderr, "tcpaudit: %s: %" PRIu64 " records lost: %s\n",
+		        session->options->output != NULL ? session->options->output : "standard output", lost,
+		        failed != NULL ? failed : "write error");
+	return lost > 0 && status < REPORT_EXIT_LOST ? REPORT_EXIT_LOST : status;
+}
+
+static bool open_capture(struct session *session, char **error)
+{
+	const struct options *options = session->options;
+
+	if (options->live)
+		session->capture = capture_open_interfaces(options->inputs, options->input_count, &options->capture, error);
+	else
+		session->capture = capture_open_files(options->inputs, options->input_count, &options->capture, error);
+	if (session->capture == NULL)
+		return false;
+	capture_inputs(session->capture, &session->input_count);
+	session->inputs = calloc(session->input_count + 1, sizeof *session->inputs);
+	session->surplus = calloc(session->input_count + 1, sizeof *session->surplus);
+	return session->inputs != NULL && session->surplus != NULL;
+}
+
+/* After the inputs: a run that cannot start must not empty the file of the last one. */
+static bool open_output(struct session *session, char **error)
+{
+	const struct options *options = session->options;
+
+	for (size_t i = 0; !options->live && i < options->input_count; i++)
+		if (output_would_overwrite(options->output, options->inputs[i])) {
+			if (asprintf(error, "%s: is also an input", options->output) < 0)
+				*error = NULL;
+			return false;
+		}
+	session->output = output_open(options->output, error);
+	return session->output != NULL;
+}
+
+/* The width and abilities of what text goes to. */
+static struct report_page page_of(const struct session *session)
+{
+	const struct options *options = session->options;
+	const char *columns = getenv("COLUMNS"), *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	bool terminal = output_is_terminal(session->output);
+	struct winsize size;
+	long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
+
+	if (width <= 0 && terminal && options->output == NULL && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+		width = size.ws_col;
+	return (struct report_page){
+	        .width = width <= 0 ? 80 : width < 60 ? 60 : width > 200 ? 200 : (unsigned)width,
+	        .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+	        .color = options->color == OPTIONS_ALWAYS ||
+	                 (options->color == OPTIONS_AUTO && terminal && (no_color == NULL || *no_color == '\0') &&
+	                  (term == NULL || strcmp(term, "dumb") != 0)),
+	};
+}
+
+static bool open_report(struct session *session)
+{
+	struct options *options = session->options;
+	const struct report_format *format = options->format;
+
+	if (format == NULL)
+		format = output_is_terminal(session->output) ? &report_text : &report_jsonl;
+	if (!options->severity_given && format == &report_text)
+		options->report.min_severity = TCPAUDIT_WARNING;
+	options->report.page = page_of(session);
+	session->report = report_new(format, &options->report, session->output);
+	return session->report != NULL;
+}
+
+static bool open_engine(struct session *session, char **error)
+{
+	struct tcpaudit_settings *settings = &session->options->settings;
+	struct tcpaudit_sink sink = report_sink(session->report);
+
+	if (getrandom(settings->hash_key, sizeof settings->hash_key, 0) != (ssize_t)sizeof settings->hash_key) {
+		if (asprintf(error, "no random key: %s", strerror(errno)) < 0)
+			*error = NULL;
+		return false;
+	}
+	session->engine = tcpaudit_new(settings, &sink);
+	return session->engine != NULL;
+}
+
+int session_run(struct options *options)
+{
+	struct session session = {.options = options};
+	char *error = NULL;
+	int status;
+
+	session.progress.on = options->progress == OPTIONS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
+	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) && open_engine(&session, &error)) {
+		if (!loop(&session))
+			session.report->out_of_memory |= !output_broken(session.output);
+		status = finish(&session);
+	} else {
+		status = complain(error);
+	}
+	free(error);
+	tcpaudit_free(session.engine);
+	report_free(session.report);
+	output_close(session.output, NULL);
+	capture_close(session.capture);
+	free(session.inputs);
+	free(session.surplus);
+	return status;
+}

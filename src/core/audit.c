@@ -1,0 +1,564 @@
+/* audit.c - the engine: batches of frames through decode, flow, connection; what has ended through mirror, close, checks, to the sink.
+ *
+ * Holds packet time, finds the incarnation that a segment belongs to, and decides when a connection is over. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/check.h"
+#include "connection.h"
+#include "decode.h"
+#include "flow.h"
+
+#define SECOND 1000000000ll
+#define BATCH 32
+#define SETTLING (5 * SECOND)           /* after the last frame of a connection that has closed */
+#define HALF_OPEN_FOR (200 * SECOND)    /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
+#define TOMBSTONE_FOR (256 * SECOND)    /* 2 MSL of the RFC, and slack */
+#define JUMP (3600 * SECOND)
+#define INCARNATIONS 8                  /* looked at behind one socket pair */
+
+struct tcpaudit {
+	struct tcpaudit_settings settings;
+	struct tcpaudit_sink sink;
+	struct decoder *decoder;
+	struct flow_table *table;
+	struct tcpaudit_counters counters;
+	int64_t now;
+	bool started;
+	bool ended;
+	bool holding;            /* a time far ahead waits for its confirmation */
+	uint16_t held_source;
+	int64_t held_time;
+	int64_t newest_of[64];   /* newest time of each source, by its low bits */
+	struct routes routes;
+	struct tcpaudit_segment segment[BATCH];
+	uint32_t hash[BATCH];
+	bool crossed[BATCH];
+	struct socket_pair pair[BATCH];
+};
+
+void tcpaudit_settings_init(struct tcpaudit_settings *settings)
+{
+	*settings = (struct tcpaudit_settings){.idle_timeout = 7440 * SECOND, .msl = 30 * SECOND, .tunnels = TCPAUDIT_TUNNEL_ALL,
+	                                       .checksum = TCPAUDIT_CHECKSUM_AUTO};
+}
+
+struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
+{
+	struct tcpaudit *e = calloc(1, sizeof *e);
+	if (!e)
+		return NULL;
+	e->settings = *settings;
+	e->sink = *sink;
+	e->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
+	e->table = flow_table_new(settings->hash_key);
+	if (!e->decoder || !e->table) {
+		tcpaudit_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void tcpaudit_free(struct tcpaudit *e)
+{
+	if (!e)
+		return;
+	decoder_free(e->decoder);
+	flow_table_free(e->table);
+	free(e);
+}
+
+/* ---- reports ---- */
+
+static void count_finding(struct tcpaudit *e, const struct tcpaudit_finding *f)
+{
+	e->counters.findings[tcpaudit_check_index(f->check->id)] += 1;
+	if (e->sink.finding)
+		e->sink.finding(e->sink.user, f);
+}
+
+static void take_finding(void *user, const struct tcpaudit_finding *finding)
+{
+	count_finding(user, finding);
+}
+
+static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, struct case_file *file)
+{
+	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+	*file = (struct case_file){.connection = c, .history = c->history, .mirror = mirror, .settings = &e->settings, .now = e->now,
+	                           .ended = e->ended};
+}
+
+/* Tells the sink of a connection that has ended; the record stays the caller's. */
+static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_connection *record)
+{
+	struct mirror mirror;
+	struct case_file file;
+	struct check_result result = {.finding = take_finding, .user = e};
+
+	memset(record, 0, sizeof *record);
+	if (!connection_history(c, e->table)) { /* no memory to judge it: counted, not judged */
+		record->kind = TCPAUDIT_KIND_EVICTED;
+		e->counters.by_kind[record->kind]++;
+		return;
+	}
+	open_case(e, c, &mirror, &file);
+	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
+	check_connection(&file, record, &result);
+	for (int row = 0; row < TCPAUDIT_CHECK_WORDS * 64; row++)
+		e->counters.suppressed[row] += result.suppressed[row >> 6] >> (row & 63) & 1;
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+}
+
+/* What late segments will be held against. */
+static void inscribe(struct tombstone *t, const struct connection *c, const struct tcpaudit_connection *record)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		t->next[x] = c->end[x].maxseq;
+		t->iss[x] = c->end[x].iss;
+		t->tsval[x] = c->end[x].tsval;
+		if (record->end[x].fin_sent && record->end[x].fin_acked)
+			t->fins |= (uint8_t)(1u << x);
+	}
+	t->last = c->last;
+	t->holder = record->time_wait_holder;
+	t->time_wait_since = record->time_wait_since;
+}
+
+/* The connection is over: report it and keep a tombstone. */
+static void end_connection(struct tcpaudit *e, uint32_t slot)
+{
+	struct tcpaudit_connection record;
+	struct connection *c = flow_connection(e->table, slot);
+
+	report(e, c, &record);
+	if (e->ended) {
+		flow_remove(e->table, slot);
+		return;
+	}
+	struct connection kept = *c;
+	uint32_t grave = flow_bury(e->table, slot);
+	if (grave == SLOT_NONE)
+		return;
+	inscribe(flow_tombstone(e->table, grave), &kept, &record);
+	flow_schedule(e->table, grave, kept.last + TOMBSTONE_FOR);
+}
+
+static void evict(struct tcpaudit *e, uint32_t slot)
+{
+	struct tcpaudit_connection record;
+
+	if (slot_buried(slot)) {
+		e->counters.tombstones_evicted++;
+	} else {
+		flow_entry(e->table, slot)->bits |= CONN_EVICTED;
+		e->counters.evicted++;
+		report(e, flow_connection(e->table, slot), &record);
+	}
+	flow_remove(e->table, slot);
+}
+
+/* ---- time ---- */
+
+static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
+{
+	if (connection_settled(c))
+		return c->last + SETTLING;
+	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_DATA | CONN_FIN)))
+		return c->last + HALF_OPEN_FOR;
+	return c->last + e->settings.idle_timeout;
+}
+
+static void expire(struct tcpaudit *e)
+{
+	uint32_t slot;
+
+	while ((slot = flow_due(e->table, e->now)) != SLOT_NONE) {
+		if (slot_buried(slot)) {
+			const struct tombstone *t = flow_tombstone(e->table, slot);
+			if (t->last + TOMBSTONE_FOR <= e->now)
+				flow_remove(e->table, slot);
+			else
+				flow_schedule(e->table, slot, t->last + TOMBSTONE_FOR);
+			continue;
+		}
+		int64_t due = deadline(e, flow_connection(e->table, slot));
+		if (due <= e->now)
+			end_connection(e, slot);
+		else
+			flow_schedule(e->table, slot, due);
+	}
+	decoder_expire(e->decoder, e->now);
+}
+
+/* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
+ * judged at the time that is believed. */
+static int64_t believe(struct tcpaudit *e, const struct tcpaudit_frame *f)
+{
+	int64_t *newest = &e->newest_of[f->source & 63];
+
+	if (!e->started) {
+		e->started = true;
+		e->counters.first = e->now = f->time;
+		for (size_t i = 0; i < sizeof e->newest_of / sizeof e->newest_of[0]; i++)
+			e->newest_of[i] = INT64_MIN;
+	}
+	if (f->time < *newest)
+		e->counters.time_backwards++;
+	*newest = f->time;
+	if (f->time <= e->now)
+		return f->time;
+	if (e->now < INT64_MAX - JUMP && f->time > e->now + JUMP) {
+		bool confirmed = e->holding && e->held_source == f->source && f->time >= e->held_time - JUMP;
+		e->holding = !confirmed;
+		e->held_source = f->source;
+		e->held_time = f->time;
+		if (!confirmed) {
+			e->counters.time_held++;
+			return e->now;
+		}
+	}
+	e->now = f->time;
+	return f->time;
+}
+
+void tcpaudit_advance(struct tcpaudit *e, int64_t now)
+{
+	if (!e->started || now <= e->now)
+		return;
+	e->now = now;
+	expire(e);
+}
+
+/* ---- which incarnation ---- */
+
+static bool is_syn(const struct tcpaudit_segment *s)
+{
+	return s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
+}
+
+/* Does a SYN or SYN-ACK belong to this record, by its ISS? */
+static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	const struct entry *entry = flow_entry(e->table, slot);
+	unsigned from = connection_sender(entry, crossed);
+
+	if (slot_buried(slot)) {
+		const struct tombstone *t = flow_tombstone(e->table, slot);
+		return t->iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
+	}
+	const struct connection *c = flow_connection(e->table, slot);
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+	if (own->bits & TCB_ISS)
+		return own->iss == s->seq || (s->flags & TCPAUDIT_ACK && peer->bits & TCB_ISS && s->ack == seq_add(peer->iss, 1) &&
+		                              !(entry->bits & CONN_ESTABLISHED));
+	if (own->bits & TCB_SEQ) /* its stream is known, its SYN was not captured: a late copy fits in front */
+		return entry->bits & CONN_MIDSTREAM ? false : seq_lt(s->seq, own->maxseq);
+	if (s->flags & TCPAUDIT_ACK)
+		return !(peer->bits & TCB_ISS) || (seq_gt(s->ack, peer->iss) && seq_le(s->ack, peer->maxseq));
+	return peer->bits & TCB_ISS && !(entry->bits & CONN_ESTABLISHED); /* simultaneous open */
+}
+
+static bool tombstone_fits(const struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	bool seq = seq_le(s->seq, seq_add(t->next[from], 65536)) && seq_ge(s->seq, seq_add(t->next[from], (uint32_t)-(1 << 30)));
+	bool ack = !(s->flags & TCPAUDIT_ACK) || (seq_le(s->ack, seq_add(t->next[!from], 1)) &&
+	                                          seq_ge(s->ack, seq_add(t->next[!from], (uint32_t)-(1 << 30))));
+	return seq && ack;
+}
+
+static bool numbers_fit(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	unsigned from = connection_sender(flow_entry(e->table, slot), crossed);
+	if (slot_buried(slot))
+		return tombstone_fits(flow_tombstone(e->table, slot), s, from);
+	return connection_fits(flow_connection(e->table, slot), s, from);
+}
+
+/* Walks back through the incarnations to the one that the segment belongs to; SLOT_NONE: to none of them. */
+static uint32_t choose_incarnation(const struct tcpaudit *e, uint32_t newest, const struct tcpaudit_segment *s, bool crossed)
+{
+	uint32_t slot = newest;
+
+	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_entry(e->table, slot)->older) {
+		if (is_syn(s) ? same_incarnation(e, slot, s, crossed) : numbers_fit(e, slot, s, crossed))
+			return slot;
+	}
+	if (is_syn(s))
+		return SLOT_NONE;
+	if (slot_buried(newest)) /* a reset need not carry anything that fits; text that fits nowhere is another connection's */
+		return s->flags & TCPAUDIT_RST ? newest : SLOT_NONE;
+	return newest;
+}
+
+/* ---- segments ---- */
+
+static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, const struct socket_pair *pair, uint32_t hash, bool crossed,
+                      uint32_t older)
+{
+	for (int tries = 0; tries < 4; tries++) {
+		bool many = e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows;
+		if (!many && !flow_full(e->table, e->settings.memcap))
+			break;
+		uint32_t victim = flow_victim(e->table);
+		if (victim == SLOT_NONE)
+			break;
+		if (victim == older)
+			older = flow_entry(e->table, victim)->older;
+		evict(e, victim);
+	}
+	if (older != SLOT_NONE && flow_entry(e->table, older)->newer != SLOT_NONE)
+		older = flow_find(e->table, pair, hash);
+	uint32_t slot = flow_insert(e->table, pair, hash, older);
+	if (slot == SLOT_NONE)
+		return SLOT_NONE;
+	struct connection *c = flow_connection(e->table, slot);
+	unsigned from = connection_guess_sender(s);
+	if (crossed != (from == TCPAUDIT_SERVER))
+		c->entry.bits |= CONN_CROSSED;
+	connection_begin(c, s, from);
+	if (e->settings.watch_all || e->settings.watch == s->ordinal)
+		c->entry.bits |= CONN_WATCHED;
+	flow_schedule(e->table, slot, deadline(e, c));
+	if (is_syn(s))
+		flow_half_open(e->table, slot);
+	e->counters.connections++;
+	return slot;
+}
+
+static void show_watched(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	struct mirror mirror;
+	state_set states[2] = {NO_STATE, NO_STATE};
+
+	if (!e->sink.segment)
+		return;
+	if (connection_history(c, e->table)) {
+		mirror_run(&mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+		for (unsigned x = 0; x < 2; x++)
+			states[x] = mirror_states(&mirror, x);
+	}
+	e->sink.segment(e->sink.user, c->entry.id, s, from, states);
+}
+
+/* A record for findings about a connection that was already reported. */
+static struct tcpaudit_connection epitaph(const struct tombstone *t)
+{
+	struct tcpaudit_connection r = {.id = t->entry.id, .vlan = t->entry.pair.vlan, .network = t->entry.pair.network,
+	                                .ip_version = t->entry.pair.ip_version, .rtt = -1, .last = t->last, .time_wait_holder = t->holder,
+	                                .time_wait_since = t->time_wait_since};
+	for (unsigned x = 0; x < 2; x++) {
+		unsigned socket = x ^ !!(t->entry.bits & CONN_CROSSED);
+		r.end[x].address = t->entry.pair.address[socket];
+		r.end[x].port = t->entry.pair.port[socket];
+		r.end[x].turnaround = -1;
+	}
+	return r;
+}
+
+static struct tcpaudit_evidence evidence_of(const struct tcpaudit_segment *s, unsigned from)
+{
+	return (struct tcpaudit_evidence){.time = s->time, .frame = s->frame, .seq = s->seq, .ack = s->ack, .len = s->len,
+	                                  .flags = s->flags, .input = s->input, .from = (uint8_t)from};
+}
+
+/* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
+static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	int row = check_row("tw-early-gone");
+	bool holder = t->holder == from || t->holder == TCPAUDIT_WHO_BOTH;
+	int64_t age = s->time - t->time_wait_since, longest = 2 * e->settings.msl;
+
+	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
+		return;
+	if (check_severity(&e->settings, row) < 0)
+		return;
+	struct tcpaudit_connection record = epitaph(t);
+	size_t rows;
+	struct tcpaudit_finding f = {.check = &tcpaudit_checks(&rows)[row], .connection = &record, .time = s->time,
+	                             .confidence = age > 20 * SECOND ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN, .endpoint = (uint8_t)from, .count = 1,
+	                             .expected = {{"age_us", longest / 1000}}, .observed = {{"age_us", age / 1000}}, .evidence_count = 2};
+	f.severity = (uint8_t)check_severity(&e->settings, row);
+	if (f.confidence == TCPAUDIT_LIKELY && f.severity > TCPAUDIT_WARNING)
+		f.severity = TCPAUDIT_WARNING;
+	f.evidence[0] = t->asked;
+	f.evidence[1] = evidence_of(s, from);
+	count_finding(e, &f);
+	t->late = false;
+}
+
+static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	e->counters.late++;
+	if (s->flags & TCPAUDIT_RST) {
+		late_reset(e, t, s, from);
+	} else if (s->flags & TCPAUDIT_ACK) {
+		t->late = true;
+		t->late_from = (uint8_t)from;
+		t->late_ack = s->ack;
+		t->asked = evidence_of(s, from);
+	}
+	if (s->time > t->last)
+		t->last = s->time;
+}
+
+/* An accepted SYN ends what was there before (RFC 9293 3.5.1). */
+static void supersede(struct tcpaudit *e, const struct connection *c)
+{
+	if (c->entry.older != SLOT_NONE && !slot_buried(c->entry.older))
+		flow_entry(e->table, c->entry.older)->bits |= CONN_SUPERSEDED;
+}
+
+static void judge(struct tcpaudit *e, unsigned i)
+{
+	struct tcpaudit_segment *s = &e->segment[i];
+	bool crossed = e->crossed[i];
+	uint32_t slot = flow_find(e->table, &e->pair[i], e->hash[i]);
+	bool asymmetric = false;
+
+	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
+		uint32_t other = flow_find_elsewhere(e->table, &e->pair[i], e->hash[i]);
+		if (other != SLOT_NONE && !slot_buried(other) &&
+		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
+			slot = other;
+			asymmetric = true;
+		}
+	}
+	uint32_t newest = slot;
+	if (slot != SLOT_NONE && !asymmetric && (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
+		slot = choose_incarnation(e, slot, s, crossed);
+	if (slot == SLOT_NONE)
+		slot = begin(e, s, &e->pair[i], e->hash[i], crossed, newest);
+	if (slot == SLOT_NONE) {
+		e->counters.unusable[TCPAUDIT_UNUSABLE_FLOW_CAP]++;
+		return;
+	}
+	unsigned from = connection_sender(flow_entry(e->table, slot), crossed);
+	if (slot_buried(slot)) {
+		late_segment(e, flow_tombstone(e->table, slot), s, from);
+		return;
+	}
+	struct connection *c = flow_connection(e->table, slot);
+	if (asymmetric)
+		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
+	bool was_established = c->entry.bits & CONN_ESTABLISHED;
+	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
+	if (taken.unusable)
+		e->counters.unusable[taken.unusable]++;
+	if (taken.settles)
+		flow_schedule(e->table, slot, deadline(e, c));
+	if (!was_established && c->entry.bits & CONN_ESTABLISHED)
+		supersede(e, c);
+	if (c->entry.bits & CONN_WATCHED)
+		show_watched(e, c, s, from);
+}
+
+/* RFC 1122 4.2.3.9, RFC 9293 3.9.2.2: which errors mean that the segment's addressee cannot be reached. */
+static bool icmp_is_hard(const struct tcpaudit_segment *s, bool opening)
+{
+	if (s->ip_version == 4)
+		return s->icmp_type == 3 && s->icmp_code != 4 && (opening || s->icmp_code == 2 || s->icmp_code == 3 || s->icmp_code >= 9);
+	return s->icmp_type == 1 && (opening || s->icmp_code == 1 || s->icmp_code == 4);
+}
+
+static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
+{
+	struct socket_pair pair;
+	bool crossed = socket_pair_of(s, &pair);
+	uint32_t slot = flow_find_elsewhere(e->table, &pair, flow_hash(e->table, &pair));
+
+	if (slot == SLOT_NONE || slot_buried(slot))
+		return;
+	struct connection *c = flow_connection(e->table, slot);
+	unsigned from = connection_sender(&c->entry, crossed);
+	if (!icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM))) || !numbers_fit(e, slot, s, crossed))
+		return;
+	c->entry.bits |= CONN_ICMP | (from == TCPAUDIT_CLIENT ? CONN_ICMP_BY_CLIENT : 0);
+	c->odd = evidence_of(s, from);
+}
+
+/* Decodes up to a batch, so that the table's buckets can be on their way while the next frame is decoded; then judges. */
+static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct tcpaudit_segment *s = &e->segment[n];
+		int64_t time = believe(e, &frames[i]);
+		enum tcpaudit_fate fate = decoder_decode(e->decoder, &frames[i], s);
+		e->counters.frames++;
+		e->counters.fate[fate]++;
+		if (fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes)
+			icmp_error(e, s);
+		if (fate != TCPAUDIT_FATE_TCP)
+			continue;
+		if (s->unusable) {
+			e->counters.unusable[s->unusable]++;
+			continue;
+		}
+		s->time = time;
+		e->crossed[n] = socket_pair_of(s, &e->pair[n]);
+		e->hash[n] = flow_hash(e->table, &e->pair[n]);
+		flow_prefetch(e->table, e->hash[n]);
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++)
+		judge(e, i);
+	expire(e);
+	uint64_t lost = decoder_take_lost(e->decoder);
+	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
+	e->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
+	decoder_release(e->decoder);
+}
+
+void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, size_t count)
+{
+	for (size_t done = 0; done < count; done += BATCH)
+		do_batch(e, frames + done, (unsigned)(count - done < BATCH ? count - done : BATCH));
+}
+
+void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)
+{
+	e->counters.frames++;
+	e->counters.fate[fate]++;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+	return x[0] < y[0] ? -1 : x[0] > y[0];
+}
+
+void tcpaudit_finish(struct tcpaudit *e)
+{
+	uint64_t count = flow_count(e->table), n = 0;
+	uint64_t(*order)[2] = malloc((count ? count : 1) * sizeof *order);
+	uint32_t cursor = 0, slot;
+
+	e->ended = true;
+	decoder_expire(e->decoder, INT64_MAX);
+	uint64_t lost = decoder_take_lost(e->decoder);
+	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
+	e->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
+	while (order && (slot = flow_next(e->table, &cursor)) != SLOT_NONE) {
+		order[n][0] = flow_entry(e->table, slot)->id;
+		order[n++][1] = slot;
+	}
+	if (order)
+		qsort(order, n, sizeof *order, by_age);
+	for (uint64_t i = 0; i < n; i++)
+		end_connection(e, (uint32_t)order[i][1]);
+	free(order);
+	for (cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
+		end_connection(e, slot);
+}
+
+void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *counters)
+{
+	*counters = e->counters;
+	counters->newest = e->now;
+	counters->open = flow_count(e->table);
+	counters->memory = flow_memory(e->table) + decoder_memory(e->decoder) + sizeof *e;
+}

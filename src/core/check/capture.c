@@ -1,0 +1,114 @@
+/* capture.c - cap-: what the capture hides of a connection.  Each lowers what others may claim. */
+#include "check.h"
+
+static void note_if(struct judging *j, bool holds)
+{
+	if (holds)
+		note(j);
+}
+
+void check_cap_midstream(struct judging *j)
+{
+	note_if(j, j->c->entry.bits & CONN_MIDSTREAM);
+}
+
+void check_cap_handshake_part(struct judging *j)
+{
+	uint32_t bits = j->c->entry.bits;
+	if (bits & CONN_MIDSTREAM || bits & CONN_SIMULTANEOUS_OPEN)
+		return;
+	note_if(j, !(bits & CONN_SYN) || (!(bits & CONN_SYN_ACK) && bits & (CONN_ESTABLISHED | CONN_DATA | CONN_FIN)));
+}
+
+void check_cap_one_direction(struct judging *j)
+{
+	const struct tcb *a = &j->c->end[0], *b = &j->c->end[1];
+	unsigned sender = a->packets ? 0 : 1;
+	if ((a->packets && b->packets) || j->c->end[sender].packets < 3)
+		return;
+	note_if(j, j->c->end[sender].bits & TCB_ACK); /* a silent peer cannot be acknowledged */
+}
+
+void check_cap_gap_acked(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_GAP_ACKED);
+}
+
+void check_cap_drops(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_DROPS);
+}
+
+void check_cap_snaplen(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_SNAPLEN);
+}
+
+void check_cap_duplicate(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_DUPLICATE);
+}
+
+void check_cap_offload_tx(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_OFFLOAD_TX);
+}
+
+void check_cap_gro(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_GRO);
+}
+
+void check_cap_checksum_bad(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_CHECKSUM_BAD);
+}
+
+void check_cap_reordered(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_REORDERED);
+}
+
+void check_cap_clock_step(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_CLOCK_STEP);
+}
+
+void check_cap_multi_if(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_MULTI_IF);
+}
+
+void check_cap_tunnel(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_TUNNEL);
+}
+
+void check_cap_vlan_asymmetric(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_VLAN_ASYMMETRIC);
+}
+
+void check_cap_fragments(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_FRAGMENTS);
+}
+
+/* P8: an absence can only be told if the capture goes on behind it, for three retransmission timeouts at least. */
+void check_cap_truncated(struct judging *j)
+{
+	if (!j->file->ended || connection_settled(j->c))
+		return;
+	note_if(j, j->file->now - j->c->last < 3000000000ll);
+}
+
+void check_cap_scale_unknown(struct judging *j)
+{
+	uint32_t bits = j->c->entry.bits;
+	note_if(j, bits & CONN_MIDSTREAM || (!(bits & CONN_SIMULTANEOUS_OPEN) && bits & CONN_ESTABLISHED && !(bits & CONN_SYN && bits & CONN_SYN_ACK)));
+}
+
+void check_cap_evicted(struct judging *j)
+{
+	note_if(j, j->c->entry.bits & CONN_EVICTED || j->h->dropped);
+}

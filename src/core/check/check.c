@@ -1,0 +1,214 @@
+/* check.c - runs the catalogue, and decides what a claim is worth (design: classes S C X A T, premises, presence and absence). */
+#include <string.h>
+
+#include "check.h"
+
+static const struct tcpaudit_check rows[] = {
+#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice)                                               \
+	{id, TCPAUDIT_##severity, TCPAUDIT_NORMATIVE_##normative, TCPAUDIT_CLASS_##rests_on, TCPAUDIT_##basis, title, rfc, advice},
+#include "rows.h"
+#undef CHECK
+};
+
+static check_function *const functions[] = {
+#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice) check_##name,
+#include "rows.h"
+#undef CHECK
+};
+
+#define ROWS ((int)(sizeof rows / sizeof rows[0]))
+_Static_assert(sizeof rows / sizeof rows[0] <= TCPAUDIT_CHECK_WORDS * 64, "a set of checks has no room for all rows");
+
+const struct tcpaudit_check *tcpaudit_checks(size_t *count)
+{
+	*count = (size_t)ROWS;
+	return rows;
+}
+
+int tcpaudit_check_index(const char *id)
+{
+	for (int i = 0; i < ROWS; i++)
+		if (strcmp(rows[i].id, id) == 0)
+			return i;
+	return -1;
+}
+
+int check_row(const char *id)
+{
+	return tcpaudit_check_index(id);
+}
+
+int check_severity(const struct tcpaudit_settings *settings, int row)
+{
+	int8_t set = settings->severity[row];
+	return set < 0 ? -1 : set > 0 ? set - 1 : rows[row].severity;
+}
+
+static void add(uint64_t set[TCPAUDIT_CHECK_WORDS], int row)
+{
+	set[row >> 6] |= 1ull << (row & 63);
+}
+
+/* Premises that each class needs (checks.md 1.3). */
+static unsigned needed_by(uint8_t rests_on, const struct claim *cl, bool at)
+{
+	switch ((enum tcpaudit_class)rests_on) {
+	case TCPAUDIT_CLASS_SEGMENT:
+		return PREMISE_GENUINE | PREMISE_HEADERS;
+	case TCPAUDIT_CLASS_CONTRADICTION:
+		return PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_HEADERS;
+	case TCPAUDIT_CLASS_REACTION:
+		return PREMISE_ONE_INCARNATION | PREMISE_GENUINE | (cl->proven ? 0 : PREMISE_NO_LOSS);
+	case TCPAUDIT_CLASS_ABSENCE:
+		return PREMISE_ONE_INCARNATION | PREMISE_NO_LOSS;
+	case TCPAUDIT_CLASS_TIME:
+		return PREMISE_CLOCK | PREMISE_NO_LOSS;
+	case TCPAUDIT_CLASS_CAPTURE:
+		return 0;
+	}
+	(void)at;
+	return 0;
+}
+
+static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at)
+{
+	switch ((enum tcpaudit_class)rests_on) {
+	case TCPAUDIT_CLASS_SEGMENT:
+	case TCPAUDIT_CLASS_CAPTURE:
+		return TCPAUDIT_CERTAIN;
+	case TCPAUDIT_CLASS_CONTRADICTION:
+		return TCPAUDIT_CERTAIN;
+	case TCPAUDIT_CLASS_REACTION:
+		return cl->proven || at ? TCPAUDIT_CERTAIN : TCPAUDIT_POSSIBLE;
+	case TCPAUDIT_CLASS_ABSENCE:
+		if (at && cl->proven)
+			return TCPAUDIT_CERTAIN;
+		return cl->unanswered >= 3 ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
+	case TCPAUDIT_CLASS_TIME:
+		if (at && cl->over_in_time)
+			return TCPAUDIT_CERTAIN;
+		return cl->over_in_time ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
+	}
+	return TCPAUDIT_POSSIBLE;
+}
+
+/* One failed premise lowers one level, and so does each look-alike that matches. */
+static int confidence_of(const struct judging *j, const struct claim *cl)
+{
+	const struct tcpaudit_check *row = &rows[j->row];
+	bool at = cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint];
+	int confidence = starting_confidence(row->rests_on, cl, at);
+	unsigned missing = needed_by(row->rests_on, cl, at) & ~j->premises;
+
+	confidence -= __builtin_popcount(missing) + cl->alike;
+	if (cl->at_most && confidence > cl->at_most)
+		confidence = cl->at_most;
+	return confidence < TCPAUDIT_SUPPRESSED ? TCPAUDIT_SUPPRESSED : confidence;
+}
+
+/* Presence: certain as listed, likely at most a warning, possible at most a note.  Absence: at most a note, except where the
+ * capture is known to be whole at that end. */
+static int severity_of(const struct judging *j, const struct claim *cl, int confidence)
+{
+	const struct tcpaudit_settings *settings = j->file->settings;
+	int severity = check_severity(settings, j->row);
+	int most = confidence == TCPAUDIT_CERTAIN ? TCPAUDIT_ERROR : confidence == TCPAUDIT_LIKELY ? TCPAUDIT_WARNING : TCPAUDIT_NOTE;
+	bool whole = cl->endpoint <= TCPAUDIT_WHO_SERVER && settings->vantage >> cl->endpoint & 1 && j->premises & PREMISE_NO_LOSS;
+
+	if (rows[j->row].basis == TCPAUDIT_ABSENCE && !whole)
+		most = TCPAUDIT_NOTE;
+	if (cl->severity_at_most && most > cl->severity_at_most - 1)
+		most = cl->severity_at_most - 1;
+	return severity > most ? most : severity;
+}
+
+/* The sets before and after the decisive frame: the mirror is run again up to it.  Only findings that are shown pay. */
+static void states_around(const struct judging *j, int at, struct tcpaudit_finding *f)
+{
+	struct mirror before, after;
+	bool midstream = j->c->entry.bits & CONN_MIDSTREAM;
+
+	mirror_run(&before, j->h, (unsigned)at, j->c->end, midstream);
+	mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, midstream);
+	for (unsigned x = 0; x < 2; x++) {
+		f->before[x] = mirror_states(&before, x);
+		f->after[x] = mirror_states(&after, x);
+	}
+}
+
+static void lowering_notes(const struct judging *j, struct tcpaudit_finding *f)
+{
+	unsigned missing = (PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_HEADERS | PREMISE_CLOCK) & ~j->premises;
+	if (missing)
+		memcpy(f->capture, j->result->capture, sizeof f->capture);
+}
+
+void claim(struct judging *j, const struct claim *cl)
+{
+	int confidence = confidence_of(j, cl);
+	struct tcpaudit_finding f = {.check = &rows[j->row], .connection = j->record, .endpoint = cl->endpoint,
+	                             .confidence = (uint8_t)confidence, .count = cl->count ? cl->count : 1, .deliberate = cl->deliberate};
+
+	if (confidence == TCPAUDIT_SUPPRESSED) {
+		add(j->result->suppressed, j->row);
+		return;
+	}
+	f.severity = (uint8_t)severity_of(j, cl, confidence);
+	add(j->result->raised, j->row);
+	if (!j->result->finding)
+		return;
+	memcpy(f.expected, cl->expected, sizeof f.expected);
+	memcpy(f.observed, cl->observed, sizeof f.observed);
+	int decisive = -1;
+	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++) {
+		f.evidence[f.evidence_count++] = event_evidence(&j->h->event[cl->evidence[i]]);
+		decisive = cl->evidence[i];
+	}
+	f.time = f.evidence_count ? f.evidence[f.evidence_count - 1].time : j->c->last;
+	if (f.severity >= TCPAUDIT_NOTE && decisive >= 0)
+		states_around(j, decisive, &f);
+	lowering_notes(j, &f);
+	j->result->finding(j->result->user, &f);
+}
+
+void note(struct judging *j)
+{
+	add(j->result->capture, j->row);
+}
+
+static unsigned premises_of(const struct case_file *file)
+{
+	const struct connection *c = file->connection;
+	unsigned holds = PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_SCALE | PREMISE_HEADERS | PREMISE_CLOCK;
+
+	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC)
+		holds &= ~(unsigned)(PREMISE_ONE_INCARNATION | PREMISE_GENUINE);
+	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
+	    file->history->dropped)
+		holds &= ~(unsigned)PREMISE_NO_LOSS;
+	if (c->entry.bits & CONN_MIDSTREAM || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK])
+		holds &= ~(unsigned)PREMISE_SCALE;
+	if (c->capture & CAPTURE_CLOCK_STEP)
+		holds &= ~(unsigned)PREMISE_CLOCK;
+	return holds;
+}
+
+void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result)
+{
+	struct judging j = {.file = file, .c = file->connection, .h = file->history, .record = record, .result = result};
+
+	j.premises = premises_of(file);
+	for (unsigned x = 0; x < 2; x++)
+		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
+	/* capture notes first: what they lower must be known */
+	for (int pass = 0; pass < 2; pass++) {
+		for (j.row = 0; j.row < ROWS; j.row++) {
+			if ((rows[j.row].rests_on == TCPAUDIT_CLASS_CAPTURE) != (pass == 0))
+				continue;
+			if (check_severity(file->settings, j.row) >= 0)
+				functions[j.row](&j);
+		}
+		memcpy(record->capture, result->capture, sizeof record->capture);
+	}
+	memcpy(record->findings, result->raised, sizeof record->findings);
+}

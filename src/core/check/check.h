@@ -1,0 +1,79 @@
+/* check.h - the runner of the catalogue: one row in rows.h and one small pure function for each check.
+ *
+ * A check looks at a case file and claims.  What its claim is worth - confidence, severity, or silence - follows from its
+ * row and from the premises, in one place: check.c.  So a check says what it saw, and never how loudly. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "../close.h"
+
+/* What must hold for a claim to be certain. */
+enum {
+	PREMISE_ONE_INCARNATION = 0x01, /* P1 */
+	PREMISE_GENUINE = 0x02,         /* P2: sent by whom it says */
+	PREMISE_NO_LOSS = 0x04,         /* P3: the capture has no holes here */
+	PREMISE_SCALE = 0x08,           /* P5: window scale known */
+	PREMISE_HEADERS = 0x10,         /* P6: headers complete */
+	PREMISE_CLOCK = 0x20,           /* P9: monotone */
+};
+
+struct claim {
+	uint8_t endpoint;        /* enum tcpaudit_who: whom it is about */
+	bool proven;             /* receipt or order of what it rests on is proven by numbers */
+	bool over_in_time;       /* T: the threshold is exceeded by more than the path can explain */
+	uint8_t unanswered;      /* A: how many stimuli had no answer */
+	uint8_t alike;           /* look-alikes that match: each lowers a level */
+	uint8_t at_most;         /* enum tcpaudit_confidence; 0: no bound */
+	uint8_t severity_at_most; /* 1 + enum tcpaudit_severity; 0: no bound */
+	uint32_t count;          /* 0 is 1 */
+	struct tcpaudit_fact expected[TCPAUDIT_FACTS];
+	struct tcpaudit_fact observed[TCPAUDIT_FACTS];
+	int evidence[TCPAUDIT_EVIDENCE]; /* indices of the history, -1 ends; the last one is the decisive frame */
+	const char *deliberate;
+};
+
+struct judging;
+typedef void check_function(struct judging *);
+
+struct judging {
+	const struct case_file *file;
+	const struct connection *c;
+	const struct history *h;
+	const struct tcpaudit_connection *record;
+	unsigned premises;       /* that hold */
+	unsigned needed;         /* by class; filled in by the runner for the row at hand */
+	bool at[2];              /* vantage: at that end */
+	int row;
+	struct check_result *result;
+};
+
+/* What a run gathers. */
+struct check_result {
+	uint64_t raised[TCPAUDIT_CHECK_WORDS];
+	uint64_t capture[TCPAUDIT_CHECK_WORDS];
+	uint64_t suppressed[TCPAUDIT_CHECK_WORDS];
+	void (*finding)(void *user, const struct tcpaudit_finding *finding);
+	void *user;
+};
+
+/* Claims.  To be called by check functions. */
+void claim(struct judging *j, const struct claim *claim);
+
+/* A capture note: no finding, but a mark on the connection. */
+void note(struct judging *j);
+
+/* Runs every row over a connection that has come to its end (or whose capture has).  `record` is described already;
+ * its `capture` and `findings` are filled in. */
+void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result);
+
+/* Row number by name, for late segments. */
+int check_row(const char *id);
+
+/* The severity in force for a row: settings over catalogue; -1 disabled. */
+int check_severity(const struct tcpaudit_settings *settings, int row);
+
+#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice) check_function check_##name;
+#include "rows.h"
+#undef CHECK
+
+#endif

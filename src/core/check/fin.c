@@ -1,0 +1,407 @@
+/* fin.c - fin-: the FIN and its sequence number (RFC 9293 3.4, 3.6, 3.10.7.4 eighth).
+ *
+ * u is the number that a FIN occupies: SEG.SEQ plus the length of the text before it.  Its acknowledgment is u+1. */
+#include "check.h"
+
+#define MILLISECOND 1000000ll
+#define SECOND 1000000000ll
+#define DELAYED_ACK (550 * MILLISECOND) /* MUST-40's half second, and what a timer may add */
+#define R2 (100 * SECOND)               /* SHLD-11 */
+
+static bool is_fin(const struct event *e)
+{
+	return (e->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) &&
+	       !(e->is & (EVENT_STRAY | EVENT_DUPLICATE));
+}
+
+static bool is_pure_ack(const struct event *e)
+{
+	return e->flags & TCPAUDIT_ACK && !(e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_SYN)) && e->len == 0 &&
+	       !(e->is & (EVENT_STRAY | EVENT_DUPLICATE));
+}
+
+/* Was b built after a by the same end?  Timestamps say so, or the IP identification; capture order alone does not. */
+static bool built_later(const struct event *a, const struct event *b)
+{
+	if (a->is & b->is & EVENT_TIMESTAMPS && a->tsval != b->tsval)
+		return seq_gt(b->tsval, a->tsval);
+	if (a->ip_id && b->ip_id && a->ip_id != b->ip_id)
+		return (uint16_t)(b->ip_id - a->ip_id) < 1024;
+	return false;
+}
+
+/* How many of the FIN's neighbours say that it is not its sender's. */
+static unsigned forgery_signals(const struct judging *j, unsigned x)
+{
+	const struct fin_facts *f = &j->h->fin[x];
+	if (f->first < 0 || f->data_after < 0)
+		return 0;
+	const struct event *fin = &j->h->event[f->first], *after = &j->h->event[f->data_after];
+	unsigned signals = seq_lt(after->seq, seq_add(f->u, 1)) ? 1 : 0; /* the real sender goes on where the FIN stands */
+	signals += fin->ttl > after->ttl + 2 || after->ttl > fin->ttl + 2;
+	signals += (fin->is & EVENT_TIMESTAMPS) != (after->is & EVENT_TIMESTAMPS);
+	signals += f->acked_wrong >= 0;
+	return signals;
+}
+
+static bool probably_forged(const struct judging *j, unsigned x)
+{
+	return forgery_signals(j, x) >= 2;
+}
+
+void check_fin_consumed(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->sent || f->acked < 0 || j->h->event[f->acked].ack != seq_add(f->u, 1))
+			continue;
+		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->acked, -1}, .expected = {{"ack", seq_add(f->u, 1)}},
+		                  .observed = {{"ack", j->h->event[f->acked].ack}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_no_ack_flag(struct judging *j)
+{
+	uint32_t count[2] = {0, 0};
+	int at[2] = {-1, -1};
+
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_FIN || e->is & EVENT_DUPLICATE)
+			continue;
+		if (!count[e->from]++)
+			at[e->from] = i;
+	}
+	for (unsigned x = 0; x < 2; x++) {
+		if (at[x] < 0)
+			continue;
+		struct claim c = {.endpoint = (uint8_t)x, .count = count[x], .evidence = {at[x], -1}};
+		claim(j, &c);
+	}
+}
+
+/* Receipt is proven by a timestamp echo that only the FIN can have caused (RFC 7323 4.3), or made likely by three repeats
+ * that were all answered with u.  A closed window or a hole before the FIN explains the same numbers. */
+void check_fin_ack_short(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->sent || f->acked >= 0 || f->first < 0)
+			continue;
+		uint32_t answers = 0;
+		int short_ack = -1, echo = -1;
+		for (int i = f->first + 1; i < j->h->count; i++) {
+			const struct event *e = &j->h->event[i];
+			if (e->from == x || !is_pure_ack(e) || e->ack != f->u)
+				continue;
+			answers += 1u + e->run;
+			short_ack = i;
+			for (int k = f->first; k < i; k++) {
+				const struct event *copy = &j->h->event[k];
+				if (copy->from == x && is_fin(copy) && copy->is & EVENT_TSVAL_FRESH && e->is & EVENT_TIMESTAMPS &&
+				    e->tsecr == copy->tsval && e->window)
+					echo = i;
+			}
+		}
+		if (echo < 0 && (f->copies < 3 || answers < 3))
+			continue;
+		struct claim c = {.endpoint = (uint8_t)!x, .proven = echo >= 0, .count = answers,
+		                  .evidence = {f->first, echo >= 0 ? echo : short_ack, -1}, .expected = {{"ack", seq_add(f->u, 1)}},
+		                  .observed = {{"ack", f->u}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_ack_beyond(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->sent || f->acked_wrong < 0 || f->data_after >= 0 || f->moved >= 0)
+			continue;
+		struct claim c = {.endpoint = (uint8_t)!x, .evidence = {f->first, f->acked_wrong, -1}, .expected = {{"ack", seq_add(f->u, 1)}},
+		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_data_after(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->sent || f->data_after < 0)
+			continue;
+		const struct event *e = &j->h->event[f->data_after];
+		struct claim c = {.endpoint = (uint8_t)x, .alike = probably_forged(j, x), .evidence = {f->first, f->data_after, -1},
+		                  .expected = {{"seq_end", f->u}}, .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_moved(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->sent || f->moved < 0)
+			continue;
+		const struct event *e = &j->h->event[f->moved];
+		struct claim c = {.endpoint = (uint8_t)x, .alike = probably_forged(j, x), .evidence = {f->first, f->moved, -1},
+		                  .expected = {{"fin_seq", f->u}}, .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
+		claim(j, &c);
+	}
+}
+
+/* A keep-alive has seq = SND.NXT-1, too (RFC 9293 3.8.4), but acknowledges nothing new; and with a closed window Linux may send
+ * SND.UNA+SND.WND. */
+void check_fin_seq_stuck(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x], *peer = &j->h->fin[!x];
+		if (f->first < 0 || j->c->end[!x].bits & TCB_ZERO_WINDOW)
+			continue;
+		const struct event *fin = &j->h->event[f->first];
+		for (int i = f->first + 1; i < j->h->count; i++) {
+			const struct event *e = &j->h->event[i];
+			if (e->from != x || !is_pure_ack(e) || e->seq != f->u || !seq_gt(e->ack, fin->ack) || e->is & EVENT_REORDERED)
+				continue;
+			if (peer->sent && e->ack == seq_add(peer->u, 1))
+				continue; /* fin-final-ack-form's */
+			if (!built_later(fin, e) && !j->at[x])
+				continue;
+			struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, i, -1}, .expected = {{"seq", seq_add(f->u, 1)}},
+			                  .observed = {{"seq", e->seq}}};
+			claim(j, &c);
+			break;
+		}
+	}
+}
+
+/* Order is proven causally where every copy of the peer's FIN acknowledges ours: what answers it was built after ours. */
+static bool fin_answers(const struct judging *j, unsigned x)
+{
+	const struct fin_facts *f = &j->h->fin[x], *peer = &j->h->fin[!x];
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from != x && is_fin(e) && seq_add(e->seq, e->len) == peer->u && !seq_gt(e->ack, f->u))
+			return false;
+	}
+	return true;
+}
+
+void check_fin_final_ack_form(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x], *peer = &j->h->fin[!x];
+		if (f->first < 0 || peer->first < 0 || j->c->end[!x].bits & TCB_ZERO_WINDOW)
+			continue;
+		for (int i = f->first + 1; i < j->h->count; i++) {
+			const struct event *e = &j->h->event[i];
+			if (e->from != x || !is_pure_ack(e) || e->ack != seq_add(peer->u, 1) || e->seq == seq_add(f->u, 1))
+				continue;
+			bool ordered = fin_answers(j, x) || built_later(&j->h->event[f->first], e);
+			if (!ordered && !j->at[x])
+				continue;
+			struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, peer->first, i, -1},
+			                  .expected = {{"seq", seq_add(f->u, 1)}, {"ack", e->ack}}, .observed = {{"seq", e->seq}, {"ack", e->ack}}};
+			claim(j, &c);
+			break;
+		}
+	}
+}
+
+void check_fin_out_of_window(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->sent || f->first < 0 || !f->peer_edge || !seq_ge(f->u, f->peer_redge) || !(j->premises & PREMISE_SCALE))
+			continue;
+		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, -1}, .expected = {{"seq_high", f->peer_redge}},
+		                  .observed = {{"fin_seq", f->u}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_ack_over_hole(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		const struct tcb *tcb = &j->c->end[x];
+		if (!f->sent || f->acked < 0 || !(tcb->bits & TCB_GAP || (tcb->bits & TCB_HOLE && !tcb->retransmissions)))
+			continue;
+		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->acked, -1}};
+		claim(j, &c);
+	}
+}
+
+/* Only a FIN sent once tells: of several copies, nobody knows which one arrived.  A hole before it explains silence. */
+void check_fin_ack_late(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (f->first < 0 || f->acked < 0 || f->copies != 1 || j->c->end[x].bits & TCB_HOLE)
+			continue;
+		const struct event *fin = &j->h->event[f->first], *ack = &j->h->event[f->acked];
+		int64_t took = ack->time - fin->time;
+		bool hole = false;
+		for (int i = f->first + 1; i < f->acked; i++) {
+			const struct event *e = &j->h->event[i];
+			hole |= (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u)) || (e->from == x && e->is & EVENT_REPEAT);
+		}
+		if (took <= DELAYED_ACK || hole || f->acked < f->first)
+			continue;
+		int64_t path = j->record->rtt > 0 ? j->record->rtt : 0;
+		struct claim c = {.endpoint = (uint8_t)!x, .over_in_time = took - DELAYED_ACK > path, .evidence = {f->first, f->acked, -1},
+		                  .expected = {{"delay_us", 500000}}, .observed = {{"delay_us", took / 1000}}};
+		claim(j, &c);
+	}
+}
+
+/* Gaps between copies with nothing from the peer in between: timeouts, then. */
+void check_fin_rexmit_timing(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		int copy[8], copies = 0;
+		if (j->h->fin[x].first < 0)
+			continue;
+		for (int i = j->h->fin[x].first; i < j->h->count && copies < 8; i++) {
+			const struct event *e = &j->h->event[i];
+			if (e->from != x && copies)
+				copies = 0; /* answered: begin again */
+			if (e->from == x && is_fin(e))
+				copy[copies++] = i;
+		}
+		for (int k = 3; k < copies; k++) {
+			int64_t a = j->h->event[copy[k - 2]].time - j->h->event[copy[k - 3]].time;
+			int64_t b = j->h->event[copy[k - 1]].time - j->h->event[copy[k - 2]].time;
+			int64_t d = j->h->event[copy[k]].time - j->h->event[copy[k - 1]].time;
+			if (2 * b >= 3 * a || 2 * d >= 3 * b || d >= 60 * SECOND || a < 10 * MILLISECOND)
+				continue;
+			struct claim c = {.endpoint = (uint8_t)x, .over_in_time = true,
+			                  .evidence = {copy[k - 3], copy[k - 2], copy[k - 1], copy[k], -1},
+			                  .expected = {{"gap_us", 2 * b / 1000}}, .observed = {{"gap_us", d / 1000}}};
+			claim(j, &c);
+			break;
+		}
+	}
+}
+
+/* Challenge and repeated ACKs may be limited to two a second (RFC 5961 7): only repeats with a quiet second behind them count. */
+void check_fin_rexmit_silent(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (f->first < 0 || f->acked < 0)
+			continue;
+		uint8_t silent = 0;
+		int newest = -1;
+		for (int i = f->acked + 1; i < j->h->count; i++) {
+			const struct event *e = &j->h->event[i];
+			if (e->from != x) {
+				silent = 0;
+				newest = -1;
+				continue;
+			}
+			if (!is_fin(e) || e->is & EVENT_REORDERED)
+				continue;
+			int64_t until = i + 1 < j->h->count ? j->h->event[i + 1].time : j->file->now;
+			if (until - e->time <= SECOND)
+				continue;
+			silent++;
+			newest = i;
+		}
+		if (silent < 2)
+			continue;
+		struct claim c = {.endpoint = (uint8_t)!x, .proven = true, .unanswered = silent, .count = silent,
+		                  .evidence = {f->first, f->acked, newest, -1}, .expected = {{"ack", seq_add(f->u, 1)}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_giveup_early(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *f = &j->h->fin[x];
+		if (f->first < 0 || f->acked >= 0 || f->copies < 2 || j->h->first_reset_any >= 0)
+			continue;
+		int last = f->first;
+		int64_t gap = 0;
+		for (int i = f->first + 1; i < j->h->count; i++) {
+			if (j->h->event[i].from != x || !is_fin(&j->h->event[i]))
+				continue;
+			gap = j->h->event[i].time - j->h->event[last].time;
+			last = i;
+		}
+		int64_t spent = j->h->event[last].time - j->h->event[f->first].time;
+		int64_t silence = j->file->now - j->h->event[last].time;
+		if (spent >= R2 || silence < 3 * gap || silence < 10 * SECOND)
+			continue;
+		struct claim c = {.endpoint = (uint8_t)x, .proven = true, .evidence = {f->first, last, -1}, .count = f->copies,
+		                  .expected = {{"duration_us", R2 / 1000}}, .observed = {{"duration_us", spent / 1000}}};
+		claim(j, &c);
+	}
+}
+
+void check_fin_rst_combined(struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)) != (TCPAUDIT_FIN | TCPAUDIT_RST) || e->is & EVENT_DUPLICATE)
+			continue;
+		struct claim c = {.endpoint = e->from, .evidence = {i, -1}};
+		claim(j, &c);
+		return;
+	}
+}
+
+void check_fin_in_synrcvd(struct judging *j)
+{
+	const struct fin_facts *client = &j->h->fin[TCPAUDIT_CLIENT], *server = &j->h->fin[TCPAUDIT_SERVER];
+	uint64_t ack = j->c->mark[MARK_ACK];
+	int at = -1;
+
+	if (!j->c->mark[MARK_SYN] || !j->c->mark[MARK_SYN_ACK])
+		return;
+	if (client->first >= 0 && ack == (j->h->event[client->first].frame | (uint64_t)j->h->event[client->first].input << 48))
+		at = client->first;
+	if (server->first >= 0) {
+		bool acked_before = false;
+		for (int i = 0; i < server->first; i++)
+			acked_before |= j->h->event[i].from == TCPAUDIT_CLIENT && j->h->event[i].flags & TCPAUDIT_ACK;
+		if (!acked_before)
+			at = server->first;
+	}
+	if (at < 0)
+		return;
+	struct claim c = {.endpoint = j->h->event[at].from, .evidence = {at, -1}};
+	claim(j, &c);
+}
+
+/* A connection that we know by a FIN alone, and whose other end does not know it either. */
+void check_fin_stray(struct judging *j)
+{
+	const struct event *fin = j->h->count ? &j->h->event[0] : NULL;
+
+	if (!fin || !(j->c->entry.bits & CONN_MIDSTREAM) || !(fin->flags & TCPAUDIT_FIN) || fin->time != j->c->start || fin->flags & TCPAUDIT_RST)
+		return;
+	for (int i = 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		bool reset = e->from != fin->from && e->flags & TCPAUDIT_RST && e->seq == fin->ack;
+		bool repeat = e->from == fin->from && is_fin(e);
+		if (!reset && !repeat)
+			return;
+	}
+	struct claim c = {.endpoint = fin->from, .proven = j->h->count > 1, .evidence = {0, j->h->count > 1 ? j->h->count - 1 : -1, -1}};
+	claim(j, &c);
+}
+
+void check_fin_forged(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		if (!probably_forged(j, x))
+			continue;
+		const struct fin_facts *f = &j->h->fin[x];
+		struct claim c = {.endpoint = (uint8_t)x, .at_most = TCPAUDIT_LIKELY, .evidence = {f->first, f->data_after, -1},
+		                  .observed = {{"ttl", j->h->event[f->first].ttl}, {"ttl_after", j->h->event[f->data_after].ttl}}};
+		claim(j, &c);
+	}
+}

@@ -1,0 +1,503 @@
+/* close.c - how a connection ended, who closed it first, and what that cost.
+ *
+ * The kinds are an ordered list of predicates: the first that holds wins, so each may rely on those above it.  They go by
+ * numbers; capture order decides only where the numbers do not. */
+#include <string.h>
+
+#include "close.h"
+
+#define SECOND 1000000000ll
+
+/* Facts, found once, with the names of the predicates. */
+struct facts {
+	const struct case_file *file;
+	const struct connection *c;
+	const struct history *h;
+	const struct event *reset;  /* first effective one */
+	bool syn_only;              /* HS = syn */
+	bool syn_acked;             /* HS = synack or crossed */
+	bool done;                  /* HS = done */
+	bool one_way;
+	bool fin[2];
+	bool acked[2];              /* K */
+	unsigned first;             /* end whose FIN comes first, if any */
+	bool crossed_fins;          /* neither FIN acknowledges the other */
+	int64_t silence;            /* capture time behind the last frame */
+	int64_t patience;           /* silence that counts as no answer */
+};
+
+const struct event *close_reset(const struct history *h)
+{
+	return h->first_reset >= 0 ? &h->event[h->first_reset] : NULL;
+}
+
+static const struct event *first_fin(const struct history *h, unsigned x)
+{
+	return h->fin[x].first >= 0 ? &h->event[h->fin[x].first] : NULL;
+}
+
+/* Whether X's first FIN acknowledges the peer's. */
+static bool acknowledges_fin(const struct history *h, unsigned x)
+{
+	const struct event *fin = first_fin(h, x);
+	return fin && fin->flags & TCPAUDIT_ACK && h->fin[!x].sent && seq_gt(fin->ack, h->fin[!x].u);
+}
+
+static unsigned first_closer(const struct history *h)
+{
+	if (!h->fin[0].sent || !h->fin[1].sent)
+		return h->fin[0].sent ? 0 : 1;
+	if (acknowledges_fin(h, 0) != acknowledges_fin(h, 1))
+		return acknowledges_fin(h, 0) ? 1 : 0;
+	return h->fin[0].first <= h->fin[1].first ? 0 : 1;
+}
+
+/* How long no answer must last to be one: three times the last gap between repeats, 30 s at least. */
+static int64_t patience(const struct history *h, unsigned flags)
+{
+	int64_t last = 0, gap = 0;
+	for (int i = 0; i < h->count; i++) {
+		if ((h->event[i].flags & (TCPAUDIT_SYN | TCPAUDIT_ACK)) != flags)
+			continue;
+		if (last)
+			gap = h->event[i].time - last;
+		last = h->event[i].time;
+	}
+	return gap * 3 > 30 * SECOND ? gap * 3 : 30 * SECOND;
+}
+
+static struct facts find_facts(const struct case_file *file)
+{
+	const struct connection *c = file->connection;
+	const struct history *h = file->history;
+	struct facts f = {.file = file, .c = c, .h = h, .reset = close_reset(h)};
+	bool sent[2] = {c->end[0].packets, c->end[1].packets};
+
+	f.done = c->entry.bits & CONN_ESTABLISHED || c->entry.bits & CONN_MIDSTREAM;
+	f.syn_only = !f.done && c->entry.bits & CONN_SYN && !(c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN)) &&
+	             !(c->entry.bits & (CONN_DATA | CONN_FIN));
+	f.syn_acked = !f.done && !f.syn_only && c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN);
+	f.one_way = !(sent[0] && sent[1]) && !f.syn_only;
+	for (int x = 0; x < 2; x++) {
+		f.fin[x] = h->fin[x].sent;
+		f.acked[x] = h->fin[x].acked >= 0;
+	}
+	f.first = first_closer(h);
+	f.crossed_fins = f.fin[0] && f.fin[1] && !acknowledges_fin(h, 0) && !acknowledges_fin(h, 1);
+	f.silence = file->now - c->last;
+	f.patience = patience(h, f.syn_only ? TCPAUDIT_SYN : TCPAUDIT_SYN | TCPAUDIT_ACK);
+	return f;
+}
+
+/* ---- the predicates, in order ---- */
+
+static bool is_evicted(const struct facts *f)
+{
+	return f->c->entry.bits & CONN_EVICTED && !(f->acked[0] && f->acked[1]) && !f->reset;
+}
+
+static bool is_oneway_fin(const struct facts *f)
+{
+	return f->one_way && (f->fin[0] || f->fin[1]);
+}
+
+static bool is_oneway_rst(const struct facts *f)
+{
+	return f->one_way && f->h->first_reset_any >= 0;
+}
+
+static bool is_oneway_open(const struct facts *f)
+{
+	return f->one_way;
+}
+
+static bool is_refused(const struct facts *f)
+{
+	return f->syn_only && f->reset && f->reset->from == TCPAUDIT_SERVER;
+}
+
+static bool is_refused_icmp(const struct facts *f)
+{
+	return f->syn_only && f->c->entry.bits & CONN_ICMP;
+}
+
+static bool is_syn_aborted(const struct facts *f)
+{
+	return f->syn_only && f->h->resets[TCPAUDIT_CLIENT];
+}
+
+static bool is_syn_timeout(const struct facts *f)
+{
+	return f->syn_only && f->silence > f->patience;
+}
+
+static bool is_syn_pending(const struct facts *f)
+{
+	return f->syn_only;
+}
+
+static bool is_hs_rst_initiator(const struct facts *f)
+{
+	return f->syn_acked && f->h->resets[TCPAUDIT_CLIENT] && !f->fin[0] && !f->fin[1];
+}
+
+static bool is_hs_rst_responder(const struct facts *f)
+{
+	return f->syn_acked && f->h->resets[TCPAUDIT_SERVER] && !f->fin[0] && !f->fin[1];
+}
+
+static bool is_hs_timeout(const struct facts *f)
+{
+	return f->syn_acked && !f->fin[0] && !f->fin[1] && f->c->entry.bits & CONN_SYN_ACK_REPEATED && f->silence > f->patience;
+}
+
+static bool is_hs_pending(const struct facts *f)
+{
+	return f->syn_acked && !f->fin[0] && !f->fin[1];
+}
+
+static bool both_acked(const struct facts *f)
+{
+	return f->fin[0] && f->fin[1] && f->acked[0] && f->acked[1];
+}
+
+static bool is_simultaneous(const struct facts *f)
+{
+	return both_acked(f) && f->crossed_fins;
+}
+
+static bool is_half_close(const struct facts *f)
+{
+	return both_acked(f) && f->h->fin[f->first].peer_text > 0;
+}
+
+/* The first acknowledgment of the first FIN travels on the second FIN, or on what follows it. */
+static bool is_three_way(const struct facts *f)
+{
+	return both_acked(f) && f->h->fin[f->first].acked >= f->h->fin[!f->first].first;
+}
+
+static bool is_four_way(const struct facts *f)
+{
+	return both_acked(f);
+}
+
+static bool is_fin_fin_rst(const struct facts *f)
+{
+	return f->fin[0] && f->fin[1] && f->reset;
+}
+
+static bool is_last_ack_missing(const struct facts *f)
+{
+	return f->fin[0] && f->fin[1] && (f->acked[0] || f->acked[1]);
+}
+
+static bool is_fin_fin_unacked(const struct facts *f)
+{
+	return f->fin[0] && f->fin[1];
+}
+
+static bool is_mptcp_fastclose(const struct facts *f)
+{
+	return f->c->entry.bits & CONN_MP_FASTCLOSE;
+}
+
+static bool is_fin_rst_closer(const struct facts *f)
+{
+	return (f->fin[0] || f->fin[1]) && f->reset && f->reset->from == f->first;
+}
+
+static bool is_fin_rst_peer(const struct facts *f)
+{
+	return (f->fin[0] || f->fin[1]) && f->reset;
+}
+
+static bool is_never(const struct facts *f)
+{
+	(void)f;
+	return false; /* attributing a reset to a third party is the forgery checks' work */
+}
+
+static bool is_half_closed(const struct facts *f)
+{
+	return (f->fin[0] || f->fin[1]) && f->acked[f->first];
+}
+
+static bool is_fin_unacked(const struct facts *f)
+{
+	return f->fin[0] || f->fin[1];
+}
+
+static bool is_abort_client(const struct facts *f)
+{
+	return f->reset && f->reset->from == TCPAUDIT_CLIENT;
+}
+
+static bool is_abort_server(const struct facts *f)
+{
+	return f->reset && f->reset->from == TCPAUDIT_SERVER;
+}
+
+static bool is_abort_icmp(const struct facts *f)
+{
+	unsigned addressed = f->c->entry.bits & CONN_ICMP_BY_CLIENT ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT;
+	return f->c->entry.bits & CONN_ICMP && f->c->last_from[addressed] < f->c->odd.time;
+}
+
+static bool is_vanished(const struct facts *f)
+{
+	return f->c->unanswered >= 4;
+}
+
+static bool is_superseded(const struct facts *f)
+{
+	return f->c->entry.bits & CONN_SUPERSEDED;
+}
+
+static bool is_open_idle(const struct facts *f)
+{
+	return f->silence >= 60 * SECOND;
+}
+
+static bool is_open_active(const struct facts *f)
+{
+	(void)f;
+	return true;
+}
+
+static const struct {
+	enum tcpaudit_kind kind;
+	bool (*holds)(const struct facts *);
+} kinds[] = {
+	{TCPAUDIT_KIND_EVICTED, is_evicted},
+	{TCPAUDIT_KIND_ONEWAY_FIN, is_oneway_fin},
+	{TCPAUDIT_KIND_ONEWAY_RST, is_oneway_rst},
+	{TCPAUDIT_KIND_ONEWAY_OPEN, is_oneway_open},
+	{TCPAUDIT_KIND_REFUSED, is_refused},
+	{TCPAUDIT_KIND_REFUSED_ICMP, is_refused_icmp},
+	{TCPAUDIT_KIND_SYN_ABORTED, is_syn_aborted},
+	{TCPAUDIT_KIND_SYN_TIMEOUT, is_syn_timeout},
+	{TCPAUDIT_KIND_SYN_PENDING, is_syn_pending},
+	{TCPAUDIT_KIND_HS_RST_INITIATOR, is_hs_rst_initiator},
+	{TCPAUDIT_KIND_HS_RST_RESPONDER, is_hs_rst_responder},
+	{TCPAUDIT_KIND_HS_TIMEOUT, is_hs_timeout},
+	{TCPAUDIT_KIND_HS_PENDING, is_hs_pending},
+	{TCPAUDIT_KIND_SIMULTANEOUS, is_simultaneous},
+	{TCPAUDIT_KIND_HALF_CLOSE, is_half_close},
+	{TCPAUDIT_KIND_THREE_WAY, is_three_way},
+	{TCPAUDIT_KIND_FOUR_WAY, is_four_way},
+	{TCPAUDIT_KIND_FIN_FIN_RST, is_fin_fin_rst},
+	{TCPAUDIT_KIND_LAST_ACK_MISSING, is_last_ack_missing},
+	{TCPAUDIT_KIND_FIN_FIN_UNACKED, is_fin_fin_unacked},
+	{TCPAUDIT_KIND_MPTCP_FASTCLOSE, is_mptcp_fastclose},
+	{TCPAUDIT_KIND_FIN_RST_CLOSER, is_fin_rst_closer},
+	{TCPAUDIT_KIND_FIN_RST_PEER, is_fin_rst_peer},
+	{TCPAUDIT_KIND_FIN_RST_THIRD, is_never},
+	{TCPAUDIT_KIND_HALF_CLOSED, is_half_closed},
+	{TCPAUDIT_KIND_FIN_UNACKED, is_fin_unacked},
+	{TCPAUDIT_KIND_ABORT_THIRD_PARTY, is_never},
+	{TCPAUDIT_KIND_ABORT_CLIENT, is_abort_client},
+	{TCPAUDIT_KIND_ABORT_SERVER, is_abort_server},
+	{TCPAUDIT_KIND_ABORT_ICMP, is_abort_icmp},
+	{TCPAUDIT_KIND_VANISHED, is_vanished},
+	{TCPAUDIT_KIND_SUPERSEDED, is_superseded},
+	{TCPAUDIT_KIND_OPEN_IDLE, is_open_idle},
+	{TCPAUDIT_KIND_OPEN_ACTIVE, is_open_active},
+};
+
+static enum tcpaudit_kind kind_of(const struct facts *f)
+{
+	size_t i = 0;
+	while (!kinds[i].holds(f))
+		i++;
+	return kinds[i].kind;
+}
+
+/* ---- the record ---- */
+
+static uint8_t who_closed_first(const struct facts *f)
+{
+	if (!f->fin[0] && !f->fin[1])
+		return TCPAUDIT_WHO_NONE;
+	if (f->crossed_fins)
+		return TCPAUDIT_WHO_BOTH;
+	return (uint8_t)f->first;
+}
+
+/* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
+ * need the first copy of each FIN. */
+static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
+{
+	const struct connection *c = f->c;
+	bool holes = c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
+	bool broken = f->file->mirror->end[0].contradicted || f->file->mirror->end[1].contradicted;
+
+	if (kind == TCPAUDIT_KIND_EVICTED)
+		return TCPAUDIT_CERTAIN;
+	if (f->h->dropped || (c->end[0].bits | c->end[1].bits) & TCB_HOLE)
+		holes = true;
+	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
+}
+
+/* The highest number that X acknowledged, and so what of the peer's stream arrived for certain. */
+static uint64_t lost_octets(const struct facts *f, unsigned x)
+{
+	const struct tcb *tcb = &f->c->end[x], *peer = &f->c->end[!x];
+	tcp_seq sent = f->fin[x] ? f->h->fin[x].u : tcb->maxseq;
+
+	if (!(tcb->bits & TCB_TEXT) || !(peer->bits & TCB_ACK) || !seq_gt(sent, peer->hiack))
+		return 0;
+	uint64_t lost = (uint32_t)seq_diff(sent, peer->hiack);
+	return lost < tcb->text ? lost : tcb->text;
+}
+
+static uint8_t vantage_of(const struct case_file *file, unsigned x)
+{
+	const struct connection *c = file->connection;
+	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
+
+	if (file->settings->vantage >> x & 1)
+		return TCPAUDIT_VANTAGE_AT;
+	if (own->bits & (TCB_OUTBOUND | TCB_CHECKSUM_PARTIAL) && !(peer->bits & TCB_CHECKSUM_PARTIAL))
+		return TCPAUDIT_VANTAGE_AT;
+	if (own->turnaround == TURNAROUND_UNKNOWN || peer->turnaround == TURNAROUND_UNKNOWN)
+		return TCPAUDIT_VANTAGE_UNKNOWN;
+	if ((uint64_t)own->turnaround * 20 <= peer->turnaround && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
+		return TCPAUDIT_VANTAGE_NEAR;
+	return TCPAUDIT_VANTAGE_FAR;
+}
+
+static void describe_fin(const struct facts *f, unsigned x, struct tcpaudit_end *end)
+{
+	const struct fin_facts *fin = &f->h->fin[x];
+
+	end->fin_sent = fin->sent;
+	if (!fin->sent)
+		return;
+	end->fin_seq = fin->u;
+	end->fin_copies = fin->copies;
+	if (fin->first >= 0)
+		end->fin = event_evidence(&f->h->event[fin->first]);
+	end->fin_acked = fin->acked >= 0;
+	if (fin->acked >= 0)
+		end->fin_ack = event_evidence(&f->h->event[fin->acked]);
+}
+
+static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end *end)
+{
+	const struct connection *c = f->c;
+	const struct tcb *tcb = &c->end[x];
+	unsigned socket = x ^ !!(c->entry.bits & CONN_CROSSED);
+
+	end->address = c->entry.pair.address[socket];
+	end->port = c->entry.pair.port[socket];
+	end->states = mirror_states(f->file->mirror, x);
+	end->packets = (uint64_t)tcb->packets_high << 32 | tcb->packets;
+	end->bytes = tcb->bytes;
+	end->text = tcb->text;
+	end->isn_known = tcb->bits & TCB_ISS;
+	end->isn = tcb->iss;
+	end->resets = f->h->resets[x];
+	end->retransmissions = tcb->retransmissions;
+	end->lost = lost_octets(f, x);
+	end->turnaround = tcb->turnaround == TURNAROUND_UNKNOWN ? -1 : (int64_t)tcb->turnaround * 1000;
+	end->vantage = vantage_of(f->file, x);
+	describe_fin(f, x, end);
+}
+
+static void describe_half_close(const struct facts *f, struct tcpaudit_connection *r)
+{
+	r->half_close_by = TCPAUDIT_WHO_NONE;
+	if ((!f->fin[0] && !f->fin[1]) || f->crossed_fins || !f->acked[f->first])
+		return;
+	const struct fin_facts *fin = &f->h->fin[f->first];
+	int64_t until = f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : f->c->last;
+	r->half_close_by = (uint8_t)f->first;
+	r->half_close_duration = until > fin->acked_time ? until - fin->acked_time : 0;
+	r->half_close_bytes = fin->peer_text;
+}
+
+/* TIME-WAIT is held by an end that sent its FIN before it had the other one (RFC 9293 3.6): from the frame with which it
+ * first acknowledges that. */
+static void describe_time_wait(const struct facts *f, struct tcpaudit_connection *r)
+{
+	bool holds[2] = {false, false};
+	int64_t since = INT64_MAX;
+
+	r->time_wait_holder = TCPAUDIT_WHO_NONE;
+	for (unsigned x = 0; x < 2; x++) {
+		struct hypothesis route = mirror_route(f->file->mirror, x);
+		for (int i = 0; i < route.count; i++)
+			holds[x] |= route.step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route.count || route.step[i + 1].to == TCPAUDIT_CLOSED);
+		const struct fin_facts *peer = &f->h->fin[!x];
+		if (!holds[x])
+			continue;
+		int64_t entered = peer->acked >= 0 ? peer->acked_time : f->c->last;
+		if (entered < since)
+			since = entered;
+		if (peer->copies > 1)
+			for (int i = 0; i < f->h->count; i++)
+				if (f->h->event[i].from != x && f->h->event[i].flags & TCPAUDIT_FIN && f->h->event[i].time > entered &&
+				    !(f->h->event[i].is & EVENT_DUPLICATE))
+					r->time_wait_restarts++;
+	}
+	if (holds[0] || holds[1])
+		r->time_wait_holder = (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH : holds[0] ? TCPAUDIT_WHO_CLIENT : TCPAUDIT_WHO_SERVER);
+	r->time_wait_since = holds[0] || holds[1] ? since : 0;
+}
+
+static uint8_t completeness(const struct facts *f)
+{
+	uint32_t bits = f->c->entry.bits;
+	return (uint8_t)((bits & CONN_SYN ? TCPAUDIT_COMPLETE_SYN : 0) | (bits & CONN_SYN_ACK ? TCPAUDIT_COMPLETE_SYN_ACK : 0) |
+	                 (bits & CONN_ACK ? TCPAUDIT_COMPLETE_ACK : 0) | (bits & CONN_DATA ? TCPAUDIT_COMPLETE_DATA : 0) |
+	                 (bits & CONN_FIN ? TCPAUDIT_COMPLETE_FIN : 0) | (bits & CONN_RST ? TCPAUDIT_COMPLETE_RST : 0));
+}
+
+static void describe_routes(const struct facts *f, struct routes *routes)
+{
+	routes->count = 0;
+	for (unsigned x = 0; x < 2; x++) {
+		struct hypothesis route = mirror_route(f->file->mirror, x);
+		uint8_t from = route.first;
+		for (int i = 0; i < route.count; i++) {
+			struct tcpaudit_transition *t = &routes->step[routes->count++];
+			*t = (struct tcpaudit_transition){.end = (uint8_t)x, .from = from, .to = route.step[i].to};
+			t->at = event_evidence(&f->h->event[route.step[i].at]);
+			if (route.step[i].proof >= 0)
+				t->proof = event_evidence(&f->h->event[route.step[i].proof]);
+			from = route.step[i].to;
+		}
+	}
+}
+
+void close_describe(const struct case_file *file, struct tcpaudit_connection *r, struct routes *routes)
+{
+	struct facts f = find_facts(file);
+	const struct connection *c = file->connection;
+
+	memset(r, 0, sizeof *r);
+	r->id = c->entry.id;
+	r->input = c->input;
+	r->vlan = c->entry.pair.vlan;
+	r->network = c->entry.pair.network;
+	r->ip_version = c->entry.pair.ip_version;
+	r->start = c->start;
+	r->last = c->last;
+	for (unsigned x = 0; x < 2; x++)
+		describe_end(&f, x, &r->end[x]);
+	r->rtt = r->end[0].turnaround >= 0 && r->end[1].turnaround >= 0 ? r->end[0].turnaround + r->end[1].turnaround : -1;
+	r->completeness = completeness(&f);
+	r->kind = (uint8_t)kind_of(&f);
+	r->closed_first = who_closed_first(&f);
+	r->aborted_by = f.reset ? f.reset->from : (uint8_t)TCPAUDIT_WHO_NONE;
+	r->confidence = confidence_of(&f, (enum tcpaudit_kind)r->kind);
+	r->post_close_reset = both_acked(&f) && f.h->first_reset_any >= 0;
+	describe_half_close(&f, r);
+	describe_time_wait(&f, r);
+	if (routes) {
+		describe_routes(&f, routes);
+		r->transitions = routes->step;
+		r->transition_count = routes->count;
+	}
+}

@@ -1,0 +1,31 @@
+/* close.h - how the connection ended: the ordered predicates of the close kinds, and the record that tells it. */
+#ifndef CLOSE_H
+#define CLOSE_H
+
+#include "connection.h"
+#include "mirror/mirror.h"
+
+/* Everything a judgment may look at. `history` is never NULL here: a connection without one is given an empty or
+ * handshake-only one for the occasion. */
+struct case_file {
+	const struct connection *connection;
+	const struct history *history;
+	const struct mirror *mirror;
+	const struct tcpaudit_settings *settings;
+	int64_t now;       /* packet time: how far the capture goes on behind the last frame */
+	bool ended;        /* the capture has ended */
+};
+
+/* Room for both ends' routes. */
+struct routes {
+	struct tcpaudit_transition step[2 * ROUTE_MOST];
+	size_t count;
+};
+
+/* Fills the record, all but findings and capture notes.  `routes` may be NULL. */
+void close_describe(const struct case_file *file, struct tcpaudit_connection *record, struct routes *routes);
+
+/* First effective reset of the history, NULL none. */
+const struct event *close_reset(const struct history *history);
+
+#endif

@@ -1,0 +1,390 @@
+/* connection.c - takes a segment into a connection: accounts, handshake, and what is kept for judgment.
+ *
+ * A plain data segment touches the two blocks and leaves.  What opens, closes, resets or contradicts goes into the
+ * history, from which mirror.c, close.c and the checks judge. */
+#include <string.h>
+
+#include "connection.h"
+#include "decode.h"
+
+#define VERIFIED_ENOUGH 8      /* segments of each end whose checksums are looked at to learn of offload */
+#define DUPLICATE_WITHIN 2000000
+
+unsigned connection_guess_sender(const struct tcpaudit_segment *s)
+{
+	if (s->flags & TCPAUDIT_SYN)
+		return s->flags & TCPAUDIT_ACK ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT;
+	/* services sit on low ports, clients on ephemeral ones (RFC 6335 6) */
+	bool src_low = s->src_port < 1024, dst_low = s->dst_port < 1024;
+	if (src_low != dst_low)
+		return src_low ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT;
+	bool src_high = s->src_port >= 32768, dst_high = s->dst_port >= 32768;
+	if (src_high != dst_high)
+		return src_high ? TCPAUDIT_CLIENT : TCPAUDIT_SERVER;
+	return TCPAUDIT_CLIENT;
+}
+
+void connection_begin(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	c->entry.id = s->ordinal;
+	c->start = c->last = s->time;
+	c->input = s->input;
+	c->last_from[0] = c->last_from[1] = INT64_MIN;
+	for (int x = 0; x < 2; x++)
+		c->end[x].turnaround = TURNAROUND_UNKNOWN;
+	if (!(s->flags & TCPAUDIT_SYN)) {
+		c->entry.bits |= CONN_MIDSTREAM;
+		c->end[0].wscale = c->end[1].wscale = 14; /* unknown: the widest */
+	}
+	(void)from;
+}
+
+bool connection_fits(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	return tcb_judge(&c->end[from], &c->end[!from], s, INT64_MAX).fits;
+}
+
+/* ---- history ---- */
+
+static struct event marked(const struct connection *c, int mark)
+{
+	const struct tcb *client = &c->end[TCPAUDIT_CLIENT], *server = &c->end[TCPAUDIT_SERVER];
+	struct event e = {.time = c->start + (int64_t)c->mark_at[mark] * 1000, .frame = c->mark[mark] & 0xffffffffffffu,
+	                  .input = (uint16_t)(c->mark[mark] >> 48)};
+	switch (mark) {
+	case MARK_SYN:
+		e.flags = TCPAUDIT_SYN;
+		e.seq = client->iss;
+		break;
+	case MARK_SYN_ACK:
+		e.flags = TCPAUDIT_SYN | TCPAUDIT_ACK;
+		e.from = TCPAUDIT_SERVER;
+		e.seq = server->iss;
+		e.ack = seq_add(client->iss, 1);
+		break;
+	case MARK_ACK:
+		e.flags = TCPAUDIT_ACK;
+		e.seq = seq_add(client->iss, 1);
+		e.ack = seq_add(server->iss, 1);
+		break;
+	default:
+		e.flags = TCPAUDIT_ACK;
+		e.from = TCPAUDIT_SERVER;
+		e.seq = seq_add(server->iss, 1);
+		e.ack = seq_add(client->iss, 1);
+		break;
+	}
+	return e;
+}
+
+static uint64_t frame_reference(const struct tcpaudit_segment *s)
+{
+	return s->frame | (uint64_t)s->input << 48;
+}
+
+/* Makes the history with the handshake in front; `without`: a frame that is about to be added itself. */
+static struct history *begin_history(struct connection *c, struct flow_table *table, uint64_t without)
+{
+	if (c->history)
+		return c->history;
+	c->history = history_new();
+	if (!c->history)
+		return NULL;
+	for (int mark = 0; mark < MARKS; mark++) {
+		if (!c->mark[mark] || c->mark[mark] == without)
+			continue;
+		struct event e = marked(c, mark);
+		history_predate(c->history, &e);
+	}
+	flow_account(table, (int64_t)history_memory(c->history));
+	return c->history;
+}
+
+struct history *connection_history(struct connection *c, struct flow_table *table)
+{
+	return begin_history(c, table, 0);
+}
+
+static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
+                       const struct sent *sent, unsigned extra)
+{
+	struct history *h = begin_history(c, table, frame_reference(s));
+	if (!h)
+		return;
+	int64_t before = (int64_t)history_memory(h);
+	history_add(h, c->end, s, from, sent, extra);
+	flow_account(table, (int64_t)history_memory(h) - before);
+}
+
+/* ---- handshake ---- */
+
+static void mark(struct connection *c, int which, const struct tcpaudit_segment *s)
+{
+	int64_t after = (s->time - c->start) / 1000;
+	c->mark[which] = frame_reference(s);
+	c->mark_at[which] = after < 0 ? 0 : after > UINT32_MAX ? UINT32_MAX : (uint32_t)after;
+}
+
+static void learn_turnaround(struct tcb *tcb, int64_t from, int64_t to)
+{
+	int64_t took = (to - from) / 1000;
+	if (took >= 0 && took < tcb->turnaround)
+		tcb->turnaround = (uint32_t)took;
+}
+
+/* RFC 7323 2.2, 3.2: an option counts only if both SYNs carried it. */
+static void agree_options(struct connection *c)
+{
+	struct tcb *a = &c->end[0], *b = &c->end[1];
+	if (!(a->bits & b->bits & TCB_WSCALE)) {
+		a->wscale = b->wscale = 0;
+		a->bits &= (uint16_t)~TCB_WSCALE;
+		b->bits &= (uint16_t)~TCB_WSCALE;
+	}
+	if (!(a->bits & b->bits & TCB_TS)) {
+		a->bits &= (uint16_t)~TCB_TS;
+		b->bits &= (uint16_t)~TCB_TS;
+	}
+}
+
+/* Follows the handshake; true when this segment is one of its marks, or disturbs it: `odd`. */
+static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, unsigned from, bool *odd)
+{
+	bool first = !(c->end[from].bits & TCB_ISS);
+
+	if (s->options & TCPAUDIT_OPT_FAST_OPEN && s->len)
+		c->entry.bits |= CONN_FAST_OPEN;
+	if (!(s->flags & TCPAUDIT_ACK)) {
+		if (from == TCPAUDIT_CLIENT && first && !c->mark[MARK_SYN]) {
+			c->entry.bits |= CONN_SYN;
+			mark(c, MARK_SYN, s);
+			*odd |= s->len > 0;
+		} else {
+			*odd = true;
+			if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SYN_ACK))
+				c->entry.bits |= CONN_SIMULTANEOUS_OPEN;
+		}
+		return;
+	}
+	if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SIMULTANEOUS_OPEN)) {
+		c->entry.bits |= CONN_SYN_ACK;
+		mark(c, MARK_SYN_ACK, s);
+		if (c->mark[MARK_SYN])
+			learn_turnaround(&c->end[from], c->last_from[TCPAUDIT_CLIENT], s->time);
+		if (s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
+			*odd = true; /* fast open acknowledged in part, or not at all */
+		return;
+	}
+	*odd = true;
+	c->entry.bits |= CONN_SYN_ACK;
+	if (!first && from == TCPAUDIT_SERVER)
+		c->entry.bits |= CONN_SYN_ACK_REPEATED;
+	if (c->entry.bits & CONN_SIMULTANEOUS_OPEN && c->end[!from].bits & TCB_ISS && seq_gt(s->ack, c->end[!from].iss))
+		c->entry.bits |= CONN_ESTABLISHED;
+}
+
+/* The first acknowledgment of the server's SYN, and the server's first segment that shows progress behind it (E3, E4). */
+static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
+{
+	const struct tcb *peer = &c->end[!from];
+
+	if (!(s->flags & TCPAUDIT_ACK) || !sent->fits || !(peer->bits & TCB_ISS) || !seq_gt(s->ack, peer->iss))
+		return false;
+	if (from == TCPAUDIT_CLIENT) {
+		if (c->mark[MARK_ACK])
+			return false;
+		if (c->mark[MARK_SYN_ACK])
+			learn_turnaround(&c->end[from], c->last_from[TCPAUDIT_SERVER], s->time);
+		if (!(c->entry.bits & CONN_ESTABLISHED))
+			agree_options(c);
+		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK;
+		mark(c, MARK_ACK, s);
+		return true;
+	}
+	if (c->mark[MARK_RESPONSE] || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
+		return false;
+	if (c->entry.bits & CONN_FAST_OPEN && !(c->entry.bits & CONN_ESTABLISHED))
+		return false; /* RFC 7413 4.2: a server may send from SYN-RECEIVED */
+	if (!(c->entry.bits & CONN_ESTABLISHED))
+		agree_options(c);
+	mark(c, MARK_RESPONSE, s);
+	return true;
+}
+
+/* ---- checksums ---- */
+
+/* RFC 9293 MUST-3: a segment with a bad checksum is not received.  But on the host that sent it, the checksum is not there
+ * yet: an end is believed to offload until one of its segments was right. */
+static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify, bool matters)
+{
+	struct tcb *tcb = &c->end[from];
+
+	if (!verify)
+		return false;
+	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN) {
+		if (tcb->verified >= VERIFIED_ENOUGH && !matters)
+			return false;
+		s->noticed &= (uint16_t)~TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
+		s->noticed |= segment_verify(s);
+		if (s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN)
+			return false;
+	}
+	if (tcb->verified < VERIFIED_ENOUGH)
+		tcb->verified++;
+	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_PARTIAL) {
+		tcb->bits |= TCB_CHECKSUM_PARTIAL;
+		c->capture |= CAPTURE_OFFLOAD_TX;
+		return false;
+	}
+	if (!(s->noticed & TCPAUDIT_SAW_CHECKSUM_BAD)) {
+		tcb->bits |= TCB_CHECKSUM_GOOD;
+		return false;
+	}
+	if (!(tcb->bits & TCB_CHECKSUM_GOOD) || s->noticed & TCPAUDIT_SAW_OUTBOUND) {
+		c->capture |= CAPTURE_OFFLOAD_TX;
+		return false;
+	}
+	tcb->bits |= TCB_CHECKSUM_BAD;
+	c->capture |= CAPTURE_CHECKSUM_BAD;
+	return true;
+}
+
+/* ---- numbers that do not fit ---- */
+
+/* One segment far from everything is a stray; a second one that goes on where it stopped shows that the capture has a
+ * long gap, and the stream is there now. */
+static bool resynchronise(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	struct tcb *tcb = &c->end[from];
+	bool again = tcb->bits & TCB_STRAY && seq_within(s->seq, tcb->stray, seq_add(tcb->stray, 65536)) && s->len;
+
+	if (!again) {
+		tcb->bits |= TCB_STRAY;
+		tcb->stray = segment_end(s);
+		c->entry.bits |= CONN_UNPLACED;
+		return false;
+	}
+	tcb->maxseq = s->seq;
+	tcb->bits = (uint16_t)((tcb->bits & ~TCB_STRAY) | TCB_GAP);
+	c->end[!from].bits &= (uint16_t)~TCB_ACK; /* what the other end acknowledged belongs to before */
+	if (s->flags & TCPAUDIT_ACK && !connection_fits(c, s, from))
+		c->end[!from].maxseq = s->ack;
+	c->capture |= CAPTURE_RESYNC | CAPTURE_GAP_ACKED;
+	return true;
+}
+
+/* An acknowledgment of what was not seen: the capture missed it, unless the peer's FIN says that there is nothing more. */
+static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	struct tcb *peer = &c->end[!from];
+	const struct history *h = c->history;
+
+	if (h && h->fin[!from].sent)
+		return;
+	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
+		return;
+	peer->text += (uint32_t)seq_diff(s->ack, peer->maxseq);
+	peer->maxseq = s->ack;
+	peer->bits |= TCB_GAP;
+	c->capture |= CAPTURE_GAP_ACKED;
+}
+
+static void note_capture(struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
+{
+	if (s->noticed & TCPAUDIT_SAW_CUT)
+		c->capture |= CAPTURE_SNAPLEN;
+	if (s->noticed & TCPAUDIT_SAW_REASSEMBLED)
+		c->capture |= CAPTURE_FRAGMENTS;
+	if (s->noticed & TCPAUDIT_SAW_TUNNEL)
+		c->capture |= CAPTURE_TUNNEL;
+	if (s->noticed & TCPAUDIT_SAW_LOSS_BEFORE)
+		c->capture |= CAPTURE_DROPS;
+	if (s->input != c->input)
+		c->capture |= CAPTURE_MULTI_IF;
+	if (sent->reordered)
+		c->capture |= CAPTURE_REORDERED;
+	if (s->time < c->last - 1000000)
+		c->capture |= CAPTURE_CLOCK_STEP;
+	if (c->end[!from].mss && s->len > c->end[!from].mss)
+		c->capture |= CAPTURE_GRO;
+}
+
+static void count_unanswered(struct connection *c, unsigned from, const struct sent *sent)
+{
+	if (c->last_from[!from] > c->last_from[from])
+		c->unanswered = 0;
+	else if ((sent->repeat || sent->probe) && c->unanswered < UINT16_MAX)
+		c->unanswered++;
+}
+
+bool connection_settled(const struct connection *c)
+{
+	const struct history *h = c->history;
+	if (!h)
+		return false;
+	if (h->first_reset >= 0)
+		return true;
+	return h->fin[0].acked >= 0 && h->fin[1].acked >= 0;
+}
+
+struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
+{
+	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
+	int64_t since = c->last_from[from] == INT64_MIN ? INT64_MAX : s->time - c->last_from[from];
+	struct sent sent = tcb_judge(tcb, peer, s, since < 0 ? INT64_MAX : since);
+	bool was_settled = connection_settled(c);
+	bool odd = c->entry.bits & (CONN_FIN | CONN_RST) || s->flags & (TCPAUDIT_FIN | TCPAUDIT_RST);
+	bool control = s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST);
+
+	if (sent.duplicate && since <= DUPLICATE_WITHIN) {
+		c->capture |= CAPTURE_DUPLICATE;
+		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_DUPLICATE};
+	}
+	if (checksum_refused(c, s, from, verify, odd || control || !sent.fits || sent.ack_unsent)) {
+		tcb_sent(tcb, peer, s, &sent, false);
+		c->odd = (struct tcpaudit_evidence){.time = s->time, .frame = s->frame, .seq = s->seq, .ack = s->ack, .len = s->len,
+		                                    .flags = s->flags, .input = s->input, .from = (uint8_t)from};
+		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_CHECKSUM};
+	}
+	note_capture(c, s, from, &sent);
+	if (!sent.fits && !control) {
+		if (resynchronise(c, s, from))
+			sent = tcb_judge(tcb, peer, s, INT64_MAX);
+	}
+	bool syn = s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
+	bool fits = sent.fits && !(s->flags & TCPAUDIT_SYN && s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
+	if (syn && tcb->bits & TCB_SEQ && s->seq != tcb->iss)
+		sent.fits = fits = false; /* another ISS: it proves nothing of this incarnation */
+	if (syn && fits && !(tcb->bits & TCB_SEQ))
+		tcb_open(tcb, s);
+	bool opened = syn && fits && tcb->packets == 0;
+	if (opened)
+		tcb->bits &= (uint16_t)~TCB_ISS; /* follow_syn() asks whether it is the first */
+	if (syn && fits)
+		follow_syn(c, s, from, &odd);
+	if (syn && c->history)
+		odd = true;
+	if (opened)
+		tcb->bits |= TCB_ISS;
+	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, s, from, &sent) : false;
+	if (sent.ack_unsent && fits && !control)
+		fill_gap(c, s, from);
+	if (odd || (marked_now && c->history))
+		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0);
+	count_unanswered(c, from, &sent);
+	tcb_sent(tcb, peer, s, &sent, fits);
+	if (s->flags & TCPAUDIT_FIN && fits && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)))
+		c->entry.bits |= CONN_FIN;
+	if (s->flags & TCPAUDIT_RST)
+		c->entry.bits |= CONN_RST;
+	if (s->len && fits)
+		c->entry.bits |= CONN_DATA;
+	if (s->options & TCPAUDIT_OPT_MP_FASTCLOSE)
+		c->entry.bits |= CONN_MP_FASTCLOSE;
+	if (s->flags & TCPAUDIT_ACK && !control)
+		c->entry.bits |= CONN_ACK;
+	if (s->time > c->last)
+		c->last = s->time;
+	c->last_from[from] = s->time;
+	return (struct taken){.settles = !was_settled && connection_settled(c)};
+}

@@ -1,0 +1,59 @@
+/* connection.h - takes a segment into a connection: accounts, handshake, and what is kept for judgment. */
+#ifndef CONNECTION_H
+#define CONNECTION_H
+
+#include "flow.h"
+
+/* What the capture hides of a connection; each is a cap- check. */
+enum {
+	CAPTURE_GAP_ACKED = 0x0001,
+	CAPTURE_SNAPLEN = 0x0002,
+	CAPTURE_DUPLICATE = 0x0004,
+	CAPTURE_OFFLOAD_TX = 0x0008,
+	CAPTURE_GRO = 0x0010,
+	CAPTURE_CHECKSUM_BAD = 0x0020,
+	CAPTURE_REORDERED = 0x0040,
+	CAPTURE_CLOCK_STEP = 0x0080,
+	CAPTURE_MULTI_IF = 0x0100,
+	CAPTURE_TUNNEL = 0x0200,
+	CAPTURE_VLAN_ASYMMETRIC = 0x0400,
+	CAPTURE_FRAGMENTS = 0x0800,
+	CAPTURE_DROPS = 0x1000,
+	CAPTURE_TRUNCATED = 0x2000,
+	CAPTURE_RESYNC = 0x4000, /* numbers jumped, and went on from there: a long gap */
+	CAPTURE_EVICTED = 0x8000,
+	CAPTURE_TUNNEL_DEPTHS = 0x10000,
+};
+
+/* Whom the engine must tell what it found out about a segment. */
+struct taken {
+	enum tcpaudit_unusable unusable;
+	bool settles; /* the connection has just come to its end: look again after the settling time */
+};
+
+/* Begins a connection with its first segment. `from`: which end sent it. */
+void connection_begin(struct connection *c, const struct tcpaudit_segment *segment, unsigned from);
+
+/* Which end sends the first captured segment, if the handshake was not captured. */
+unsigned connection_guess_sender(const struct tcpaudit_segment *segment);
+
+/* Do the segment's numbers belong to this connection? */
+bool connection_fits(const struct connection *c, const struct tcpaudit_segment *segment, unsigned from);
+
+/* Takes the segment.  Histories are accounted in `table`; `verify` asks for checksums that were not looked at yet. */
+struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *segment, unsigned from,
+                             bool verify);
+
+/* Which end of the connection the canonical sender is. */
+static inline unsigned connection_sender(const struct entry *e, bool crossed)
+{
+	return crossed != !!(e->bits & CONN_CROSSED);
+}
+
+/* The history with the handshake in front, made if there is none yet; NULL when out of memory. */
+struct history *connection_history(struct connection *c, struct flow_table *table);
+
+/* Both FINs acknowledged, or an effective reset: nothing more is due. */
+bool connection_settled(const struct connection *c);
+
+#endif

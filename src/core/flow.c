@@ -1,0 +1,591 @@
+/* flow.c - the connection table: keyed hash, bucket index, record chunks, expiry wheel, victims. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow.h"
+
+#define WAYS 7
+#define CHUNK_BITS 10
+#define CHUNK (1u << CHUNK_BITS)
+#define WHEEL_BITS 14 /* slots of about a second: four and a half hours */
+#define WHEEL (1u << WHEEL_BITS)
+#define DUE WHEEL
+#define LIST_NONE UINT32_MAX
+#define TICK_SHIFT 30
+#define VICTIM_LOOKS 16
+
+struct bucket {
+	uint32_t tag[WAYS];
+	uint32_t slot[WAYS];
+	uint32_t passed; /* how many entries that belong here, or before, lie further on */
+	uint32_t used;   /* bits */
+};
+
+/* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
+struct queue {
+	uint32_t *slot;
+	uint64_t *id;
+	uint32_t head;
+	uint32_t count;
+	uint32_t room;
+};
+
+/* Records of one size in chunks that never move. */
+struct pool {
+	char **chunk;
+	size_t size;
+	uint32_t chunks;
+	uint32_t fresh; /* slots never used */
+	uint32_t free;  /* list through wheel_next */
+	uint64_t live;
+};
+
+enum { CONNECTIONS, TOMBSTONES, POOLS };
+
+struct flow_table {
+	uint64_t key[2];
+	struct bucket *bucket;
+	uint32_t buckets; /* power of two */
+	uint32_t indexed;
+	struct pool pool[POOLS];
+	uint64_t memory;
+	uint32_t wheel[WHEEL + 1]; /* the last list is that of the tick in work */
+	int64_t tick; /* next to be looked at */
+	bool ticking;
+	uint32_t hand;
+	uint32_t grave_hand;
+	struct queue half_open;
+};
+
+static uint64_t rotate(uint64_t x, unsigned n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[0] = rotate(v[0], 32);
+	v[2] += v[3];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[2] = rotate(v[2], 32);
+}
+
+/* SipHash-1-3 over whole words. */
+static uint64_t sip_hash(const uint64_t key[2], const uint64_t *word, size_t words)
+{
+	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du, key[0] ^ 0x6c7967656e657261u,
+	                 key[1] ^ 0x7465646279746573u};
+	for (size_t i = 0; i < words; i++) {
+		v[3] ^= word[i];
+		sip_round(v);
+		v[0] ^= word[i];
+	}
+	uint64_t last = (uint64_t)words << 59;
+	v[3] ^= last;
+	sip_round(v);
+	v[0] ^= last;
+	v[2] ^= 0xff;
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
+{
+	uint64_t word[5];
+	uint64_t ports = (uint64_t)p->port[0] << 16 | p->port[1];
+	uint64_t h;
+
+	if (p->ip_version == 4) {
+		uint32_t a, b;
+		memcpy(&a, &p->address[0], 4);
+		memcpy(&b, &p->address[1], 4);
+		word[0] = (uint64_t)a << 32 | b;
+		word[1] = ports;
+		h = sip_hash(t->key, word, 2);
+	} else {
+		memcpy(word, p->address, 32);
+		word[4] = ports;
+		h = sip_hash(t->key, word, 5);
+	}
+	return (uint32_t)(h ^ h >> 32);
+}
+
+bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
+{
+	int order = memcmp(&s->src, &s->dst, sizeof s->src);
+	bool crossed = order > 0 || (order == 0 && s->src_port > s->dst_port);
+
+	p->address[crossed] = s->src;
+	p->address[!crossed] = s->dst;
+	p->port[crossed] = s->src_port;
+	p->port[!crossed] = s->dst_port;
+	p->network = s->network;
+	p->vlan = s->vlan;
+	p->ip_version = s->ip_version;
+	p->pad = 0;
+	return crossed;
+}
+
+struct flow_table *flow_table_new(const uint8_t key[16])
+{
+	struct flow_table *t = calloc(1, sizeof *t);
+	if (!t)
+		return NULL;
+	memcpy(t->key, key, sizeof t->key);
+	t->buckets = 1024;
+	t->bucket = aligned_alloc(64, t->buckets * sizeof *t->bucket);
+	if (!t->bucket) {
+		free(t);
+		return NULL;
+	}
+	memset(t->bucket, 0, t->buckets * sizeof *t->bucket);
+	t->pool[CONNECTIONS] = (struct pool){.size = sizeof(struct connection), .free = SLOT_NONE};
+	t->pool[TOMBSTONES] = (struct pool){.size = sizeof(struct tombstone), .free = SLOT_NONE};
+	for (uint32_t i = 0; i <= WHEEL; i++)
+		t->wheel[i] = SLOT_NONE;
+	t->memory = sizeof *t + t->buckets * sizeof *t->bucket;
+	return t;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	if (!t)
+		return;
+	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE;)
+		history_free(flow_connection(t, slot)->history);
+	for (int k = 0; k < POOLS; k++) {
+		for (uint32_t i = 0; i < t->pool[k].chunks; i++)
+			free(t->pool[k].chunk[i]);
+		free(t->pool[k].chunk);
+	}
+	free(t->half_open.slot);
+	free(t->half_open.id);
+	free(t->bucket);
+	free(t);
+}
+
+static void *pool_at(const struct pool *p, uint32_t i)
+{
+	return p->chunk[i >> CHUNK_BITS] + (i & (CHUNK - 1)) * p->size;
+}
+
+struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
+{
+	return pool_at(&t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS], slot & ~SLOT_TOMBSTONE);
+}
+
+struct connection *flow_connection(const struct flow_table *t, uint32_t slot)
+{
+	return pool_at(&t->pool[CONNECTIONS], slot);
+}
+
+struct tombstone *flow_tombstone(const struct flow_table *t, uint32_t slot)
+{
+	return pool_at(&t->pool[TOMBSTONES], slot & ~SLOT_TOMBSTONE);
+}
+
+void flow_prefetch(const struct flow_table *t, uint32_t hash)
+{
+	__builtin_prefetch(&t->bucket[hash & (t->buckets - 1)]);
+}
+
+static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
+{
+	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
+}
+
+static bool same_pair(const struct socket_pair *a, const struct socket_pair *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint32_t hash)
+{
+	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+		const struct bucket *b = &t->bucket[i];
+		for (unsigned k = 0; k < WAYS; k++)
+			if (b->tag[k] == hash && b->used >> k & 1 && same_pair(&flow_entry(t, b->slot[k])->pair, p))
+				return b->slot[k];
+		if (!b->passed)
+			return SLOT_NONE;
+	}
+}
+
+uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pair *p, uint32_t hash)
+{
+	uint32_t found = SLOT_NONE;
+	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+		const struct bucket *b = &t->bucket[i];
+		for (unsigned k = 0; k < WAYS; k++) {
+			if (b->tag[k] != hash || !(b->used >> k & 1) || !same_sockets(&flow_entry(t, b->slot[k])->pair, p))
+				continue;
+			if (found != SLOT_NONE)
+				return SLOT_NONE;
+			found = b->slot[k];
+		}
+		if (!b->passed)
+			return found;
+	}
+}
+
+static void index_put(struct flow_table *t, uint32_t hash, uint32_t slot)
+{
+	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+		struct bucket *b = &t->bucket[i];
+		if (b->used == (1u << WAYS) - 1) {
+			b->passed++;
+			continue;
+		}
+		unsigned k = (unsigned)__builtin_ctz(~b->used);
+		b->tag[k] = hash;
+		b->slot[k] = slot;
+		b->used |= 1u << k;
+		t->indexed++;
+		return;
+	}
+}
+
+static void index_take(struct flow_table *t, uint32_t hash, uint32_t slot)
+{
+	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+		struct bucket *b = &t->bucket[i];
+		for (unsigned k = 0; k < WAYS; k++) {
+			if (!(b->used >> k & 1) || b->slot[k] != slot)
+				continue;
+			b->used &= ~(1u << k);
+			t->indexed--;
+			return;
+		}
+		b->passed--;
+	}
+}
+
+static void index_replace(struct flow_table *t, uint32_t hash, uint32_t slot, uint32_t by)
+{
+	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+		struct bucket *b = &t->bucket[i];
+		for (unsigned k = 0; k < WAYS; k++)
+			if (b->used >> k & 1 && b->slot[k] == slot) {
+				b->slot[k] = by;
+				return;
+			}
+	}
+}
+
+/* Doubles the index when buckets begin to overflow; with no memory for that, lookups only grow longer. */
+static void index_grow(struct flow_table *t)
+{
+	if (t->indexed < t->buckets / 4 * WAYS * 3 || t->buckets >= 1u << 30)
+		return;
+	struct bucket *old = t->bucket;
+	uint32_t n = t->buckets;
+	struct bucket *grown = aligned_alloc(64, (size_t)n * 2 * sizeof *grown);
+	if (!grown)
+		return;
+	memset(grown, 0, (size_t)n * 2 * sizeof *grown);
+	t->bucket = grown;
+	t->buckets = n * 2;
+	t->indexed = 0;
+	for (uint32_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < WAYS; k++)
+			if (old[i].used >> k & 1)
+				index_put(t, old[i].tag[k], old[i].slot[k]);
+	free(old);
+	t->memory += n * sizeof *grown;
+}
+
+/* A zeroed record of the pool. */
+static uint32_t slot_take(struct flow_table *t, int kind)
+{
+	struct pool *p = &t->pool[kind];
+	uint32_t i = p->free;
+
+	if (i != SLOT_NONE) {
+		p->free = ((struct entry *)pool_at(p, i))->wheel_next;
+	} else {
+		if (p->fresh >> CHUNK_BITS == p->chunks) {
+			if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
+				size_t room = p->chunks ? p->chunks * 2u : 1u;
+				char **grown = realloc(p->chunk, room * sizeof *grown);
+				if (!grown)
+					return SLOT_NONE;
+				p->chunk = grown;
+			}
+			char *chunk = aligned_alloc(64, CHUNK * p->size);
+			if (!chunk)
+				return SLOT_NONE;
+			p->chunk[p->chunks++] = chunk;
+			t->memory += CHUNK * p->size;
+		}
+		i = p->fresh++;
+	}
+	struct entry *e = pool_at(p, i);
+	memset(e, 0, p->size);
+	e->older = e->newer = SLOT_NONE;
+	e->wheel_list = LIST_NONE;
+	p->live++;
+	return kind == TOMBSTONES ? i | SLOT_TOMBSTONE : i;
+}
+
+static void slot_give(struct flow_table *t, uint32_t slot)
+{
+	struct pool *p = &t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS];
+	struct entry *e = flow_entry(t, slot);
+
+	e->id = 0;
+	e->wheel_next = p->free;
+	p->free = slot & ~SLOT_TOMBSTONE;
+	p->live--;
+}
+
+uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t older)
+{
+	uint32_t slot = slot_take(t, CONNECTIONS);
+	if (slot == SLOT_NONE)
+		return SLOT_NONE;
+	struct entry *e = flow_entry(t, slot);
+	e->pair = *p;
+	e->hash = hash;
+	e->older = older;
+	if (older != SLOT_NONE) {
+		flow_entry(t, older)->newer = slot;
+		index_replace(t, hash, older, slot);
+	} else {
+		index_grow(t);
+		index_put(t, hash, slot);
+	}
+	return slot;
+}
+
+static void wheel_take(struct flow_table *t, uint32_t slot)
+{
+	struct entry *c = flow_entry(t, slot);
+
+	if (c->wheel_list == LIST_NONE)
+		return;
+	if (c->wheel_prev == SLOT_NONE)
+		t->wheel[c->wheel_list] = c->wheel_next;
+	else
+		flow_entry(t, c->wheel_prev)->wheel_next = c->wheel_next;
+	if (c->wheel_next != SLOT_NONE)
+		flow_entry(t, c->wheel_next)->wheel_prev = c->wheel_prev;
+	c->wheel_list = LIST_NONE;
+}
+
+static void history_drop(struct flow_table *t, struct connection *c)
+{
+	if (c->history)
+		t->memory -= history_memory(c->history);
+	history_free(c->history);
+	c->history = NULL;
+}
+
+void flow_remove(struct flow_table *t, uint32_t slot)
+{
+	struct entry *c = flow_entry(t, slot);
+
+	wheel_take(t, slot);
+	if (c->newer != SLOT_NONE)
+		flow_entry(t, c->newer)->older = c->older;
+	else if (c->older != SLOT_NONE)
+		index_replace(t, c->hash, slot, c->older);
+	else
+		index_take(t, c->hash, slot);
+	if (c->older != SLOT_NONE)
+		flow_entry(t, c->older)->newer = c->newer;
+	if (!slot_buried(slot))
+		history_drop(t, flow_connection(t, slot));
+	slot_give(t, slot);
+}
+
+uint32_t flow_bury(struct flow_table *t, uint32_t slot)
+{
+	uint32_t grave = slot_take(t, TOMBSTONES);
+	if (grave == SLOT_NONE) {
+		flow_remove(t, slot);
+		return SLOT_NONE;
+	}
+	struct entry *c = flow_entry(t, slot), *e = flow_entry(t, grave);
+	wheel_take(t, slot);
+	e->pair = c->pair;
+	e->hash = c->hash;
+	e->id = c->id;
+	e->bits = c->bits;
+	e->older = c->older;
+	e->newer = c->newer;
+	if (c->newer != SLOT_NONE)
+		flow_entry(t, c->newer)->older = grave;
+	else
+		index_replace(t, c->hash, slot, grave);
+	if (c->older != SLOT_NONE)
+		flow_entry(t, c->older)->newer = grave;
+	history_drop(t, flow_connection(t, slot));
+	slot_give(t, slot);
+	return grave;
+}
+
+void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
+{
+	struct entry *c = flow_entry(t, slot);
+	int64_t tick = (due >> TICK_SHIFT) + 1;
+
+	wheel_take(t, slot);
+	if (!t->ticking) {
+		t->ticking = true;
+		t->tick = tick - 8;
+	}
+	if (tick < t->tick)
+		tick = t->tick;
+	if (tick - t->tick >= WHEEL) /* further than the wheel is round: looked at once on the way */
+		tick = t->tick + WHEEL - 1;
+	c->wheel_list = (uint32_t)((uint64_t)tick & (WHEEL - 1));
+	c->wheel_prev = SLOT_NONE;
+	c->wheel_next = t->wheel[c->wheel_list];
+	if (c->wheel_next != SLOT_NONE)
+		flow_entry(t, c->wheel_next)->wheel_prev = slot;
+	t->wheel[c->wheel_list] = slot;
+}
+
+/* Makes the list of one tick the one in work. */
+static void begin_tick(struct flow_table *t)
+{
+	uint32_t list = (uint32_t)((uint64_t)t->tick & (WHEEL - 1));
+
+	t->wheel[DUE] = t->wheel[list];
+	t->wheel[list] = SLOT_NONE;
+	for (uint32_t slot = t->wheel[DUE]; slot != SLOT_NONE; slot = flow_entry(t, slot)->wheel_next)
+		flow_entry(t, slot)->wheel_list = DUE;
+	t->tick++;
+}
+
+uint32_t flow_due(struct flow_table *t, int64_t now)
+{
+	int64_t until = now >> TICK_SHIFT;
+
+	if (!t->ticking)
+		return SLOT_NONE;
+	if (until - t->tick > WHEEL && t->wheel[DUE] == SLOT_NONE) /* a long silence: once round is enough */
+		t->tick = until - WHEEL;
+	while (t->wheel[DUE] == SLOT_NONE) {
+		if (t->tick > until)
+			return SLOT_NONE;
+		begin_tick(t);
+	}
+	uint32_t slot = t->wheel[DUE];
+	wheel_take(t, slot);
+	return slot;
+}
+
+uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)
+{
+	while (*cursor < t->pool[CONNECTIONS].fresh) {
+		uint32_t slot = (*cursor)++;
+		if (flow_entry(t, slot)->id)
+			return slot;
+	}
+	return SLOT_NONE;
+}
+
+static bool still_half_open(const struct entry *c, uint64_t id)
+{
+	return c->id == id && !(c->bits & (CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_RST));
+}
+
+/* The queue's front, without those that are no longer half-open. */
+static uint32_t oldest_half_open(struct flow_table *t)
+{
+	struct queue *q = &t->half_open;
+	while (q->count) {
+		if (still_half_open(flow_entry(t, q->slot[q->head]), q->id[q->head]))
+			return q->slot[q->head];
+		q->head = (q->head + 1) & (q->room - 1);
+		q->count--;
+	}
+	return SLOT_NONE;
+}
+
+void flow_half_open(struct flow_table *t, uint32_t slot)
+{
+	struct queue *q = &t->half_open;
+
+	oldest_half_open(t);
+	if (q->count == q->room) {
+		uint32_t room = q->room ? q->room * 2 : 1024;
+		uint32_t *slots = malloc(room * sizeof *slots);
+		uint64_t *ids = malloc(room * sizeof *ids);
+		if (!slots || !ids) { /* it will be found by the clock's hand instead */
+			free(slots);
+			free(ids);
+			return;
+		}
+		for (uint32_t i = 0; i < q->count; i++) {
+			slots[i] = q->slot[(q->head + i) & (q->room - 1)];
+			ids[i] = q->id[(q->head + i) & (q->room - 1)];
+		}
+		t->memory += (room - q->room) * (sizeof *slots + sizeof *ids);
+		free(q->slot);
+		free(q->id);
+		*q = (struct queue){.slot = slots, .id = ids, .count = q->count, .room = room};
+	}
+	uint32_t i = (q->head + q->count++) & (q->room - 1);
+	q->slot[i] = slot;
+	q->id[i] = flow_entry(t, slot)->id;
+}
+
+uint32_t flow_victim(struct flow_table *t)
+{
+	const struct pool *graves = &t->pool[TOMBSTONES], *pool = &t->pool[CONNECTIONS];
+	uint32_t victim = SLOT_NONE;
+
+	for (unsigned looks = 0; graves->live && looks < graves->fresh; looks++) {
+		uint32_t slot = t->grave_hand++ % graves->fresh | SLOT_TOMBSTONE;
+		if (flow_entry(t, slot)->id)
+			return slot;
+	}
+	victim = oldest_half_open(t);
+	if (victim != SLOT_NONE || !pool->live)
+		return victim;
+	for (unsigned looks = 0; looks < VICTIM_LOOKS || victim == SLOT_NONE; looks++) {
+		uint32_t slot = t->hand++ % pool->fresh;
+		const struct connection *c = flow_connection(t, slot);
+		if (c->entry.id && (victim == SLOT_NONE || c->last < flow_connection(t, victim)->last))
+			victim = slot;
+	}
+	return victim;
+}
+
+bool flow_full(const struct flow_table *t, uint64_t most)
+{
+	const struct pool *p = &t->pool[CONNECTIONS];
+	bool chunk = p->free == SLOT_NONE && p->fresh >> CHUNK_BITS == p->chunks;
+
+	return most && t->memory + (chunk ? CHUNK * p->size : 0) > most;
+}
+
+uint64_t flow_count(const struct flow_table *t)
+{
+	return t->pool[CONNECTIONS].live;
+}
+
+uint64_t flow_tombstones(const struct flow_table *t)
+{
+	return t->pool[TOMBSTONES].live;
+}
+
+uint64_t flow_memory(const struct flow_table *t)
+{
+	return t->memory;
+}
+
+void flow_account(struct flow_table *t, int64_t bytes)
+{
+	t->memory += (uint64_t)bytes;
+}

@@ -1,0 +1,158 @@
+/* flow.h - segments -> connections: the table, its limits, its clock.
+ *
+ * An index of buckets (one cache line each: seven pairs of hash tag and slot) over records in fixed chunks.  The hash is
+ * keyed and runs over the socket pair in canonical order, so that neither direction nor the network decides where a
+ * connection lies.  Several incarnations of one socket pair hang behind the newest one. */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <tcpaudit/audit.h>
+
+#include "history.h"
+#include "mirror/tcb.h"
+
+/* The two sockets that name a connection, in canonical order, and the tunnel and VLAN that tell equal ones apart. */
+struct socket_pair {
+	struct tcpaudit_address address[2];
+	uint16_t port[2];
+	uint32_t network;
+	uint16_t vlan;
+	uint8_t ip_version;
+	uint8_t pad;
+};
+
+/* The handshake's frames, kept small until somebody asks. */
+enum { MARK_SYN, MARK_SYN_ACK, MARK_ACK, MARK_RESPONSE, MARKS };
+
+enum {
+	CONN_CROSSED = 0x0001,       /* the client is the pair's second socket */
+	CONN_SYN = 0x0002,
+	CONN_SYN_ACK = 0x0004,
+	CONN_ESTABLISHED = 0x0008,   /* the client acknowledged the server's SYN, or both did in a simultaneous open */
+	CONN_MIDSTREAM = 0x0010,
+	CONN_SIMULTANEOUS_OPEN = 0x0020,
+	CONN_FAST_OPEN = 0x0040,
+	CONN_DATA = 0x0080,
+	CONN_FIN = 0x0100,
+	CONN_RST = 0x0200,
+	CONN_ACK = 0x0400,           /* Wireshark's third completeness bit */
+	CONN_MP_FASTCLOSE = 0x0800,
+	CONN_ICMP = 0x1000,          /* a hard ICMP error quoted it */
+	CONN_SUPERSEDED = 0x2000,    /* a new incarnation was accepted */
+	CONN_WATCHED = 0x8000,
+	CONN_EVICTED = 0x10000,
+	CONN_SYN_ACK_REPEATED = 0x20000,
+	CONN_TABLE_HALF_OPEN = 0x40000, /* counted among the half-open */
+	CONN_CAPTURE_LOSS = 0x80000,    /* the capture says that it lost frames meanwhile */
+	CONN_UNPLACED = 0x100000,       /* a frame had numbers that fit nowhere */
+	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
+};
+
+/* What connections and tombstones have in common: all that finding and expiring one needs. */
+struct entry {
+	struct socket_pair pair;
+	uint32_t hash;
+	uint64_t id;             /* ordinal of its first frame; 0: a free record */
+	uint32_t older;          /* slot of the incarnation before, SLOT_NONE */
+	uint32_t newer;          /* slot of the one in front of it, SLOT_NONE: it is in the index */
+	uint32_t wheel_next;     /* neighbours in the wheel's list, and which list that is */
+	uint32_t wheel_prev;
+	uint32_t wheel_list;
+	uint32_t bits;           /* CONN_ */
+};
+
+struct connection {
+	struct entry entry;
+	struct tcb end[2];       /* client, server */
+	int64_t start;
+	int64_t last;            /* newest frame */
+	int64_t last_from[2];    /* ... of each end */
+	uint64_t mark[MARKS];    /* frame number | input << 48; 0 not seen */
+	uint32_t mark_at[MARKS]; /* microseconds after start */
+	uint16_t input;
+	uint16_t unanswered;     /* repeats by one end since the other was heard */
+	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
+	struct history *history; /* NULL until something happens that is worth keeping */
+	struct tcpaudit_evidence odd; /* the first frame that a capture note is about */
+};
+
+/* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
+struct tombstone {
+	struct entry entry;
+	tcp_seq next[2];         /* behind each end's stream: u+1, or the highest number it used */
+	tcp_seq iss[2];
+	uint32_t tsval[2];
+	int64_t last;
+	int64_t time_wait_since;
+	uint8_t holder;          /* enum tcpaudit_who */
+	uint8_t fins;            /* bits: whose FIN was sent and acknowledged */
+	uint8_t late_from;       /* newest late segment that asks for an answer */
+	bool late;
+	uint32_t late_ack;
+	struct tcpaudit_evidence asked;
+};
+
+#define SLOT_NONE UINT32_MAX
+#define SLOT_TOMBSTONE 0x80000000u /* this bit of a slot tells which of the two it is */
+
+static inline bool slot_buried(uint32_t slot)
+{
+	return slot & SLOT_TOMBSTONE;
+}
+
+struct flow_table;
+
+struct flow_table *flow_table_new(const uint8_t key[16]);
+void flow_table_free(struct flow_table *table);
+
+/* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
+bool socket_pair_of(const struct tcpaudit_segment *segment, struct socket_pair *pair);
+
+uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
+void flow_prefetch(const struct flow_table *table, uint32_t hash);
+
+/* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE. */
+uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
+
+/* The only connection of these two sockets under whatever other VLAN or network; SLOT_NONE if there is none, or several. */
+uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
+
+/* A zeroed record, in front of `older` if that is not SLOT_NONE.  SLOT_NONE when out of memory. */
+uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t older);
+
+/* Would another connection take more memory than `most` bytes in all (0: any)? */
+bool flow_full(const struct flow_table *table, uint64_t most);
+
+/* Forgets a record; its history is freed. */
+void flow_remove(struct flow_table *table, uint32_t slot);
+
+struct entry *flow_entry(const struct flow_table *table, uint32_t slot);
+struct connection *flow_connection(const struct flow_table *table, uint32_t slot);
+struct tombstone *flow_tombstone(const struct flow_table *table, uint32_t slot);
+
+/* Puts a zeroed tombstone in the connection's place and forgets the connection.  SLOT_NONE when out of memory: then the
+ * connection is simply forgotten. */
+uint32_t flow_bury(struct flow_table *table, uint32_t slot);
+
+/* Has a record looked at when packet time reaches `due`. */
+void flow_schedule(struct flow_table *table, uint32_t slot, int64_t due);
+
+/* The next record whose time has come, SLOT_NONE if none: schedule or remove it. Call until none is left. */
+uint32_t flow_due(struct flow_table *table, int64_t now);
+
+/* The next connection that is not buried, in no useful order; SLOT_NONE at the end.  `cursor` begins at 0. */
+uint32_t flow_next(const struct flow_table *table, uint32_t *cursor);
+
+/* Half-open connections queue up by age, so that a flood of SYNs evicts only SYNs. */
+void flow_half_open(struct flow_table *table, uint32_t slot);
+
+/* Whom to sacrifice: a tombstone, else the oldest half-open connection, else one that has been silent for long.
+ * SLOT_NONE if the table is empty. */
+uint32_t flow_victim(struct flow_table *table);
+
+uint64_t flow_count(const struct flow_table *table);      /* connections */
+uint64_t flow_tombstones(const struct flow_table *table);
+uint64_t flow_memory(const struct flow_table *table);
+void flow_account(struct flow_table *table, int64_t bytes); /* histories */
+
+#endif

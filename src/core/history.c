@@ -1,0 +1,327 @@
+/* history.c - keeps the segments on which judgments rest, and the facts about both FINs (RFC 9293 3.6). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "history.h"
+
+#define FIN_COPIES_KEPT 4
+
+struct history *history_new(void)
+{
+	struct history *h = calloc(1, sizeof *h);
+	if (!h)
+		return NULL;
+	h->room = 12;
+	h->event = malloc(h->room * sizeof *h->event);
+	if (!h->event) {
+		free(h);
+		return NULL;
+	}
+	h->first_reset = h->first_reset_any = -1;
+	for (int x = 0; x < 2; x++)
+		h->fin[x].first = h->fin[x].acked = h->fin[x].acked_wrong = h->fin[x].moved = h->fin[x].data_after = -1;
+	return h;
+}
+
+void history_free(struct history *h)
+{
+	if (!h)
+		return;
+	free(h->event);
+	free(h);
+}
+
+size_t history_memory(const struct history *h)
+{
+	return sizeof *h + h->room * sizeof *h->event;
+}
+
+static bool make_room(struct history *h)
+{
+	if (h->count < h->room)
+		return true;
+	if (h->room >= HISTORY_MOST)
+		return false;
+	uint8_t room = (uint8_t)(h->room * 2 > HISTORY_MOST ? HISTORY_MOST : h->room * 2);
+	struct event *grown = realloc(h->event, room * sizeof *grown);
+	if (!grown)
+		return false;
+	h->event = grown;
+	h->room = room;
+	return true;
+}
+
+bool history_predate(struct history *h, const struct event *event)
+{
+	if (!make_room(h))
+		return false;
+	h->event[h->count] = *event;
+	h->event[h->count++].is |= EVENT_PREDATES;
+	return true;
+}
+
+struct tcpaudit_evidence event_evidence(const struct event *e)
+{
+	return (struct tcpaudit_evidence){.time = e->time, .frame = e->frame, .seq = e->seq, .ack = e->ack, .len = e->len,
+	                                  .flags = e->flags, .input = e->input, .from = e->from};
+}
+
+/* A reset is obeyed at RCV.NXT exactly, challenged elsewhere in the window, ignored outside (RFC 9293 3.10.7.4 first and
+ * second, RFC 5961 3.2).  We know RCV.NXT of the receiver within [highest ack it sent, highest end sent to it].  While a
+ * FIN of the reset's sender is among that, so is RCV.NXT-1: Linux obeys it in the states that have received the FIN. */
+static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, const struct history *h)
+{
+	const struct tcb *sender = &end[from], *receiver = &end[!from];
+	bool acks_syn = s->flags & TCPAUDIT_ACK && receiver->bits & TCB_ISS && s->ack == receiver->maxseq;
+
+	if (!(sender->bits & TCB_SEQ)) { /* it never sent anything else: SYN-SENT goes by the ACK, RFC 9293 3.10.7.3 second */
+		if (s->flags & TCPAUDIT_ACK && receiver->bits & TCB_ISS && !(receiver->bits & TCB_ACK))
+			return acks_syn ? EVENT_RST_EXACT | EVENT_REFUSAL : 0;
+		if (receiver->bits & TCB_ACK)
+			return s->seq == receiver->hiack ? EVENT_RST_EXACT : 0;
+		return receiver->bits & TCB_ISS ? 0 : EVENT_RST_EXACT;
+	}
+	tcp_seq low = receiver->bits & TCB_ACK ? receiver->hiack : sender->maxseq;
+	tcp_seq high = seq_max(sender->maxseq, low);
+	if (h->fin[from].sent && low == seq_add(h->fin[from].u, 1))
+		low = h->fin[from].u;
+	if (seq_ge(s->seq, low) && seq_le(s->seq, high))
+		return EVENT_RST_EXACT;
+	if (receiver->bits & TCB_ACK && seq_ge(s->seq, low) && seq_lt(s->seq, receiver->redge))
+		return EVENT_RST_WINDOW;
+	return 0;
+}
+
+static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, const struct sent *sent,
+                           const struct history *h)
+{
+	unsigned is = 0;
+	if (sent->new_text)
+		is |= EVENT_NEW_TEXT;
+	if (sent->repeat)
+		is |= EVENT_REPEAT;
+	if (sent->probe)
+		is |= EVENT_PROBE;
+	if (sent->duplicate)
+		is |= EVENT_DUPLICATE;
+	if (sent->reordered)
+		is |= EVENT_REORDERED;
+	if (sent->ack_unsent)
+		is |= EVENT_ACK_UNSENT;
+	if (s->options & TCPAUDIT_OPT_TIMESTAMPS) {
+		is |= EVENT_TIMESTAMPS;
+		if (end[from].tsval && seq_gt(s->tsval, end[from].tsval))
+			is |= EVENT_TSVAL_FRESH;
+	}
+	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
+		is |= EVENT_OUTBOUND;
+	if (s->flags & TCPAUDIT_RST)
+		is |= reset_bits(end, s, from, h);
+	else if (!sent->fits)
+		is |= EVENT_STRAY;
+	return is;
+}
+
+/* The network may copy a segment, too, and later than a capture does: one IP identification, one segment. */
+static bool seen_before(const struct history *h, const struct event *e)
+{
+	if (!e->ip_id)
+		return false;
+	for (int i = h->count - 1; i >= 0; i--) {
+		const struct event *o = &h->event[i];
+		if (o->from == e->from && o->ip_id == e->ip_id && o->seq == e->seq && o->ack == e->ack && o->flags == e->flags &&
+		    o->len == e->len && o->tsval == e->tsval)
+			return true;
+	}
+	return false;
+}
+
+/* An older segment of the same sender than one that stands here already? */
+static bool overtaken(const struct history *h, const struct event *e)
+{
+	for (int i = h->count - 1; i >= 0; i--) {
+		const struct event *o = &h->event[i];
+		if (o->from != e->from || o->is & EVENT_PREDATES || o->flags & TCPAUDIT_RST || e->flags & TCPAUDIT_RST)
+			continue;
+		if (o->is & e->is & EVENT_TIMESTAMPS && o->tsval != e->tsval)
+			return seq_gt(o->tsval, e->tsval);
+		if (o->ip_id && e->ip_id && e->time - o->time < 1000000000) {
+			int16_t behind = (int16_t)(o->ip_id - e->ip_id);
+			return behind > 0 && behind < 256;
+		}
+		return false;
+	}
+	return false;
+}
+
+/* What a plain segment says of the close: segments of one class that follow each other say the same. */
+static unsigned class_of(const struct history *h, const struct event *e)
+{
+	const struct fin_facts *own = &h->fin[e->from], *peer = &h->fin[!e->from];
+	unsigned c = 0;
+	if (peer->sent && e->flags & TCPAUDIT_ACK)
+		c |= seq_le(e->ack, peer->u) ? (e->ack == peer->u ? 1u : 2u) : e->ack == seq_add(peer->u, 1) ? 3u : 4u;
+	if (own->sent)
+		c |= seq_lt(e->seq, own->u) ? 0x10u : e->seq == own->u ? 0x20u : e->seq == seq_add(own->u, 1) ? 0x30u : 0x40u;
+	return c | (e->is & (EVENT_NEW_TEXT | EVENT_REPEAT | EVENT_PROBE | EVENT_DUPLICATE | EVENT_STRAY | EVENT_KNOWS_ACK)) << 8 |
+	       (e->len ? 0x80u : 0);
+}
+
+static bool is_plain(const struct event *e)
+{
+	return !(e->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST)) && e->flags & TCPAUDIT_ACK;
+}
+
+/* Finds the newest of the run that `e` continues, if nothing but newests stands behind it; -1 if e begins one. */
+static int run_of(const struct history *h, const struct event *e, bool *first)
+{
+	*first = false;
+	for (int i = h->count - 1; i >= 0; i--) {
+		const struct event *o = &h->event[i];
+		if (o->from != e->from) {
+			if (!is_plain(o))
+				return -1;
+			continue;
+		}
+		if (!is_plain(o) || class_of(h, o) != class_of(h, e))
+			return -1;
+		*first = !(o->is & EVENT_NEWEST);
+		return i;
+	}
+	return -1;
+}
+
+/* Events behind i that no index points to may move down: only newests are dropped from the middle. */
+static void drop_newest(struct history *h, int i)
+{
+	memmove(&h->event[i], &h->event[i + 1], (size_t)(h->count - i - 1) * sizeof h->event[0]);
+	h->count--;
+	for (int x = 0; x < 2; x++) {
+		struct fin_facts *f = &h->fin[x];
+		int8_t *index[] = {&f->first, &f->acked, &f->acked_wrong, &f->moved, &f->data_after};
+		for (size_t k = 0; k < sizeof index / sizeof index[0]; k++)
+			if (*index[k] > i)
+				--*index[k];
+	}
+	if (h->first_reset > i)
+		h->first_reset--;
+	if (h->first_reset_any > i)
+		h->first_reset_any--;
+}
+
+static int append(struct history *h, struct event *e)
+{
+	if (is_plain(e)) {
+		bool first;
+		int i = run_of(h, e, &first);
+		if (i >= 0) {
+			e->is |= EVENT_NEWEST;
+			if (!first) {
+				uint16_t run = h->event[i].run;
+				e->run = (uint16_t)(run < UINT16_MAX ? run + 1 : run);
+				drop_newest(h, i);
+			}
+		}
+	}
+	if (!make_room(h)) {
+		if (h->dropped < UINT16_MAX)
+			h->dropped++;
+		return -1;
+	}
+	h->event[h->count] = *e;
+	return h->count++;
+}
+
+static void note_fin(struct history *h, const struct tcb end[2], struct event *e)
+{
+	struct fin_facts *f = &h->fin[e->from];
+	tcp_seq u = seq_add(e->seq, e->len);
+
+	if (!f->sent) {
+		f->sent = true;
+		f->u = u;
+		f->peer_edge = end[!e->from].bits & TCB_ACK;
+		f->peer_redge = end[!e->from].redge;
+		e->is |= EVENT_FIRST_FIN;
+	}
+	if (u == f->u && !(e->is & EVENT_DUPLICATE))
+		f->copies++;
+}
+
+static bool acks_fin(const struct fin_facts *f, const struct event *e)
+{
+	return f->sent && e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_REFUSAL)) && seq_gt(e->ack, f->u);
+}
+
+/* What the event at i says of the peer's FIN and of its sender's own. */
+static void note_close(struct history *h, const struct tcb end[2], int i)
+{
+	const struct event *e = &h->event[i];
+	struct fin_facts *own = &h->fin[e->from], *peer = &h->fin[!e->from];
+
+	if (e->is & EVENT_FIRST_FIN)
+		own->first = (int8_t)i;
+	else if (e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && own->sent && seq_add(e->seq, e->len) != own->u && own->moved < 0)
+		own->moved = (int8_t)i;
+	if (own->sent && e->len && !(e->flags & TCPAUDIT_RST) && seq_gt(seq_add(e->seq, e->len), own->u) && own->data_after < 0 &&
+	    !(e->is & EVENT_PROBE) && !(e->len == 1 && e->seq == own->u))
+		own->data_after = (int8_t)i;
+	if (!acks_fin(peer, e))
+		return;
+	if (seq_gt(e->ack, seq_add(peer->u, 1)) && !(e->flags & TCPAUDIT_RST) && peer->acked_wrong < 0)
+		peer->acked_wrong = (int8_t)i;
+	if (peer->acked < 0) {
+		peer->acked = (int8_t)i;
+		peer->acked_time = e->time;
+		peer->peer_maxseq = end[e->from].maxseq;
+	}
+}
+
+static void note_reset(struct history *h, int i)
+{
+	const struct event *e = &h->event[i];
+	if (h->first_reset_any < 0)
+		h->first_reset_any = (int8_t)i;
+	if (e->is & EVENT_RST_EXACT && h->first_reset < 0)
+		h->first_reset = (int8_t)i;
+}
+
+bool history_add(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, const struct sent *sent,
+                 unsigned extra)
+{
+	struct event e = {.time = s->time, .frame = s->frame, .seq = s->seq, .ack = s->ack, .len = s->len, .tsval = s->tsval,
+	                  .tsecr = s->tsecr, .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
+	                  .flags = s->flags, .input = s->input, .ip_id = s->ip_id, .from = (uint8_t)from, .ttl = s->ttl};
+	struct fin_facts *peer = &h->fin[!from];
+
+	e.is = event_bits(end, s, from, sent, h) | extra;
+	if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
+		e.tsval = e.tsecr = 0;
+	if (seen_before(h, &e))
+		e.is |= EVENT_DUPLICATE;
+	else if (overtaken(h, &e))
+		e.is |= EVENT_REORDERED;
+	if (acks_fin(peer, &e) && sent->new_text) {
+		peer->peer_text += sent->fresh;
+		peer->peer_last = s->time;
+	}
+	const struct fin_facts *own = &h->fin[from];
+	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) && seq_gt(s->ack, own->peer_maxseq))
+		e.is |= EVENT_KNOWS_ACK;
+	/* without ACK it is dropped by its receiver (RFC 9293 3.10.7.4 fifth), so it is nobody's FIN */
+	if ((s->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) && !(e.is & EVENT_STRAY))
+		note_fin(h, end, &e);
+	if (s->flags & TCPAUDIT_RST)
+		h->resets[from]++;
+	if (s->flags & TCPAUDIT_FIN && h->fin[from].copies > FIN_COPIES_KEPT && h->count > HISTORY_MOST / 2) {
+		h->dropped++;
+		return false;
+	}
+	int i = append(h, &e);
+	if (i < 0)
+		return false;
+	note_close(h, end, i);
+	if (s->flags & TCPAUDIT_RST)
+		note_reset(h, i);
+	return true;
+}

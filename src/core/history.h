@@ -1,0 +1,103 @@
+/* history.h - the segments of a connection on which judgments rest, in capture order.
+ *
+ * Most connections are judged by a dozen segments: the handshake, the FINs and what acknowledges them, resets, and
+ * whatever contradicts.  A history keeps those, bounded: of a run of segments that say the same it keeps the first and
+ * the newest.  The mirror and the checks read it when somebody wants to know; the path of a plain data segment never
+ * comes here. */
+#ifndef HISTORY_H
+#define HISTORY_H
+
+#include <tcpaudit/connection.h>
+#include "mirror/tcb.h"
+
+#define HISTORY_MOST 64 /* events; what does not fit is counted in `dropped` */
+
+/* What an event is, beyond its flags. */
+enum {
+	EVENT_NEW_TEXT = 0x0001,
+	EVENT_REPEAT = 0x0002,     /* only what had been sent before */
+	EVENT_PROBE = 0x0004,
+	EVENT_DUPLICATE = 0x0008,  /* of a frame that is there already: proves nothing more of its sender */
+	EVENT_REORDERED = 0x0010,  /* built before its predecessor */
+	EVENT_TIMESTAMPS = 0x0020, /* tsval and tsecr are valid */
+	EVENT_ACK_UNSENT = 0x0040, /* acknowledges more than was seen */
+	EVENT_STRAY = 0x0080,      /* its numbers do not fit: no part of the mirror */
+	EVENT_RST_EXACT = 0x0100,  /* at RCV.NXT of its receiver, by some reading of what that can be */
+	EVENT_RST_WINDOW = 0x0200, /* in the receiver's window, but not there: RFC 5961 3.2 asks for a challenge */
+	EVENT_REFUSAL = 0x0400,    /* the reset that answers a segment without ACK: SEQ 0, ACK = its end */
+	EVENT_NEWEST = 0x0800,     /* the newest of a run; the first one stands before it */
+	EVENT_OUTBOUND = 0x1000,
+	EVENT_FIRST_FIN = 0x2000,
+	EVENT_PREDATES = 0x4000,   /* taken over from before the history began: numbers that were not kept are zero */
+	EVENT_TSVAL_FRESH = 0x10000, /* no earlier segment of its sender carried this TSval */
+	EVENT_KNOWS_ACK = 0x8000,  /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
+};
+
+struct event {
+	int64_t time;
+	uint64_t frame;
+	tcp_seq seq;
+	tcp_seq ack;
+	uint32_t len;
+	uint32_t tsval;
+	uint32_t tsecr;
+	uint32_t window;    /* scaled */
+	uint16_t flags;
+	uint16_t input;
+	uint32_t is;        /* EVENT_ bits */
+	uint16_t ip_id;
+	uint8_t from;
+	uint8_t ttl;
+	uint16_t run;       /* how many segments this one stands for, beyond itself */
+};
+
+/* What the history knows of one end's FIN.  Indices point into event[], -1 none. */
+struct fin_facts {
+	bool sent;
+	tcp_seq u;            /* its sequence number: SEG.SEQ + length of the text before it */
+	uint32_t copies;
+	int8_t first;
+	int8_t acked;         /* first event of the peer with ack >= u+1 */
+	int8_t acked_wrong;   /* ... with ack > u+1 */
+	int8_t moved;         /* a FIN elsewhere */
+	int8_t data_after;    /* text beyond u */
+	tcp_seq peer_maxseq;  /* the peer's SND.NXT when it first acknowledged u+1 */
+	uint64_t peer_text;   /* new text that the peer sent in segments with ack >= u+1 */
+	tcp_seq peer_redge;   /* right edge that the peer had offered when the FIN was first sent; valid with peer_edge */
+	bool peer_edge;
+	int64_t peer_last;    /* newest frame of that kind */
+	int64_t acked_time;
+};
+
+struct history {
+	struct event *event;
+	uint8_t count;
+	uint8_t room;
+	uint16_t dropped;
+	struct fin_facts fin[2];
+	uint32_t resets[2];       /* sent by each end */
+	int8_t first_reset;       /* first effective one, -1 none */
+	int8_t first_reset_any;
+};
+
+/* NULL when out of memory. */
+struct history *history_new(void);
+void history_free(struct history *history);
+size_t history_memory(const struct history *history);
+
+/* Appends a segment, judged by tcb_judge() but not yet counted by tcb_sent(): `end` are both blocks before it.
+ * `extra` are EVENT_ bits that the caller knows.  Collapses runs.  False if it could not be kept. */
+bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
+                 const struct sent *sent, unsigned extra);
+
+/* Puts an event that was known before the history began; only before the first history_add(). */
+bool history_predate(struct history *history, const struct event *event);
+
+static inline tcp_seq event_end(const struct event *e)
+{
+	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));
+}
+
+struct tcpaudit_evidence event_evidence(const struct event *event);
+
+#endif

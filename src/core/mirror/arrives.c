@@ -1,0 +1,274 @@
+/* arrives.c - SEGMENT ARRIVES, RFC 9293 3.10.7, paragraph by paragraph: what an end becomes if a segment reaches it.
+ *
+ * Only what changes the state is mirrored; what the end must send in answer is owes.c's.  The facts have names and are
+ * found first; then each step is one switch on the state, in the RFC's order. */
+#include "mirror.h"
+
+struct arrival {
+	const struct event *segment;
+	int at;
+	bool passive;       /* the end opened passively */
+	bool syn;
+	bool ack;
+	bool rst;
+	bool fin;
+	bool acceptable;    /* 3.10.7.4 first */
+	bool syn_acked;     /* SEG.ACK is above our ISS */
+	bool fin_acked;     /* SEG.ACK is above our FIN */
+	bool fin_accepted;  /* we have had the peer's FIN: RCV.NXT is behind it */
+	bool rst_exact;     /* SEG.SEQ = RCV.NXT */
+};
+
+/* RCV.NXT is u' before the peer's FIN is accepted and u'+1 after; a reset at u' is obeyed after it, too, by Linux, in
+ * CLOSE-WAIT, CLOSING and LAST-ACK (a reset that overtook nothing but was built before the FIN). */
+static bool reset_is_exact(const struct arrival *a, const struct fin_facts *peer, enum tcpaudit_state state)
+{
+	if (!(a->segment->is & EVENT_RST_EXACT))
+		return false;
+	if (!peer->sent || a->segment->is & EVENT_REFUSAL)
+		return true;
+	if (a->segment->seq == seq_add(peer->u, 1))
+		return a->fin_accepted;
+	if (a->segment->seq == peer->u && a->fin_accepted)
+		return state != TCPAUDIT_TIME_WAIT;
+	return true;
+}
+
+static struct arrival arrival_facts(const struct mirror *m, unsigned x, const struct hypothesis *h, int at)
+{
+	const struct event *e = &m->event[at];
+	const struct fin_facts *own = &m->fin[x], *peer = &m->fin[!x];
+	struct arrival a = {.segment = e, .at = at, .passive = h->first == TCPAUDIT_LISTEN};
+
+	a.syn = e->flags & TCPAUDIT_SYN;
+	a.ack = e->flags & TCPAUDIT_ACK;
+	a.rst = e->flags & TCPAUDIT_RST;
+	a.fin_accepted = state_in(h->state, FIN_RECEIVED);
+	a.fin = e->flags & TCPAUDIT_FIN && peer->sent && seq_add(e->seq, e->len) == peer->u;
+	a.acceptable = !(e->is & EVENT_STRAY);
+	a.syn_acked = a.ack && (!m->end[x].iss_known || seq_gt(e->ack, m->end[x].iss));
+	a.fin_acked = a.ack && own->sent && own->first >= 0 && own->first < at && seq_gt(e->ack, own->u);
+	a.rst_exact = a.rst && reset_is_exact(&a, peer, h->state);
+	return a;
+}
+
+/* 3.10.7.1: no connection; everything is discarded, and all but a reset earns one. */
+static void closed_state(struct hypothesis *h, const struct arrival *a)
+{
+	(void)h;
+	(void)a;
+}
+
+/* 3.10.7.2 */
+static void listen_state(struct hypothesis *h, const struct arrival *a)
+{
+	if (a->rst || a->ack)
+		return;
+	if (a->syn)
+		mirror_enter(h, TCPAUDIT_SYN_RECEIVED, a->at);
+}
+
+/* 3.10.7.3 */
+static void syn_sent_state(struct hypothesis *h, const struct arrival *a)
+{
+	if (a->ack && !a->syn_acked)
+		return; /* first: unacceptable ACK */
+	if (a->rst) {
+		if (a->ack) /* second: acceptable, or it was not for us */
+			mirror_enter(h, TCPAUDIT_CLOSED, a->at);
+		return;
+	}
+	if (!a->syn)
+		return; /* fifth: neither SYN nor RST */
+	mirror_enter(h, a->ack ? TCPAUDIT_ESTABLISHED : TCPAUDIT_SYN_RECEIVED, a->at); /* fourth */
+}
+
+/* 3.10.7.4, a step each: false when the segment goes no further. */
+
+static bool first_check_sequence_number(struct hypothesis *h, const struct arrival *a)
+{
+	(void)h;
+	/* A repeat of what was received is unacceptable, and dropped after an ACK; but its acknowledgment still counts in
+	 * most stacks (9293 appendix A.2 tells why it should), so only what fits nowhere ends here. */
+	return a->acceptable;
+}
+
+static bool second_check_rst_bit(struct hypothesis *h, const struct arrival *a)
+{
+	if (!a->rst)
+		return true;
+	if (!a->rst_exact)
+		return false; /* 1) outside the window: discard; 3) elsewhere in it: a challenge ACK */
+	switch ((enum tcpaudit_state)h->state) {
+	case TCPAUDIT_CLOSED:
+	case TCPAUDIT_LISTEN:
+	case TCPAUDIT_SYN_SENT:
+		break;
+	case TCPAUDIT_SYN_RECEIVED:
+		mirror_enter(h, a->passive ? TCPAUDIT_LISTEN : TCPAUDIT_CLOSED, a->at);
+		break;
+	case TCPAUDIT_ESTABLISHED:
+	case TCPAUDIT_FIN_WAIT_1:
+	case TCPAUDIT_FIN_WAIT_2:
+	case TCPAUDIT_CLOSE_WAIT:
+	case TCPAUDIT_CLOSING:
+	case TCPAUDIT_LAST_ACK:
+	case TCPAUDIT_TIME_WAIT: /* RFC 1337 would ignore it; the RFC and Linux by default do not */
+		mirror_enter(h, TCPAUDIT_CLOSED, a->at);
+		break;
+	case TCPAUDIT_STATE_COUNT:
+		break;
+	}
+	return false;
+}
+
+static bool third_check_security(struct hypothesis *h, const struct arrival *a)
+{
+	(void)h;
+	(void)a;
+	return true; /* IP security compartments: not on today's wire */
+}
+
+static bool fourth_check_syn_bit(struct hypothesis *h, const struct arrival *a)
+{
+	if (!a->syn)
+		return true;
+	switch ((enum tcpaudit_state)h->state) {
+	case TCPAUDIT_SYN_RECEIVED:
+		return a->ack; /* simultaneous open: the peer's SYN-ACK acknowledges our SYN; a bare repeat is answered */
+	case TCPAUDIT_CLOSED:
+	case TCPAUDIT_LISTEN:
+	case TCPAUDIT_SYN_SENT:
+	case TCPAUDIT_ESTABLISHED:
+	case TCPAUDIT_FIN_WAIT_1:
+	case TCPAUDIT_FIN_WAIT_2:
+	case TCPAUDIT_CLOSE_WAIT:
+	case TCPAUDIT_CLOSING:
+	case TCPAUDIT_LAST_ACK:
+	case TCPAUDIT_TIME_WAIT: /* a new incarnation is another connection's history */
+	case TCPAUDIT_STATE_COUNT:
+		break;
+	}
+	return false; /* challenge ACK (RFC 5961 4.2) */
+}
+
+static bool fifth_check_ack_field(struct hypothesis *h, const struct arrival *a)
+{
+	if (!a->ack)
+		return false;
+	switch ((enum tcpaudit_state)h->state) {
+	case TCPAUDIT_SYN_RECEIVED:
+		if (!a->syn_acked)
+			return false;
+		mirror_enter(h, TCPAUDIT_ESTABLISHED, a->at);
+		break;
+	case TCPAUDIT_FIN_WAIT_1:
+		if (a->fin_acked)
+			mirror_enter(h, TCPAUDIT_FIN_WAIT_2, a->at); /* and continue processing in that state */
+		break;
+	case TCPAUDIT_CLOSING:
+		if (a->fin_acked)
+			mirror_enter(h, TCPAUDIT_TIME_WAIT, a->at);
+		break;
+	case TCPAUDIT_LAST_ACK:
+		if (!a->fin_acked)
+			break;
+		mirror_enter(h, TCPAUDIT_CLOSED, a->at);
+		return false;
+	case TCPAUDIT_CLOSED:
+	case TCPAUDIT_LISTEN:
+	case TCPAUDIT_SYN_SENT:
+	case TCPAUDIT_ESTABLISHED:
+	case TCPAUDIT_FIN_WAIT_2:
+	case TCPAUDIT_CLOSE_WAIT:
+	case TCPAUDIT_TIME_WAIT: /* only a repeat of the peer's FIN can arrive: acknowledge it, restart 2 MSL */
+	case TCPAUDIT_STATE_COUNT:
+		break;
+	}
+	return true;
+}
+
+static bool sixth_check_urg_bit(struct hypothesis *h, const struct arrival *a)
+{
+	(void)h;
+	(void)a;
+	return true;
+}
+
+static bool seventh_process_segment_text(struct hypothesis *h, const struct arrival *a)
+{
+	(void)h;
+	(void)a;
+	return true; /* text moves RCV.NXT, not the state */
+}
+
+static bool eighth_check_fin_bit(struct hypothesis *h, const struct arrival *a)
+{
+	if (!a->fin)
+		return true;
+	switch ((enum tcpaudit_state)h->state) {
+	case TCPAUDIT_CLOSED:
+	case TCPAUDIT_LISTEN:
+	case TCPAUDIT_SYN_SENT:
+		break; /* SEG.SEQ cannot be validated: drop */
+	case TCPAUDIT_SYN_RECEIVED:
+	case TCPAUDIT_ESTABLISHED:
+		mirror_enter(h, TCPAUDIT_CLOSE_WAIT, a->at);
+		break;
+	case TCPAUDIT_FIN_WAIT_1: /* our FIN was not acknowledged: the fifth step would have left this state */
+		mirror_enter(h, TCPAUDIT_CLOSING, a->at);
+		break;
+	case TCPAUDIT_FIN_WAIT_2:
+		mirror_enter(h, TCPAUDIT_TIME_WAIT, a->at);
+		break;
+	case TCPAUDIT_CLOSE_WAIT:
+	case TCPAUDIT_CLOSING:
+	case TCPAUDIT_LAST_ACK:
+	case TCPAUDIT_TIME_WAIT: /* remain; TIME-WAIT restarts its timer */
+	case TCPAUDIT_STATE_COUNT:
+		break;
+	}
+	return true;
+}
+
+static bool (*const other_states_steps[])(struct hypothesis *, const struct arrival *) = {
+	first_check_sequence_number, second_check_rst_bit, third_check_security, fourth_check_syn_bit,
+	fifth_check_ack_field, sixth_check_urg_bit, seventh_process_segment_text, eighth_check_fin_bit,
+};
+
+/* 3.10.7.4 */
+static void other_states(struct hypothesis *h, const struct arrival *a)
+{
+	for (size_t i = 0; i < sizeof other_states_steps / sizeof other_states_steps[0]; i++)
+		if (!other_states_steps[i](h, a))
+			return;
+}
+
+void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
+{
+	struct arrival a = arrival_facts(m, x, h, at);
+
+	switch ((enum tcpaudit_state)h->state) {
+	case TCPAUDIT_CLOSED:
+		closed_state(h, &a);
+		break;
+	case TCPAUDIT_LISTEN:
+		listen_state(h, &a);
+		break;
+	case TCPAUDIT_SYN_SENT:
+		syn_sent_state(h, &a);
+		break;
+	case TCPAUDIT_SYN_RECEIVED:
+	case TCPAUDIT_ESTABLISHED:
+	case TCPAUDIT_FIN_WAIT_1:
+	case TCPAUDIT_FIN_WAIT_2:
+	case TCPAUDIT_CLOSE_WAIT:
+	case TCPAUDIT_CLOSING:
+	case TCPAUDIT_LAST_ACK:
+	case TCPAUDIT_TIME_WAIT:
+		other_states(h, &a);
+		break;
+	case TCPAUDIT_STATE_COUNT:
+		break;
+	}
+}

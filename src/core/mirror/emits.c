@@ -1,0 +1,104 @@
+/* emits.c - what an end must have been, to send this segment (certain, unless a frame of it is forged or unseen).
+ *
+ * Rows after RFC 9293 3.3.2 and 3.10: a segment carries the sender's RCV.NXT (3.8.4: every segment after the handshake does),
+ * so it tells whether the peer's FIN had been accepted when it was built; and a repeat tells that its own FIN was not yet
+ * known to be acknowledged. */
+#include "mirror.h"
+
+/* Has the sender accepted the peer's FIN?  By number, never by time. */
+enum accepted { ACCEPTED_UNKNOWN, ACCEPTED_NO, ACCEPTED_YES };
+
+static enum accepted fin_accepted(const struct mirror *m, unsigned x, const struct event *e)
+{
+	const struct fin_facts *peer = &m->fin[!x];
+
+	if (!(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_STRAY))
+		return ACCEPTED_UNKNOWN;
+	if (!peer->sent)
+		return m->midstream ? ACCEPTED_UNKNOWN : ACCEPTED_NO;
+	return seq_gt(e->ack, peer->u) ? ACCEPTED_YES : ACCEPTED_NO;
+}
+
+/* E1, E2: SYN and SYN-ACK. */
+static struct emission emitted_syn(const struct event *e)
+{
+	if (e->flags & TCPAUDIT_ACK)
+		return (struct emission){.was = SET(SYN_RECEIVED)};
+	return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT), .call = CALL_OPEN};
+}
+
+/* E12, E13, E15: an end that resets is CLOSED afterwards.  A reset with ACK comes from a block that is being deleted and
+ * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
+ * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth). */
+static struct emission emitted_rst(const struct mirror *m, unsigned x, const struct event *e, int at)
+{
+	const struct fin_facts *own = &m->fin[x];
+	state_set was = ALL_STATES;
+
+	if (e->flags & TCPAUDIT_ACK && !(e->is & EVENT_REFUSAL) && e->seq != 0) {
+		enum accepted fin = fin_accepted(m, x, e);
+		if (fin == ACCEPTED_YES)
+			was &= FIN_RECEIVED | SET(CLOSED);
+		else if (fin == ACCEPTED_NO && m->fin[!x].sent)
+			was &= (state_set)~FIN_RECEIVED;
+	} else if (!(e->flags & TCPAUDIT_ACK) && own->sent && own->first >= 0 && own->first < at && e->seq == seq_add(own->u, 1)) {
+		was = (state_set)(was & ~(SET(FIN_WAIT_1) | SET(CLOSING) | SET(LAST_ACK) | SET(ESTABLISHED) | SET(CLOSE_WAIT)));
+	}
+	return (struct emission){.was = was, .call = CALL_ABORT};
+}
+
+/* E6, E7: the first FIN is the user's CLOSE. */
+static struct emission emitted_first_fin(enum accepted peer_fin)
+{
+	state_set was = SET(SYN_RECEIVED) | SET(ESTABLISHED) | SET(CLOSE_WAIT);
+	if (peer_fin == ACCEPTED_NO)
+		was = SET(SYN_RECEIVED) | SET(ESTABLISHED);
+	if (peer_fin == ACCEPTED_YES)
+		was = SET(CLOSE_WAIT);
+	return (struct emission){.was = was, .call = CALL_CLOSE};
+}
+
+/* E3, E4, E5, E8 - E11 */
+static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, int at, enum accepted peer_fin)
+{
+	const struct fin_facts *own = &m->fin[x];
+	bool after_own_fin = own->sent && own->first >= 0 && own->first < at;
+	state_set was = SYNCHRONIZED;
+
+	if (!after_own_fin && !(m->midstream && !own->sent && !(e->is & EVENT_NEW_TEXT)))
+		was &= (state_set)~FIN_SENT;
+	else if (after_own_fin)
+		was &= FIN_SENT;
+	if (peer_fin == ACCEPTED_NO)
+		was &= (state_set)~FIN_RECEIVED;
+	if (peer_fin == ACCEPTED_YES)
+		was &= FIN_RECEIVED;
+	if (e->is & EVENT_NEW_TEXT && !after_own_fin)
+		was &= SET(ESTABLISHED) | SET(CLOSE_WAIT);
+	if (after_own_fin && e->is & EVENT_REPEAT) /* E10: nobody repeats what is acknowledged */
+		was &= (state_set)~FIN_ACKED;
+	if (after_own_fin && e->is & EVENT_KNOWS_ACK) /* R1: it acknowledges what came with the acknowledgment */
+		was &= FIN_ACKED;
+	/* a responder may acknowledge from SYN-RECEIVED what it does not accept; progress proves that it left it (E4) */
+	if (!after_own_fin && !(e->is & (EVENT_NEW_TEXT | EVENT_PREDATES)) && peer_fin != ACCEPTED_YES)
+		was |= SET(SYN_RECEIVED);
+	return was;
+}
+
+struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
+{
+	const struct event *e = &m->event[at];
+	const struct fin_facts *own = &m->fin[x], *peer = &m->fin[!x];
+
+	if (e->flags & TCPAUDIT_RST)
+		return emitted_rst(m, x, e, at);
+	if (e->flags & TCPAUDIT_SYN)
+		return emitted_syn(e);
+	enum accepted peer_fin = fin_accepted(m, x, e);
+	if (e->is & EVENT_FIRST_FIN)
+		return emitted_first_fin(peer_fin);
+	struct emission is = {.was = emitted_other(m, x, e, at, peer_fin)};
+	is.fin_refused = peer->sent && peer->first < at && e->flags & TCPAUDIT_ACK && e->ack == peer->u;
+	is.ack_refused = own->sent && own->first < at && e->is & EVENT_REPEAT;
+	return is;
+}

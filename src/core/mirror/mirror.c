@@ -1,0 +1,329 @@
+/* mirror.c - follows both ends through the state diagram as sets of hypotheses: mirror.h says how. */
+#include <string.h>
+
+#include "mirror.h"
+
+/* What a hypothesis must pay for.  Figures only rank routes; what is proven does not depend on them. */
+enum {
+	COST_ORDER = 1,    /* a stimulus overtaken by one captured later */
+	COST_LOSS = 2,     /* a stimulus that had time to arrive, and would have changed the state, did not */
+	COST_OLD_COPY = 1, /* an earlier copy of the FIN was taken although a later one fits */
+	COST_HASTE = 4,    /* arrived faster than this end ever answered */
+	COST_ECHO = 3,     /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3) */
+	COST_SHORTCUT = 2, /* FIN sent from SYN-RECEIVED (legal, rare) */
+	COST_TIMEOUT = 6,  /* a timer fired unseen */
+};
+
+#define SETTLED_MARGIN 20000000 /* ns; far below any retransmission timeout, far above jitter */
+
+void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at)
+{
+	if (h->state == state)
+		return;
+	h->state = (uint8_t)state;
+	if (h->count == ROUTE_MOST) /* a route longer than any close: keep the newest step */
+		h->count--;
+	h->step[h->count++] = (struct step){.to = (uint8_t)state, .at = (int8_t)at, .proof = -1};
+}
+
+static bool same_route(const struct hypothesis *a, const struct hypothesis *b)
+{
+	if (a->state != b->state || a->count != b->count || a->first != b->first)
+		return false;
+	for (int i = 0; i < a->count; i++)
+		if (a->step[i].to != b->step[i].to)
+			return false;
+	return true;
+}
+
+/* Adds a hypothesis unless its route is there already; of two alike, the cheaper one stays. */
+static void keep(struct hypothesis *set, uint8_t *count, bool *overflowed, const struct hypothesis *h)
+{
+	int dearest = 0;
+	for (int i = 0; i < *count; i++) {
+		if (same_route(&set[i], h)) {
+			if (h->cost < set[i].cost)
+				set[i] = *h;
+			return;
+		}
+		if (set[i].cost > set[dearest].cost)
+			dearest = i;
+	}
+	if (*count < HYPOTHESES_MOST) {
+		set[(*count)++] = *h;
+		return;
+	}
+	*overflowed = true;
+	if (h->cost < set[dearest].cost)
+		set[dearest] = *h;
+}
+
+/* Can this event change its receiver's state at all? */
+static bool is_stimulus(const struct mirror *m, unsigned x, int i)
+{
+	const struct event *e = &m->event[i];
+	if (e->from == x || e->is & EVENT_STRAY)
+		return false;
+	if (e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_FIN))
+		return true;
+	return e->flags & TCPAUDIT_ACK; /* of our SYN or FIN */
+}
+
+static bool is_fin_copy(const struct mirror *m, int i)
+{
+	const struct event *e = &m->event[i];
+	return e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && m->fin[e->from].sent &&
+	       seq_add(e->seq, e->len) == m->fin[e->from].u;
+}
+
+static bool later_copy_fits(const struct mirror *m, int i, int before, int64_t deadline)
+{
+	for (int k = i + 1; k < before; k++)
+		if (m->event[k].from == m->event[i].from && is_fin_copy(m, k) && m->event[k].time <= deadline)
+			return true;
+	return false;
+}
+
+/* What it costs to believe that stimulus i had arrived when the end built `by`. */
+static int delivery_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int i, int by)
+{
+	if (by == m->count)
+		return 0; /* nothing was built that could tell */
+	const struct event *s = &m->event[i], *e = &m->event[by];
+	int64_t turnaround = m->end[x].turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)m->end[x].turnaround * 1000;
+	int cost = 0;
+
+	if (e->time - s->time < turnaround - turnaround / 8)
+		cost += COST_HASTE;
+	if (i < h->delivered)
+		cost += COST_ORDER;
+	if (is_fin_copy(m, i) && later_copy_fits(m, i, by, e->time - turnaround + turnaround / 8))
+		cost += COST_OLD_COPY;
+	if (s->is & e->is & EVENT_TIMESTAMPS && seq_gt(s->tsval, e->tsecr))
+		cost += COST_ECHO;
+	return cost;
+}
+
+/* Everything that h can have become before event `by`, by any stimuli in any order, as far as a state in `was` is reached. */
+static void explore(const struct mirror *m, unsigned x, const struct hypothesis *h, int by, state_set was, struct hypothesis *out,
+                    uint8_t *count, bool *overflowed, int depth)
+{
+	struct hypothesis next[8];
+	uint8_t n = 0;
+
+	if (state_in(h->state, was))
+		keep(out, count, overflowed, h);
+	if (depth == 0)
+		return;
+	for (int i = 0; i < by; i++) {
+		if (!is_stimulus(m, x, i) || m->end[x].lost >> i & 1)
+			continue;
+		struct hypothesis t = *h;
+		segment_arrives(m, x, &t, i);
+		if (t.count == h->count && t.state == h->state)
+			continue;
+		t.cost = (int16_t)(t.cost + delivery_cost(m, x, h, i, by));
+		if (i > t.delivered)
+			t.delivered = (int8_t)i;
+		bool known = false;
+		for (int k = 0; k < n && !known; k++) {
+			if (!same_route(&next[k], &t))
+				continue;
+			known = true;
+			if (t.cost < next[k].cost)
+				next[k] = t;
+		}
+		if (!known && n < sizeof next / sizeof next[0])
+			next[n++] = t;
+	}
+	for (int k = 0; k < n; k++)
+		explore(m, x, &next[k], by, was, out, count, overflowed, depth - 1);
+}
+
+/* Would an undelivered stimulus that had time to arrive have changed this state?  Then it was lost. */
+static int loss_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int by)
+{
+	const struct event *e = &m->event[by];
+	int64_t turnaround = m->end[x].turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)m->end[x].turnaround * 1000;
+
+	for (int i = h->delivered + 1; i < by; i++) {
+		if (!is_stimulus(m, x, i) || m->end[x].lost >> i & 1)
+			continue;
+		if (e->time - m->event[i].time <= turnaround + turnaround / 2 + 100000)
+			continue;
+		struct hypothesis t = *h;
+		segment_arrives(m, x, &t, i);
+		if (t.state != h->state)
+			return COST_LOSS;
+	}
+	return 0;
+}
+
+/* What the end's own call does with the hypothesis that built the frame; false if it cannot have been made there. */
+static void apply_call(struct hypothesis *h, enum user_call call, int at)
+{
+	switch (call) {
+	case CALL_NONE:
+		return;
+	case CALL_OPEN: /* 3.10.1 */
+		mirror_enter(h, TCPAUDIT_SYN_SENT, at);
+		return;
+	case CALL_CLOSE: /* 3.10.4 */
+		if (h->state == TCPAUDIT_SYN_RECEIVED)
+			h->cost += COST_SHORTCUT;
+		mirror_enter(h, h->state == TCPAUDIT_CLOSE_WAIT ? TCPAUDIT_LAST_ACK : TCPAUDIT_FIN_WAIT_1, at);
+		return;
+	case CALL_ABORT: /* 3.10.5, or an answer from no connection at all */
+		if (h->state == TCPAUDIT_TIME_WAIT)
+			h->cost += COST_TIMEOUT;
+		if (h->state != TCPAUDIT_LISTEN)
+			mirror_enter(h, TCPAUDIT_CLOSED, at);
+		return;
+	}
+}
+
+/* Steps that all hypotheses share from the front are proven by the frame that left no other. */
+static void prove(struct mirror_end *end, int at)
+{
+	for (int k = 0; k < ROUTE_MOST; k++) {
+		for (int i = 0; i < end->count; i++) {
+			const struct hypothesis *h = &end->h[i];
+			if (h->count <= k || h->step[k].to != end->h[0].step[k].to || h->first != end->h[0].first)
+				return;
+		}
+		for (int i = 0; i < end->count; i++)
+			if (end->h[i].step[k].proof < 0)
+				end->h[i].step[k].proof = (int8_t)at;
+	}
+}
+
+/* No hypothesis can have built this frame: something was unseen or forged.  Start again from what the frame itself says. */
+static void restart(struct mirror_end *end, const struct emission *is, int at)
+{
+	struct hypothesis base = end->h[0];
+	for (int i = 1; i < end->count; i++)
+		if (end->h[i].cost < base.cost)
+			base = end->h[i];
+	end->contradicted = true;
+	end->count = 0;
+	for (int s = 0; s < TCPAUDIT_STATE_COUNT; s++) {
+		if (!state_in((enum tcpaudit_state)s, is->was))
+			continue;
+		struct hypothesis h = base;
+		mirror_enter(&h, (enum tcpaudit_state)s, at);
+		keep(end->h, &end->count, &end->overflowed, &h);
+	}
+	if (!end->count)
+		end->h[end->count++] = base;
+}
+
+/* Stimuli that had all the time to arrive, and that the frame says did not, never will. */
+static void mark_lost(const struct mirror *m, unsigned x, struct mirror_end *end, const struct emission *is, int at)
+{
+	int64_t turnaround = end->turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)end->turnaround * 1000;
+	int64_t margin = 2 * turnaround > SETTLED_MARGIN ? 2 * turnaround : SETTLED_MARGIN;
+
+	for (int i = 0; i < at; i++) {
+		const struct event *s = &m->event[i];
+		if (s->from == x || m->event[at].time - s->time < margin)
+			continue;
+		if (is->fin_refused && is_fin_copy(m, i))
+			end->lost |= 1ull << i;
+		if (is->ack_refused && s->flags & TCPAUDIT_ACK && m->fin[x].sent && seq_gt(s->ack, m->fin[x].u) && !is_fin_copy(m, i))
+			end->lost |= 1ull << i;
+	}
+}
+
+static void emission(struct mirror *m, unsigned x, int at)
+{
+	struct mirror_end *end = &m->end[x];
+	struct emission is = segment_emitted(m, x, at);
+	struct hypothesis out[HYPOTHESES_MOST];
+	uint8_t n = 0;
+
+	mark_lost(m, x, end, &is, at);
+	for (int i = 0; i < end->count; i++)
+		explore(m, x, &end->h[i], at, is.was, out, &n, &end->overflowed, 4);
+	if (!n && is.call == CALL_NONE) { /* a timer that no segment shows may explain it */
+		for (int i = 0; i < end->count; i++) {
+			struct hypothesis t = end->h[i];
+			mirror_enter(&t, timeout_to((enum tcpaudit_state)t.state), at);
+			t.cost += COST_TIMEOUT;
+			if (state_in((enum tcpaudit_state)t.state, is.was))
+				keep(out, &n, &end->overflowed, &t);
+		}
+	}
+	if (!n) {
+		restart(end, &is, at);
+	} else {
+		end->count = 0;
+		for (int i = 0; i < n; i++) {
+			out[i].cost = (int16_t)(out[i].cost + loss_cost(m, x, &out[i], at));
+			apply_call(&out[i], is.call, at);
+			keep(end->h, &end->count, &end->overflowed, &out[i]);
+		}
+	}
+	prove(end, at);
+}
+
+static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, bool midstream)
+{
+	static const uint8_t any[] = {TCPAUDIT_ESTABLISHED, TCPAUDIT_CLOSE_WAIT, TCPAUDIT_FIN_WAIT_1, TCPAUDIT_FIN_WAIT_2,
+	                              TCPAUDIT_CLOSING,     TCPAUDIT_LAST_ACK,   TCPAUDIT_TIME_WAIT};
+	memset(end, 0, offsetof(struct mirror_end, lost));
+	end->lost = 0;
+	end->contradicted = end->overflowed = false;
+	end->turnaround = tcb->turnaround;
+	end->iss = tcb->iss;
+	end->iss_known = tcb->bits & TCB_ISS;
+	if (!midstream) {
+		uint8_t first = x == TCPAUDIT_CLIENT ? TCPAUDIT_CLOSED : TCPAUDIT_LISTEN;
+		end->h[end->count++] = (struct hypothesis){.first = first, .state = first, .delivered = -1};
+		return;
+	}
+	for (size_t i = 0; i < sizeof any; i++)
+		end->h[end->count++] = (struct hypothesis){.first = any[i], .state = any[i], .delivered = -1, .cost = i ? 1 : 0};
+}
+
+void mirror_run(struct mirror *m, const struct history *history, unsigned count, const struct tcb end[2], bool midstream)
+{
+	m->event = history->event;
+	m->count = (uint8_t)(count < history->count ? count : history->count);
+	m->fin = history->fin;
+	m->midstream = midstream;
+	for (unsigned x = 0; x < 2; x++)
+		begin(&m->end[x], &end[x], x, midstream);
+	for (int i = 0; i < m->count; i++) {
+		const struct event *e = &m->event[i];
+		if (!(e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY)))
+			emission(m, e->from, i);
+	}
+}
+
+state_set mirror_states(const struct mirror *m, unsigned x)
+{
+	struct hypothesis out[HYPOTHESES_MOST];
+	uint8_t n = 0;
+	bool overflowed = false;
+	state_set set = NO_STATE;
+
+	for (int i = 0; i < m->end[x].count; i++)
+		explore(m, x, &m->end[x].h[i], m->count, ALL_STATES, out, &n, &overflowed, 4);
+	for (int i = 0; i < n; i++)
+		set |= (state_set)(1u << out[i].state);
+	return set;
+}
+
+struct hypothesis mirror_route(const struct mirror *m, unsigned x)
+{
+	const struct mirror_end *end = &m->end[x];
+	struct hypothesis best = end->h[0];
+
+	for (int i = 1; i < end->count; i++)
+		if (end->h[i].cost < best.cost)
+			best = end->h[i];
+	for (int i = 0; i < m->count; i++)
+		if (is_stimulus(m, x, i) && !(end->lost >> i & 1))
+			segment_arrives(m, x, &best, i);
+	return best;
+}

@@ -1,0 +1,83 @@
+/* mirror.h - the passive mirror of both ends' state machines (RFC 9293 3.3.2), from a history of segments.
+ *
+ * An observer is not an endpoint: a segment that we saw may not have arrived, and the order at the end may differ from
+ * ours.  So each end is followed as a handful of hypotheses, each a route through the state diagram.  A frame *from* an
+ * end proves what the end was when it built it (emits.c): hypotheses that cannot have built it are dropped, and the steps
+ * that all the others share are proven by it.  A frame *to* an end is a stimulus that may arrive at any later moment or
+ * never (arrives.c); it is delivered lazily, when an emission of the end asks for it, or at the end.
+ * A capture-order lemma carries the rest: a frame captured before another one to its sender was built without knowing it. */
+#ifndef MIRROR_H
+#define MIRROR_H
+
+#include "../history.h"
+#include "state.h"
+
+#define ROUTE_MOST 12
+#define HYPOTHESES_MOST 24
+
+/* One step: into which state, by which event (the index of the stimulus or of the end's own frame), proven by which. */
+struct step {
+	uint8_t to;
+	int8_t at;
+	int8_t proof; /* -1: presumed */
+};
+
+struct hypothesis {
+	uint8_t first;    /* state before the first step */
+	uint8_t state;    /* written by mirror_enter() alone */
+	uint8_t count;
+	int8_t delivered; /* newest stimulus it has taken, -1 none */
+	int16_t cost;     /* how much it asks us to believe: losses, haste, disorder */
+	struct step step[ROUTE_MOST];
+};
+
+struct mirror_end {
+	struct hypothesis h[HYPOTHESES_MOST];
+	uint8_t count;
+	uint64_t lost;         /* stimuli that cannot have arrived: a bit for each event */
+	bool contradicted;     /* no hypothesis could have built one of its frames */
+	bool overflowed;       /* more hypotheses than room: the dearest were dropped */
+	uint32_t turnaround;   /* microseconds */
+	tcp_seq iss;
+	bool iss_known;
+};
+
+struct mirror {
+	const struct event *event;
+	uint8_t count;              /* events */
+	const struct fin_facts *fin; /* of both ends */
+	bool midstream;             /* a FIN may have been sent before the capture began */
+	struct mirror_end end[2];
+};
+
+/* Runs the mirror over the first `count` events of the history. `midstream`: the handshake was not captured. */
+void mirror_run(struct mirror *mirror, const struct history *history, unsigned count, const struct tcb end[2], bool midstream);
+
+/* The states in which the end can be after all that, undelivered stimuli included. */
+state_set mirror_states(const struct mirror *mirror, unsigned end);
+
+/* Delivers what is left, in capture order, and returns the route that asks least. */
+struct hypothesis mirror_route(const struct mirror *mirror, unsigned end);
+
+/* -- between the files of the mirror -- */
+
+/* The one door through which a state changes; records the step.  `at` is the event that brings it about. */
+void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at);
+
+/* RFC 9293 3.10.7: the segment of event `at` arrives at the end `x`. */
+void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
+
+/* What an emission proves of its sender. */
+enum user_call { CALL_NONE, CALL_OPEN, CALL_CLOSE, CALL_ABORT };
+struct emission {
+	state_set was;         /* the states in which it can have been built */
+	enum user_call call;   /* what the user, or the stack, did with it (RFC 9293 3.10.1, 3.10.4, 3.10.5) */
+	bool fin_refused;      /* the peer's FIN was not accepted: all text before it was acknowledged, and not it */
+	bool ack_refused;      /* the acknowledgment of its own FIN had not arrived */
+};
+struct emission segment_emitted(const struct mirror *m, unsigned x, int at);
+
+/* RFC 9293 3.10.8 and the stacks' timers: where the state may go without any segment; the state itself if nowhere. */
+enum tcpaudit_state timeout_to(enum tcpaudit_state state);
+
+#endif

@@ -1,0 +1,166 @@
+/* tcb.c - one end's variables, kept from the segments that it sends (RFC 9293 3.3.1).
+ *
+ * tcb_judge() says what a segment is, tcb_sent() takes it into account; which states follow is mirror.c's business. */
+#include "tcb.h"
+
+/* A sequence number this far above everything known belongs to something else, or to a capture with a long gap. */
+#define SLACK 65536u
+/* Old text may come again this far back. */
+#define BACK (1u << 30)
+
+static uint32_t fingerprint(const struct tcpaudit_segment *s)
+{
+	uint32_t f = s->seq * 2654435761u ^ s->ack * 2246822519u;
+	f ^= ((uint32_t)s->ip_id << 16 | s->flags) * 3266489917u ^ s->len * 668265263u;
+	return f ^ (s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval * 374761393u : 0) ^ s->window;
+}
+
+void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *s)
+{
+	tcb->iss = s->seq;
+	tcb->maxseq = s->seq;
+	tcb->bits |= TCB_SEQ;
+	tcb->ttl = s->ttl;
+	if (s->flags & TCPAUDIT_SYN)
+		tcb->bits |= TCB_ISS;
+	else if (s->flags & TCPAUDIT_RST)
+		tcb->bits &= (uint16_t)~TCB_SEQ; /* a reset of a host without state says nothing of a stream */
+}
+
+/* Where the peer's window ends for this sender, as far as we saw; without the scale, the widest it can be. */
+static tcp_seq right_edge(const struct tcb *tcb, const struct tcb *peer)
+{
+	tcp_seq edge = tcb->maxseq;
+	if (peer->bits & TCB_ACK)
+		edge = seq_max(edge, peer->redge);
+	return seq_add(edge, SLACK);
+}
+
+static bool sequence_fits(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s)
+{
+	if (!(tcb->bits & TCB_SEQ))
+		return true;
+	if (seq_gt(s->seq, tcb->maxseq))
+		return seq_le(s->seq, right_edge(tcb, peer));
+	return seq_diff(tcb->maxseq, s->seq) <= (int32_t)BACK;
+}
+
+static bool acknowledgment_fits(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s)
+{
+	if (!(s->flags & TCPAUDIT_ACK) || s->flags & TCPAUDIT_RST || !(peer->bits & TCB_SEQ))
+		return true;
+	tcp_seq highest = right_edge(peer, tcb);
+	if (seq_gt(s->ack, highest))
+		return false;
+	return seq_diff(highest, s->ack) <= (int32_t)BACK;
+}
+
+/* A keep-alive repeats SND.NXT-1 (RFC 9293 3.8.4); a window probe sends at most one octet at a closed window's edge
+ * (3.8.6.1), Linux' one none at all at SND.UNA-1. */
+static bool is_probe(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s)
+{
+	if (s->len > 1 || s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST) || !(tcb->bits & TCB_SEQ))
+		return false;
+	if (s->seq == seq_add(tcb->maxseq, (uint32_t)-1))
+		return true;
+	if (!(peer->bits & TCB_ACK))
+		return false;
+	if (s->len == 1 && s->seq == peer->hiack && peer->bits & TCB_ZERO_WINDOW)
+		return true;
+	return s->len == 0 && s->seq == seq_add(peer->hiack, (uint32_t)-1);
+}
+
+struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s, int64_t since_last)
+{
+	struct sent is = {.end = segment_end(s)};
+	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
+
+	if (tcb->packets && tcb->fingerprint == fingerprint(s) && since_last <= 2000000 &&
+	    (s->ip_id || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
+		is.duplicate = true;
+	is.fits = sequence_fits(tcb, peer, s) && acknowledgment_fits(tcb, peer, s);
+	if (!(tcb->bits & TCB_SEQ)) {
+		is.new_text = s->len > 0;
+		is.fresh = s->len;
+		return is;
+	}
+	is.probe = is_probe(tcb, peer, s);
+	if (seq_gt(is.end, tcb->maxseq)) {
+		uint32_t above = (uint32_t)seq_diff(is.end, tcb->maxseq);
+		is.new_text = s->len > 0 && !is.probe && above > (uint32_t)!!(s->flags & TCPAUDIT_FIN);
+		is.fresh = above - (above && s->flags & TCPAUDIT_FIN ? 1 : 0);
+	} else {
+		is.repeat = occupies > 0 && !is.probe;
+	}
+	if (s->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ)
+		is.ack_unsent = seq_gt(s->ack, peer->maxseq);
+	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval && seq_lt(s->tsval, tcb->tsval))
+		is.reordered = true;
+	return is;
+}
+
+static void note_window(struct tcb *tcb, const struct tcpaudit_segment *s)
+{
+	uint32_t window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : tcb->wscale);
+	tcp_seq edge = seq_add(s->ack, window);
+
+	if (!(tcb->bits & TCB_ACK)) {
+		tcb->hiack = s->ack;
+		tcb->redge = edge;
+		tcb->bits |= TCB_ACK;
+	}
+	if (seq_ge(s->ack, tcb->hiack)) {
+		tcb->hiack = s->ack;
+		tcb->bits = (uint16_t)(window ? tcb->bits & ~TCB_ZERO_WINDOW : tcb->bits | TCB_ZERO_WINDOW);
+	}
+	tcb->redge = seq_max(tcb->redge, edge);
+}
+
+static void note_options(struct tcb *tcb, const struct tcpaudit_segment *s)
+{
+	if (s->options & TCPAUDIT_OPT_TIMESTAMPS)
+		tcb->bits |= TCB_TS;
+	if (s->options & TCPAUDIT_OPT_SACK_PERMITTED)
+		tcb->bits |= TCB_SACK;
+	if (s->options & TCPAUDIT_OPT_MSS)
+		tcb->mss = s->mss;
+	if (s->options & TCPAUDIT_OPT_WSCALE) {
+		tcb->bits |= TCB_WSCALE;
+		tcb->wscale = s->wscale > 14 ? 14 : s->wscale; /* RFC 7323 2.3 */
+	}
+}
+
+void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is, bool numbers)
+{
+	if (!++tcb->packets)
+		tcb->packets_high++;
+	tcb->bytes += s->wirelen;
+	tcb->fingerprint = fingerprint(s);
+	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
+		tcb->bits |= TCB_OUTBOUND;
+	if (!numbers)
+		return;
+	if (s->flags & TCPAUDIT_SYN)
+		note_options(tcb, s);
+	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && (!tcb->tsval || seq_gt(s->tsval, tcb->tsval)))
+		tcb->tsval = s->tsval;
+	if (s->flags & TCPAUDIT_RST)
+		return; /* its numbers may be another's, and its text is no part of the stream */
+	if (!(tcb->bits & TCB_SEQ))
+		tcb_open(tcb, s);
+	if (is->repeat && !is->reordered)
+		tcb->retransmissions++;
+	if (is->new_text) {
+		tcb->bits |= TCB_TEXT;
+		tcb->text += is->fresh;
+		if (seq_gt(s->seq, tcb->maxseq) && !(s->flags & TCPAUDIT_SYN))
+			tcb->bits |= TCB_HOLE;
+		if (peer->mss && s->len > peer->mss)
+			tcb->bits |= TCB_BIG;
+	}
+	if (!is->probe)
+		tcb->maxseq = seq_max(tcb->maxseq, is->end);
+	if (s->flags & TCPAUDIT_ACK)
+		note_window(tcb, s);
+	tcb->bits &= (uint16_t)~TCB_STRAY;
+}

@@ -1,0 +1,729 @@
+/* fields.c - every field of every record: path, type, unit, meaning, and the function that fetches it.
+ *
+ * Getters are one line each where the value is one expression.  They are called in table order for each record, so they
+ * compute nothing that is not in the record. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "report/fields.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/community.h"
+
+/* A getter of a number, of a text, and of a time: present if `present`. */
+#define NUMBER(name, present, expression)                                                            \
+	static bool get_##name(struct record *r, struct field_value *v)                              \
+	{                                                                                            \
+		if (!(present))                                                                      \
+			return false;                                                                \
+		v->number = (int64_t)(expression);                                                   \
+		(void)r;                                                                             \
+		return true;                                                                         \
+	}
+#define TEXT(name, present, expression)                                                              \
+	static bool get_##name(struct record *r, struct field_value *v)                              \
+	{                                                                                            \
+		if (!(present))                                                                      \
+			return false;                                                                \
+		v->text = expression;                                                                \
+		(void)r;                                                                             \
+		return true;                                                                         \
+	}
+/* The same for both ends: get_client_NAME and get_server_NAME; `e` is the end. */
+#define END_NUMBER(name, present, expression)                                                        \
+	static bool of_end_##name(const struct tcpaudit_end *e, struct field_value *v)               \
+	{                                                                                            \
+		if (!(present))                                                                      \
+			return false;                                                                \
+		v->number = (int64_t)(expression);                                                   \
+		return true;                                                                         \
+	}                                                                                            \
+	static bool get_client_##name(struct record *r, struct field_value *v)                       \
+	{                                                                                            \
+		return of_end_##name(&r->connection->end[TCPAUDIT_CLIENT], v);                       \
+	}                                                                                            \
+	static bool get_server_##name(struct record *r, struct field_value *v)                       \
+	{                                                                                            \
+		return of_end_##name(&r->connection->end[TCPAUDIT_SERVER], v);                       \
+	}
+
+/* Several inputs: only then a frame number needs its input beside it. */
+static bool has_inputs(const struct record *r)
+{
+	return r->report->input_count > 1;
+}
+
+static const char *input_path(const struct record *r, size_t input)
+{
+	return input < r->report->input_count ? r->report->inputs[input].path : NULL;
+}
+
+/* The next check of a set from number v->index on.  Leaves its row in *row. */
+static bool next_check(const uint64_t *set, struct field_value *v, size_t *row)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	for (size_t word = *row >> 6; word < TCPAUDIT_CHECK_WORDS; word++) {
+		uint64_t bits = set[word];
+
+		if (word == *row >> 6)
+			bits &= ~UINT64_C(0) << (*row & 63);
+		if (bits == 0)
+			continue;
+		*row = (word << 6) + (size_t)__builtin_ctzll(bits);
+		if (*row >= count)
+			return false;
+		v->text = check[*row].id;
+		++*row;
+		return true;
+	}
+	return false;
+}
+
+/* CLOSED, the enumeration's first, is named last: that is where a connection goes. */
+static bool next_state(tcpaudit_state_set set, struct field_value *v)
+{
+	while (v->index < TCPAUDIT_STATE_COUNT) {
+		unsigned state = (unsigned)++v->index % TCPAUDIT_STATE_COUNT;
+
+		if (set >> state & 1) {
+			v->text = tcpaudit_state_name((enum tcpaudit_state)state);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool next_count(const uint64_t *counts, size_t size, struct field_value *v)
+{
+	while (v->index < size && counts[v->index] == 0)
+		v->index++;
+	if (v->index == size)
+		return false;
+	v->number = (int64_t)counts[v->index];
+	return true;
+}
+
+static bool next_check_count(const uint64_t *counts, struct field_value *v)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	if (!next_count(counts, count, v))
+		return false;
+	v->name = check[v->index++].id;
+	return true;
+}
+
+/* All records. */
+TEXT(event_type, true, fields_record_name(r->kind))
+
+static bool get_timestamp(struct record *r, struct field_value *v)
+{
+	if (r->kind == RECORD_FLOW)
+		v->number = r->connection->last;
+	else if (r->kind == RECORD_FINDING)
+		v->number = r->finding->time;
+	else
+		v->number = r->state->time;
+	return true;
+}
+
+/* Records about a connection. */
+NUMBER(flow_id, true, r->connection->id)
+
+static bool get_community_id(struct record *r, struct field_value *v)
+{
+	community_id(r->scratch, r->connection->end, r->connection->ip_version);
+	v->text = r->scratch;
+	return true;
+}
+
+static bool of_address(struct record *r, struct field_value *v, unsigned end)
+{
+	v->address = &r->connection->end[end].address;
+	v->ip_version = r->connection->ip_version;
+	return true;
+}
+
+static bool get_src_ip(struct record *r, struct field_value *v)
+{
+	return of_address(r, v, TCPAUDIT_CLIENT);
+}
+
+static bool get_dest_ip(struct record *r, struct field_value *v)
+{
+	return of_address(r, v, TCPAUDIT_SERVER);
+}
+
+END_NUMBER(port, true, e->port)
+TEXT(proto, true, "TCP")
+NUMBER(vlan, r->connection->vlan != 0, r->connection->vlan)
+NUMBER(network, r->connection->network != 0, r->connection->network - 1)
+
+static bool of_input(struct record *r, struct field_value *v, bool live)
+{
+	size_t input = r->connection->input;
+
+	if (input >= r->report->input_count || r->report->inputs[input].live != live)
+		return false;
+	v->text = r->report->inputs[input].path;
+	return true;
+}
+
+static bool get_in_iface(struct record *r, struct field_value *v)
+{
+	return of_input(r, v, true);
+}
+
+static bool get_pcap_filename(struct record *r, struct field_value *v)
+{
+	return of_input(r, v, false);
+}
+
+/* Flow records. */
+NUMBER(flow_start, true, r->connection->start)
+NUMBER(flow_end, true, r->connection->last)
+END_NUMBER(packets, true, e->packets)
+END_NUMBER(bytes, true, e->bytes)
+END_NUMBER(text, true, e->text)
+TEXT(client_vantage, true, tcpaudit_vantage_name((enum tcpaudit_vantage)r->connection->end[TCPAUDIT_CLIENT].vantage))
+TEXT(server_vantage, true, tcpaudit_vantage_name((enum tcpaudit_vantage)r->connection->end[TCPAUDIT_SERVER].vantage))
+
+static bool get_state_client(struct record *r, struct field_value *v)
+{
+	return next_state(r->connection->end[TCPAUDIT_CLIENT].states, v);
+}
+
+static bool get_state_server(struct record *r, struct field_value *v)
+{
+	return next_state(r->connection->end[TCPAUDIT_SERVER].states, v);
+}
+
+END_NUMBER(isn, e->isn_known, e->isn)
+NUMBER(rtt, r->connection->rtt >= 0, r->connection->rtt / 1000)
+END_NUMBER(retransmissions, true, e->retransmissions)
+END_NUMBER(resets, true, e->resets)
+NUMBER(completeness, true, r->connection->completeness)
+
+TEXT(close_kind, true, tcpaudit_kind_name((enum tcpaudit_kind)r->connection->kind))
+TEXT(closed_first, true, tcpaudit_who_name((enum tcpaudit_who)r->connection->closed_first))
+TEXT(close_confidence, true, tcpaudit_confidence_name((enum tcpaudit_confidence)r->connection->confidence))
+TEXT(aborted_by, r->connection->aborted_by != TCPAUDIT_WHO_NONE, tcpaudit_who_name((enum tcpaudit_who)r->connection->aborted_by))
+NUMBER(post_close_reset, r->connection->post_close_reset, 1)
+
+END_NUMBER(fin_seq, e->fin_sent, e->fin_seq)
+END_NUMBER(fin_frame, e->fin_sent && e->fin.frame != 0, e->fin.frame)
+END_NUMBER(ack_expected, e->fin_sent, (uint32_t)(e->fin_seq + 1))
+END_NUMBER(ack_seen, e->fin_sent && e->fin_ack.frame != 0, e->fin_ack.ack)
+END_NUMBER(ack_frame, e->fin_sent && e->fin_ack.frame != 0, e->fin_ack.frame)
+END_NUMBER(fin_copies, e->fin_sent, e->fin_copies)
+END_NUMBER(lost, true, e->lost)
+
+static bool is_end(unsigned who)
+{
+	return who == TCPAUDIT_WHO_CLIENT || who == TCPAUDIT_WHO_SERVER;
+}
+
+static bool has_holder(const struct record *r)
+{
+	return r->connection->time_wait_holder < TCPAUDIT_WHO_NONE;
+}
+
+TEXT(half_close_by, is_end(r->connection->half_close_by), tcpaudit_who_name((enum tcpaudit_who)r->connection->half_close_by))
+NUMBER(half_close_duration, is_end(r->connection->half_close_by), r->connection->half_close_duration / 1000)
+NUMBER(half_close_bytes, is_end(r->connection->half_close_by), r->connection->half_close_bytes)
+TEXT(time_wait_holder, has_holder(r), tcpaudit_who_name((enum tcpaudit_who)r->connection->time_wait_holder))
+NUMBER(time_wait_since, has_holder(r), r->connection->time_wait_since)
+NUMBER(time_wait_restarts, has_holder(r) && r->connection->time_wait_restarts > 0, r->connection->time_wait_restarts)
+
+static bool get_capture(struct record *r, struct field_value *v)
+{
+	return next_check(r->kind == RECORD_FLOW ? r->connection->capture : r->finding->capture, v, &v->index);
+}
+
+static bool get_flow_findings(struct record *r, struct field_value *v)
+{
+	return next_check(r->connection->findings, v, &v->index);
+}
+
+#define STEP (&r->connection->transitions[r->row])
+NUMBER(transitions, r->report->options->transitions, r->connection->transitions == NULL ? 0 : r->connection->transition_count)
+TEXT(step_end, true, tcpaudit_who_name((enum tcpaudit_who)STEP->end))
+TEXT(step_from, true, tcpaudit_state_name((enum tcpaudit_state)STEP->from))
+TEXT(step_to, true, tcpaudit_state_name((enum tcpaudit_state)STEP->to))
+NUMBER(step_frame, true, STEP->at.frame)
+NUMBER(step_proof, true, STEP->proof.frame)
+TEXT(step_input, has_inputs(r) && STEP->at.frame != 0 && input_path(r, STEP->at.input) != NULL, input_path(r, STEP->at.input))
+
+/* Finding records. */
+TEXT(rule_id, true, r->finding->check->id)
+TEXT(severity, true, tcpaudit_severity_name((enum tcpaudit_severity)r->finding->severity))
+TEXT(normative, true, tcpaudit_normative_name((enum tcpaudit_normative)r->finding->check->normative))
+TEXT(confidence, true, tcpaudit_confidence_name((enum tcpaudit_confidence)r->finding->confidence))
+TEXT(title, true, r->finding->check->title)
+TEXT(endpoint, r->finding->endpoint < TCPAUDIT_WHO_NONE, tcpaudit_who_name((enum tcpaudit_who)r->finding->endpoint))
+TEXT(basis, true, r->finding->check->basis == TCPAUDIT_PRESENCE ? "presence" : "absence")
+TEXT(deliberate, r->finding->deliberate != NULL, r->finding->deliberate)
+NUMBER(count, true, r->finding->count == 0 ? 1 : r->finding->count)
+TEXT(advice, r->finding->check->advice[0] != '\0', r->finding->check->advice)
+
+static bool get_before_client(struct record *r, struct field_value *v)
+{
+	return next_state(r->finding->before[TCPAUDIT_CLIENT], v);
+}
+
+static bool get_before_server(struct record *r, struct field_value *v)
+{
+	return next_state(r->finding->before[TCPAUDIT_SERVER], v);
+}
+
+static bool get_after_client(struct record *r, struct field_value *v)
+{
+	return next_state(r->finding->after[TCPAUDIT_CLIENT], v);
+}
+
+static bool get_after_server(struct record *r, struct field_value *v)
+{
+	return next_state(r->finding->after[TCPAUDIT_SERVER], v);
+}
+
+static bool next_fact(const struct tcpaudit_fact *fact, struct field_value *v)
+{
+	if (v->index == TCPAUDIT_FACTS || fact[v->index].name == NULL)
+		return false;
+	v->name = fact[v->index].name;
+	v->number = fact[v->index++].value;
+	return true;
+}
+
+static bool get_expected(struct record *r, struct field_value *v)
+{
+	return next_fact(r->finding->expected, v);
+}
+
+static bool get_observed(struct record *r, struct field_value *v)
+{
+	return next_fact(r->finding->observed, v);
+}
+
+#define EVIDENCE (&r->finding->evidence[r->row])
+NUMBER(evidence, true, r->finding->evidence_count)
+NUMBER(evidence_frame, true, EVIDENCE->frame)
+TEXT(evidence_input, has_inputs(r) && input_path(r, EVIDENCE->input) != NULL, input_path(r, EVIDENCE->input))
+NUMBER(evidence_time, true, EVIDENCE->time)
+TEXT(evidence_from, true, tcpaudit_who_name((enum tcpaudit_who)EVIDENCE->from))
+TEXT(evidence_flags, true, fields_flag_names(r->scratch, EVIDENCE->flags))
+NUMBER(evidence_seq, true, EVIDENCE->seq)
+NUMBER(evidence_ack, EVIDENCE->flags &TCPAUDIT_ACK, EVIDENCE->ack)
+NUMBER(evidence_len, true, EVIDENCE->len)
+
+/* "RFC 9293 3.10.7.4; RFC 5961 3" as an array. */
+static bool get_rfc(struct record *r, struct field_value *v)
+{
+	const char *begin = r->finding->check->rfc + v->index;
+	size_t length = strcspn(begin, ";");
+
+	if (*begin == '\0' || length >= sizeof r->scratch)
+		return false;
+	memcpy(r->scratch, begin, length);
+	r->scratch[length] = '\0';
+	v->text = r->scratch;
+	v->index += length + (begin[length] == ';');
+	v->index += strspn(r->finding->check->rfc + v->index, " ");
+	return true;
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* A display filter that shows the evidence: frame numbers of one input, of that of the decisive (last) frame. */
+static bool get_wireshark(struct record *r, struct field_value *v)
+{
+	const struct tcpaudit_finding *finding = r->finding;
+	uint64_t frame[TCPAUDIT_EVIDENCE];
+	size_t count = 0, length = 0;
+
+	for (size_t i = 0; i < finding->evidence_count; i++)
+		if (finding->evidence[i].frame != 0 && finding->evidence[i].input == finding->evidence[finding->evidence_count - 1].input)
+			frame[count++] = finding->evidence[i].frame;
+	if (count == 0)
+		return false;
+	qsort(frame, count, sizeof *frame, compare_frames);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || frame[i] != frame[i - 1])
+			length += (size_t)sprintf(r->scratch + length, "%s%" PRIu64, i == 0 ? "frame.number in {" : ", ", frame[i]);
+	memcpy(r->scratch + length, "}", 2);
+	v->text = r->scratch;
+	return true;
+}
+
+/* Meta, stats and summary records. */
+#define INPUT (&r->state->inputs[r->row])
+TEXT(schema, true, "tcpaudit/1")
+TEXT(version, true, tcpaudit_version())
+NUMBER(inputs, true, r->state->input_count)
+TEXT(input_path, true, INPUT->path)
+TEXT(input_format, INPUT->format != NULL, INPUT->format)
+NUMBER(input_packets, true, INPUT->packets)
+NUMBER(input_bytes_unread, true, INPUT->bytes_unread)
+NUMBER(input_offset, INPUT->error != NULL, INPUT->damage_offset)
+TEXT(input_error, INPUT->error != NULL, INPUT->error)
+NUMBER(input_recorded_drops, INPUT->recorded_drops != 0, INPUT->recorded_drops)
+NUMBER(input_odd, INPUT->odd != 0, INPUT->odd)
+
+static bool get_args(struct record *r, struct field_value *v)
+{
+	if (v->index >= r->report->options->arg_count)
+		return false;
+	v->text = r->report->options->args[v->index++];
+	return true;
+}
+
+/* No rule files: what applies is the catalogue and the command line. */
+static bool get_rules(struct record *r, struct field_value *v)
+{
+	(void)r;
+	(void)v;
+	return false;
+}
+
+static bool get_checks(struct record *r, struct field_value *v)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	while (v->index < count && r->report->options->settings->severity[v->index] < 0)
+		v->index++;
+	if (v->index == count)
+		return false;
+	v->text = check[v->index++].id;
+	return true;
+}
+
+/* The link types of all inputs, each once. */
+static bool get_linktypes(struct record *r, struct field_value *v)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < r->state->input_count; i++) {
+		const struct capture_input *input = &r->state->inputs[i];
+
+		for (size_t j = 0; j < input->linktypes; j++, at++) {
+			bool known = false;
+
+			for (size_t k = 0; k < i && !known; k++)
+				known = memmem(r->state->inputs[k].linktype, r->state->inputs[k].linktypes * sizeof *input->linktype,
+				               &input->linktype[j], sizeof *input->linktype) != NULL;
+			if (at < v->index || known)
+				continue;
+			v->number = input->linktype[j];
+			v->index = at + 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool get_snaplen(struct record *r, struct field_value *v)
+{
+	v->number = 0;
+	for (size_t i = 0; i < r->state->input_count; i++)
+		if (r->state->inputs[i].snaplen > v->number)
+			v->number = r->state->inputs[i].snaplen;
+	return v->number > 0;
+}
+
+TEXT(filter, true, r->report->options->filter)
+
+static bool get_checksum(struct record *r, struct field_value *v)
+{
+	static const char *const name[] = {[TCPAUDIT_CHECKSUM_AUTO] = "auto",
+	                                   [TCPAUDIT_CHECKSUM_STRICT] = "strict",
+	                                   [TCPAUDIT_CHECKSUM_OFF] = "off"};
+
+	v->text = name[r->report->options->settings->checksum];
+	return true;
+}
+
+#define COUNTERS (r->state->counters)
+TEXT(verdict, true, report_verdict_name(r->state->verdict))
+NUMBER(exit_status, true, r->state->exit_status)
+NUMBER(packets_read, true, COUNTERS->frames)
+NUMBER(packets_tcp, true, COUNTERS->fate[TCPAUDIT_FATE_TCP])
+
+static bool get_not_analysed(struct record *r, struct field_value *v)
+{
+	if (v->index == TCPAUDIT_FATE_TCP)
+		v->index++;
+	if (!next_count(COUNTERS->fate, TCPAUDIT_FATE_COUNT, v))
+		return false;
+	v->name = tcpaudit_fate_name((enum tcpaudit_fate)v->index++);
+	return true;
+}
+
+static bool get_unusable(struct record *r, struct field_value *v)
+{
+	if (v->index == TCPAUDIT_UNUSABLE_NONE)
+		v->index++;
+	if (!next_count(COUNTERS->unusable, TCPAUDIT_UNUSABLE_COUNT, v))
+		return false;
+	v->name = tcpaudit_unusable_name((enum tcpaudit_unusable)v->index++);
+	return true;
+}
+
+static bool get_by_close(struct record *r, struct field_value *v)
+{
+	if (!next_count(COUNTERS->by_kind, TCPAUDIT_KIND_COUNT, v))
+		return false;
+	v->name = tcpaudit_kind_name((enum tcpaudit_kind)v->index++);
+	return true;
+}
+
+NUMBER(kernel_received, r->state->live, r->state->kernel.received)
+NUMBER(kernel_dropped, r->state->live, r->state->kernel.dropped)
+NUMBER(kernel_interface_dropped, r->state->live, r->state->kernel.interface_dropped)
+NUMBER(connections_total, true, COUNTERS->connections)
+NUMBER(connections_open, true, COUNTERS->open)
+NUMBER(connections_evicted, true, COUNTERS->evicted)
+NUMBER(time_backwards, COUNTERS->time_backwards != 0, COUNTERS->time_backwards)
+NUMBER(time_held, COUNTERS->time_held != 0, COUNTERS->time_held)
+NUMBER(memory, true, COUNTERS->memory)
+NUMBER(output_records, true, r->state->records + 1)
+NUMBER(output_lost, true, r->state->lost)
+
+static bool get_finding_counts(struct record *r, struct field_value *v)
+{
+	return next_check_count(COUNTERS->findings, v);
+}
+
+static bool get_suppressed(struct record *r, struct field_value *v)
+{
+	return next_check_count(COUNTERS->suppressed, v);
+}
+
+/* Values of strings that come from a closed set. */
+#define TEXT_OF(name, text) text,
+static const char *const states[] = {TCPAUDIT_STATES(TEXT_OF) NULL};
+static const char *const kinds[] = {TCPAUDIT_KINDS(TEXT_OF) NULL};
+#undef TEXT_OF
+static const char *const ends[] = {"client", "server", NULL};
+static const char *const ends_or_both[] = {"client", "server", "both", NULL};
+static const char *const anyone[] = {"client", "server", "both", "none", "unknown", NULL};
+static const char *const severities[] = {"error", "warning", "note", "info", NULL};
+static const char *const normatives[] = {"MUST", "text", "SHOULD", "risk", "info", NULL};
+static const char *const confidences[] = {"certain", "likely", "possible", NULL};
+static const char *const any_confidence[] = {"certain", "likely", "possible", "suppressed", NULL};
+static const char *const vantages[] = {"at", "near", "far", "unknown", NULL};
+static const char *const bases[] = {"presence", "absence", NULL};
+static const char *const verdicts[] = {"ok", "findings", "incomplete", NULL};
+static const char *const tcp[] = {"TCP", NULL};
+
+#define META RECORD_META
+#define FLOW RECORD_FLOW
+#define FIND RECORD_FINDING
+#define SUMS (RECORD_STATS | RECORD_SUMMARY)
+#define LAST RECORD_SUMMARY
+#define BOTH (FLOW | FIND)
+#define EACH (META | FLOW | FIND | SUMS)
+
+static const struct field table[] = {
+	{"event_type", EACH, FIELD_STRING, EACH, "", "kind of record: meta, flow, finding, stats or summary", get_event_type, NULL},
+	{"timestamp", EACH, FIELD_TIME, EACH, "", "last frame of a flow, decisive frame of a finding, otherwise when the record was made (files: the newest frame so far)", get_timestamp, NULL},
+
+	{"flow_id", BOTH, FIELD_INTEGER, BOTH, "", "connection: the ordinal, among all frames read, of the frame that began it", get_flow_id, NULL},
+	{"community_id", BOTH, FIELD_STRING, BOTH, "", "Community ID version 1 with seed 0", get_community_id, NULL},
+	{"src_ip", BOTH, FIELD_ADDRESS, BOTH, "", "address of the client, which sent the first SYN or is presumed to have", get_src_ip, NULL},
+	{"src_port", BOTH, FIELD_INTEGER, BOTH, "", "port of the client", get_client_port, NULL},
+	{"dest_ip", BOTH, FIELD_ADDRESS, BOTH, "", "address of the server", get_dest_ip, NULL},
+	{"dest_port", BOTH, FIELD_INTEGER, BOTH, "", "port of the server", get_server_port, NULL},
+	{"proto", BOTH, FIELD_STRING, BOTH, "", "always TCP", get_proto, tcp},
+	{"vlan", BOTH, FIELD_INTEGER, 0, "", "VLAN identifier, outside any tunnel", get_vlan, NULL},
+	{"vni", BOTH, FIELD_INTEGER, 0, "", "VXLAN or GENEVE network identifier", get_network, NULL},
+	{"in_iface", BOTH, FIELD_STRING, 0, "", "interface on which it began", get_in_iface, NULL},
+	{"pcap_filename", BOTH, FIELD_STRING, 0, "", "file in which it began", get_pcap_filename, NULL},
+
+	{"flow.start", FLOW, FIELD_TIME, FLOW, "", "first frame", get_flow_start, NULL},
+	{"flow.end", FLOW, FIELD_TIME, FLOW, "", "last frame", get_flow_end, NULL},
+	{"flow.pkts_toserver", FLOW, FIELD_INTEGER, FLOW, "packets", "sent by the client", get_client_packets, NULL},
+	{"flow.pkts_toclient", FLOW, FIELD_INTEGER, FLOW, "packets", "sent by the server", get_server_packets, NULL},
+	{"flow.bytes_toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "of the client's frames on the wire", get_client_bytes, NULL},
+	{"flow.bytes_toclient", FLOW, FIELD_INTEGER, FLOW, "bytes", "of the server's frames on the wire", get_server_bytes, NULL},
+	{"flow.vantage.client", FLOW, FIELD_STRING, FLOW, "", "where the capture stands towards the client", get_client_vantage, vantages},
+	{"flow.vantage.server", FLOW, FIELD_STRING, FLOW, "", "where the capture stands towards the server", get_server_vantage, vantages},
+
+	{"tcp.state_client", FLOW, FIELD_STRINGS, FLOW, "", "states in which the client can be, after all that was seen", get_state_client, states},
+	{"tcp.state_server", FLOW, FIELD_STRINGS, FLOW, "", "states in which the server can be", get_state_server, states},
+	{"tcp.isn_client", FLOW, FIELD_INTEGER, 0, "", "initial sequence number of the client", get_client_isn, NULL},
+	{"tcp.isn_server", FLOW, FIELD_INTEGER, 0, "", "initial sequence number of the server", get_server_isn, NULL},
+	{"tcp.rtt_us", FLOW, FIELD_INTEGER, 0, "us", "round-trip time of the handshake, from the SYN to the ACK of the SYN-ACK", get_rtt, NULL},
+	{"tcp.retransmissions_toserver", FLOW, FIELD_INTEGER, FLOW, "segments", "with text, SYN or FIN that the client had sent before", get_client_retransmissions, NULL},
+	{"tcp.retransmissions_toclient", FLOW, FIELD_INTEGER, FLOW, "segments", "with text, SYN or FIN that the server had sent before", get_server_retransmissions, NULL},
+	{"tcp.resets_toserver", FLOW, FIELD_INTEGER, FLOW, "segments", "resets sent by the client", get_client_resets, NULL},
+	{"tcp.resets_toclient", FLOW, FIELD_INTEGER, FLOW, "segments", "resets sent by the server", get_server_resets, NULL},
+	{"tcp.text_toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "octets of text that the client sent, each counted once, parts that the capture missed included", get_client_text, NULL},
+	{"tcp.text_toclient", FLOW, FIELD_INTEGER, FLOW, "bytes", "octets of text that the server sent", get_server_text, NULL},
+	{"tcp.completeness", FLOW, FIELD_INTEGER, FLOW, "", "what was seen, in Wireshark's bits: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32", get_completeness, NULL},
+
+	{"close.kind", FLOW, FIELD_STRING, FLOW, "", "how it ended", get_close_kind, kinds},
+	{"close.closed_first", FLOW, FIELD_STRING, FLOW, "", "end whose first FIN does not acknowledge the other's", get_closed_first, anyone},
+	{"close.confidence", FLOW, FIELD_STRING, FLOW, "", "how far kind is proven", get_close_confidence, any_confidence},
+	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the first effective reset", get_aborted_by, anyone},
+	{"close.post_close_rst", FLOW, FIELD_BOOLEAN, 0, "", "a reset followed after both FINs were acknowledged", get_post_close_reset, NULL},
+	{"close.client.fin_seq", FLOW, FIELD_INTEGER, FLOW, "", "sequence number that the client's FIN occupies; the object is there only if it sent a FIN", get_client_fin_seq, NULL},
+	{"close.client.fin_frame", FLOW, FIELD_INTEGER, 0, "", "frame of its first copy", get_client_fin_frame, NULL},
+	{"close.client.ack_expected", FLOW, FIELD_INTEGER, FLOW, "", "acknowledgment number that confirms it: fin_seq + 1", get_client_ack_expected, NULL},
+	{"close.client.ack_seen", FLOW, FIELD_INTEGER, 0, "", "acknowledgment number with which the server first answered it", get_client_ack_seen, NULL},
+	{"close.client.ack_frame", FLOW, FIELD_INTEGER, 0, "", "frame of that acknowledgment", get_client_ack_frame, NULL},
+	{"close.client.fin_copies", FLOW, FIELD_INTEGER, FLOW, "segments", "how often the FIN was sent", get_client_fin_copies, NULL},
+	{"close.server.fin_seq", FLOW, FIELD_INTEGER, FLOW, "", "the same for the server's FIN", get_server_fin_seq, NULL},
+	{"close.server.fin_frame", FLOW, FIELD_INTEGER, 0, "", "frame of its first copy", get_server_fin_frame, NULL},
+	{"close.server.ack_expected", FLOW, FIELD_INTEGER, FLOW, "", "acknowledgment number that confirms it: fin_seq + 1", get_server_ack_expected, NULL},
+	{"close.server.ack_seen", FLOW, FIELD_INTEGER, 0, "", "acknowledgment number with which the client first answered it", get_server_ack_seen, NULL},
+	{"close.server.ack_frame", FLOW, FIELD_INTEGER, 0, "", "frame of that acknowledgment", get_server_ack_frame, NULL},
+	{"close.server.fin_copies", FLOW, FIELD_INTEGER, FLOW, "segments", "how often the FIN was sent", get_server_fin_copies, NULL},
+	{"close.half_close.by", FLOW, FIELD_STRING, FLOW, "", "end that closed its sending direction first", get_half_close_by, ends},
+	{"close.half_close.duration_us", FLOW, FIELD_INTEGER, FLOW, "us", "from the first acknowledgment of its FIN to the other FIN, or to the end", get_half_close_duration, NULL},
+	{"close.half_close.bytes", FLOW, FIELD_INTEGER, FLOW, "bytes", "new text that the other end sent meanwhile, knowing of the FIN", get_half_close_bytes, NULL},
+	{"close.time_wait.holder", FLOW, FIELD_STRING, FLOW, "", "end that is left in TIME-WAIT", get_time_wait_holder, ends_or_both},
+	{"close.time_wait.since", FLOW, FIELD_TIME, FLOW, "", "when its TIME-WAIT began", get_time_wait_since, NULL},
+	{"close.time_wait.restarts", FLOW, FIELD_INTEGER, 0, "", "repeated FINs that started it anew", get_time_wait_restarts, NULL},
+	{"close.lost_bytes.toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the client and not acknowledged when the connection died", get_client_lost, NULL},
+	{"close.lost_bytes.toclient", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the server and not acknowledged when the connection died", get_server_lost, NULL},
+
+	{"rule_id", FIND, FIELD_STRING, FIND, "", "id of the check", get_rule_id, NULL},
+	{"severity", FIND, FIELD_STRING, FIND, "", "severity, after confidence and basis have lowered it", get_severity, severities},
+	{"normative", FIND, FIELD_STRING, FIND, "", "what the check stands on: a numbered MUST or SHOULD, the RFC's text, a risk, or a mere fact", get_normative, normatives},
+	{"confidence", FIND, FIELD_STRING, FIND, "", "how far it is proven", get_confidence, confidences},
+	{"title", FIND, FIELD_STRING, FIND, "", "the check in one clause", get_title, NULL},
+	{"endpoint", FIND, FIELD_STRING, 0, "", "end that it speaks of", get_endpoint, ends_or_both},
+	{"basis", FIND, FIELD_STRING, FIND, "", "presence: no unseen frame could refute it; absence: one could", get_basis, bases},
+	{"deliberate", FIND, FIELD_STRING, 0, "", "behaviour of a known stack that explains it", get_deliberate, NULL},
+	{"state_before.client", FIND, FIELD_STRINGS, FIND, "", "states in which the client could be before the decisive frame", get_before_client, states},
+	{"state_before.server", FIND, FIELD_STRINGS, FIND, "", "the same for the server", get_before_server, states},
+	{"state_after.client", FIND, FIELD_STRINGS, FIND, "", "states in which the client could be after it", get_after_client, states},
+	{"state_after.server", FIND, FIELD_STRINGS, FIND, "", "the same for the server", get_after_server, states},
+	{"expected", FIND, FIELD_COUNTS, FIND, "", "numbers that the check expected, by name", get_expected, NULL},
+	{"observed", FIND, FIELD_COUNTS, FIND, "", "numbers that it found instead", get_observed, NULL},
+	{"evidence", FIND, FIELD_ROWS, FIND, "", "frames that prove it, the decisive one last", get_evidence, NULL},
+	{"evidence[].frame", FIND, FIELD_INTEGER, FIND, "", "frame number in its input, as Wireshark counts", get_evidence_frame, NULL},
+	{"evidence[].input", FIND, FIELD_STRING, 0, "", "its input, if there are several", get_evidence_input, NULL},
+	{"evidence[].timestamp", FIND, FIELD_TIME, FIND, "", "its time", get_evidence_time, NULL},
+	{"evidence[].from", FIND, FIELD_STRING, FIND, "", "end that sent it", get_evidence_from, ends},
+	{"evidence[].flags", FIND, FIELD_STRING, FIND, "", "control bits, separated by commas", get_evidence_flags, NULL},
+	{"evidence[].seq", FIND, FIELD_INTEGER, FIND, "", "SEG.SEQ, raw", get_evidence_seq, NULL},
+	{"evidence[].ack", FIND, FIELD_INTEGER, 0, "", "SEG.ACK, raw, if the ACK bit is set", get_evidence_ack, NULL},
+	{"evidence[].len", FIND, FIELD_INTEGER, FIND, "bytes", "octets of text", get_evidence_len, NULL},
+
+	{"capture", BOTH, FIELD_STRINGS, BOTH, "", "notes on how it was captured; in a finding, those that lowered it", get_capture, NULL},
+	{"findings", FLOW, FIELD_STRINGS, FLOW, "", "ids of the checks that it raised, of any severity", get_flow_findings, NULL},
+	{"transitions", FLOW, FIELD_ROWS, 0, "", "way of each end through the state diagram (--transitions)", get_transitions, NULL},
+	{"transitions[].end", FLOW, FIELD_STRING, FLOW, "", "which end", get_step_end, ends},
+	{"transitions[].from", FLOW, FIELD_STRING, FLOW, "", "state that it left", get_step_from, states},
+	{"transitions[].to", FLOW, FIELD_STRING, FLOW, "", "state that it entered", get_step_to, states},
+	{"transitions[].frame", FLOW, FIELD_FRAME, FLOW, "", "frame with which that could first happen", get_step_frame, NULL},
+	{"transitions[].proven_by", FLOW, FIELD_FRAME, FLOW, "", "frame that proves it; null if it is presumed", get_step_proof, NULL},
+	{"transitions[].input", FLOW, FIELD_STRING, 0, "", "input of that frame, if there are several", get_step_input, NULL},
+
+	{"count", FIND, FIELD_INTEGER, FIND, "", "how often it happened on this connection", get_count, NULL},
+	{"rfc", FIND, FIELD_STRINGS, FIND, "", "paragraphs that it rests on", get_rfc, NULL},
+	{"advice", FIND, FIELD_STRING, 0, "", "what to look at next", get_advice, NULL},
+	{"wireshark", FIND, FIELD_STRING, 0, "", "display filter that shows the evidence", get_wireshark, NULL},
+
+	{"schema", META, FIELD_STRING, META, "", "name and version of this format", get_schema, NULL},
+	{"version", META, FIELD_STRING, META, "", "version of tcpaudit", get_version, NULL},
+	{"args", META, FIELD_STRINGS, META, "", "command line", get_args, NULL},
+	{"verdict", SUMS, FIELD_STRING, SUMS, "", "incomplete if there were drops, damage, eviction or lost records; else findings if any warning or error; else ok", get_verdict, verdicts},
+	{"exit_status", LAST, FIELD_INTEGER, LAST, "", "of the program", get_exit_status, NULL},
+	{"packets.read", SUMS, FIELD_INTEGER, SUMS, "packets", "frames read: tcp and all of not_analysed together", get_packets_read, NULL},
+	{"packets.tcp", SUMS, FIELD_INTEGER, SUMS, "packets", "frames in which a TCP header begins", get_packets_tcp, NULL},
+	{"packets.not_analysed", SUMS, FIELD_COUNTS, SUMS, "packets", "the others, by reason", get_not_analysed, NULL},
+	{"packets.tcp_unusable", SUMS, FIELD_COUNTS, SUMS, "packets", "part of tcp whose numbers could not be used, by reason", get_unusable, NULL},
+	{"kernel.received", SUMS, FIELD_INTEGER, SUMS, "packets", "passed the filter: read and dropped together (live)", get_kernel_received, NULL},
+	{"kernel.dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "no room in the ring (live)", get_kernel_dropped, NULL},
+	{"kernel.interface_dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "dropped by the interface or its driver (live)", get_kernel_interface_dropped, NULL},
+	{"connections.total", SUMS, FIELD_INTEGER, SUMS, "connections", "incarnations begun", get_connections_total, NULL},
+	{"connections.open", SUMS, FIELD_INTEGER, SUMS, "connections", "of them, not reported yet", get_connections_open, NULL},
+	{"connections.by_close", SUMS, FIELD_COUNTS, SUMS, "connections", "reported ones, by close.kind", get_by_close, NULL},
+	{"connections.evicted", SUMS, FIELD_INTEGER, SUMS, "connections", "removed by a limit before their end", get_connections_evicted, NULL},
+	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
+	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
+	{"inputs", META | SUMS, FIELD_ROWS, META | SUMS, "", "files or interfaces, in the order of the command line", get_inputs, NULL},
+	{"inputs[].path", META | SUMS, FIELD_STRING, META | SUMS, "", "as it was written; - is standard input", get_input_path, NULL},
+	{"inputs[].format", META | SUMS, FIELD_STRING, 0, "", "pcap, pcapng or interface, with the compression", get_input_format, NULL},
+	{"inputs[].packets", SUMS, FIELD_INTEGER, SUMS, "packets", "frames read from it", get_input_packets, NULL},
+	{"inputs[].bytes_unread", SUMS, FIELD_INTEGER, SUMS, "bytes", "behind the damage", get_input_bytes_unread, NULL},
+	{"inputs[].offset", SUMS, FIELD_INTEGER, 0, "bytes", "where the damage begins", get_input_offset, NULL},
+	{"inputs[].error", SUMS, FIELD_STRING, 0, "", "what is damaged", get_input_error, NULL},
+	{"inputs[].recorded_drops", SUMS, FIELD_INTEGER, 0, "packets", "losses that the file itself tells of", get_input_recorded_drops, NULL},
+	{"inputs[].odd", SUMS, FIELD_INTEGER, 0, "packets", "with an impossible length or time", get_input_odd, NULL},
+	{"rules", META, FIELD_STRINGS, META, "", "rule files", get_rules, NULL},
+	{"checks", META, FIELD_STRINGS, META, "", "ids of the checks that are not disabled", get_checks, NULL},
+	{"linktypes", META, FIELD_INTEGERS, META, "", "LINKTYPE_ values of the inputs, as far as known at the start", get_linktypes, NULL},
+	{"snaplen", META, FIELD_INTEGER, 0, "bytes", "largest snapshot length of the inputs", get_snaplen, NULL},
+	{"filter", META, FIELD_STRING, META, "", "BPF expression; empty: none", get_filter, NULL},
+	{"checksum", META, FIELD_STRING, META, "", "which checksums are verified (--checksum)", get_checksum, NULL},
+	{"time.backwards", SUMS, FIELD_INTEGER, 0, "packets", "stamped before their predecessor of the same source", get_time_backwards, NULL},
+	{"time.held", SUMS, FIELD_INTEGER, 0, "packets", "more than an hour ahead, not believed at once", get_time_held, NULL},
+	{"memory_bytes", RECORD_STATS, FIELD_INTEGER, RECORD_STATS, "bytes", "held for connections now", get_memory, NULL},
+	{"output.records", SUMS, FIELD_INTEGER, SUMS, "records", "made so far, this one included", get_output_records, NULL},
+	{"output.lost", SUMS, FIELD_INTEGER, SUMS, "records", "of them, could not be written", get_output_lost, NULL},
+};
+
+const struct field *fields_table(size_t *count)
+{
+	*count = sizeof table / sizeof *table;
+	return table;
+}
+
+const char *fields_type_name(enum field_type type)
+{
+	static const char *const name[] = {
+	        [FIELD_STRING] = "string",     [FIELD_BOOLEAN] = "boolean", [FIELD_INTEGER] = "integer", [FIELD_FRAME] = "integer or null",
+	        [FIELD_TIME] = "time",         [FIELD_ADDRESS] = "address", [FIELD_STRINGS] = "strings",
+	        [FIELD_INTEGERS] = "integers", [FIELD_COUNTS] = "counts",   [FIELD_ROWS] = "objects",
+	};
+
+	return name[type];
+}
+
+const char *fields_record_name(unsigned kind)
+{
+	static const char *const name[RECORD_KINDS] = {"meta", "flow", "finding", "stats", "summary"};
+
+	return name[__builtin_ctz(kind)];
+}
+
+const char *fields_flag_names(char out[FIELDS_FLAGS], unsigned flags)
+{
+	static const char *const name[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE"};
+	char *to = out;
+
+	*to = '\0';
+	for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+		if (flags >> i & 1)
+			to += sprintf(to, "%s%s", to == out ? "" : ",", name[i]);
+	if (flags & TCPAUDIT_RESERVED)
+		sprintf(to, "%sreserved", to == out ? "" : ",");
+	return out;
+}
+
+unsigned fields_time_digits(const struct record *record)
+{
+	const struct report *report = record->report;
+	unsigned digits = 0;
+
+	for (size_t i = 0; i < report->input_count && i < 64; i++)
+		if (report->inputs[i].time_digits > digits)
+			digits = report->inputs[i].time_digits;
+	return digits > 6 ? 9 : 6;
+}

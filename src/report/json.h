@@ -1,0 +1,51 @@
+/* json.h - a growing buffer into which JSON is written directly.
+ *
+ * One writer for all records: json-c takes ten times as long for a record, and writes NaN and invalid UTF-8 as they are.
+ * The caller is responsible for commas and brackets; this file for tokens that are always valid. */
+#ifndef JSON_H
+#define JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tcpaudit/segment.h>
+
+struct json {
+	char *data;
+	size_t length;
+	size_t capacity;
+	bool failed;         /* an allocation failed: what is in the buffer must not be used */
+	int64_t date_day;    /* the date that was formatted last, and its text: records come in time order */
+	char date[11];
+};
+
+/* Room for the longest token of fixed size, an address or a timestamp, with its quotes and a NUL. */
+#define JSON_TOKEN 64
+
+void json_init(struct json *json);
+void json_fini(struct json *json);
+
+/* Empties the buffer and keeps its memory. */
+void json_reset(struct json *json);
+
+/* Bytes that are JSON already. */
+void json_raw(struct json *json, const char *bytes, size_t length);
+
+/* A quoted string.  Control characters are escaped, invalid UTF-8 becomes U+FFFD. */
+void json_string(struct json *json, const char *text);
+
+void json_integer(struct json *json, int64_t number);
+
+/* A quoted RFC 3339 time in UTC, from nanoseconds since 1970, with 6 or 9 digits after the second. */
+void json_time(struct json *json, int64_t time, unsigned digits);
+
+/* A quoted address in RFC 5952 form. */
+void json_address(struct json *json, const struct tcpaudit_address *address, unsigned ip_version);
+
+/* The texts themselves, for other formats.  Each returns the length, writes a NUL, and needs JSON_TOKEN bytes. */
+size_t json_format_integer(char *out, int64_t number);
+size_t json_format_time(struct json *json, char *out, int64_t time, unsigned digits);
+size_t json_format_address(char *out, const struct tcpaudit_address *address, unsigned ip_version);
+
+#endif

@@ -1,0 +1,45 @@
+/* output.h - where records go: a file or standard output, in whole lines. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct output;
+
+/* NULL or "-" is standard output; a file is emptied.  NULL and *error (caller frees) if it cannot be opened. */
+struct output *output_open(const char *path, char **error);
+
+/* Takes whole lines: the last byte is a newline, and each newline ends a record.  They are written when much has come
+ * together.  While the disk is full they wait in bounded memory; beyond that they are lost, and counted. */
+void output_write(struct output *output, const char *lines, size_t length);
+
+/* Counts records that got lost before they came here. */
+void output_lose(struct output *output, uint64_t records);
+
+/* Writes what is waiting.  false if some of it could not be written. */
+bool output_flush(struct output *output);
+
+/* Goes on in a new file of the same name (log rotation); with standard output nothing happens.  false and *error if it
+ * cannot be opened: then the old one stays. */
+bool output_reopen(struct output *output, char **error);
+
+/* Nobody reads any more: all further records are lost. */
+bool output_broken(const struct output *output);
+
+/* Records taken, and those of them that will never be written. */
+void output_counters(const struct output *output, uint64_t *records, uint64_t *lost);
+
+/* The last error, or NULL if there was none; valid until the next call. */
+const char *output_error(const struct output *output);
+
+/* Whether it is the file with this path, so that no input is overwritten. */
+bool output_would_overwrite(const char *path, const char *input);
+
+bool output_is_terminal(const struct output *output);
+
+/* Writes what is waiting, counts the rest as lost in *lost, and frees.  Accepts NULL. */
+void output_close(struct output *output, uint64_t *lost);
+
+#endif

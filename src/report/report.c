@@ -1,0 +1,226 @@
+/* report.c - what all formats have in common: the sink, what is left out, the verdict, the ledger and the exit status. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "report/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/output.h"
+
+struct report *report_new(const struct report_format *format, const struct report_options *options, struct output *output)
+{
+	struct report *report = calloc(1, sizeof *report);
+
+	if (report != NULL) {
+		report->format = format;
+		report->options = options;
+		report->output = output;
+	}
+	return report;
+}
+
+bool report_set_has(const uint64_t *set, size_t row)
+{
+	return set[row >> 6] >> (row & 63) & 1;
+}
+
+const char *report_verdict_name(enum report_verdict verdict)
+{
+	static const char *const name[] = {[REPORT_OK] = "ok", [REPORT_FINDINGS] = "findings", [REPORT_INCOMPLETE] = "incomplete"};
+
+	return name[verdict];
+}
+
+/* Whether a connection raised more than facts; only then its record is wanted with --flows flagged. */
+static bool is_flagged(const struct tcpaudit_connection *connection)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (report_set_has(connection->findings, i) && check[i].severity > TCPAUDIT_INFO)
+			return true;
+	return false;
+}
+
+static void take_connection(void *user, const struct tcpaudit_connection *connection)
+{
+	struct report *report = user;
+
+	if (report->format->connection != NULL)
+		report->format->connection(report, connection);
+}
+
+static void take_finding(void *user, const struct tcpaudit_finding *finding)
+{
+	struct report *report = user;
+
+	report->by_severity[finding->severity]++;
+	if (report->format->finding != NULL)
+		report->format->finding(report, finding);
+}
+
+static void take_segment(void *user, uint64_t flow_id, const struct tcpaudit_segment *segment, unsigned from,
+                         const tcpaudit_state_set states[2])
+{
+	struct report *report = user;
+
+	if (flow_id == report->options->ladder)
+		report->format->segment(report, segment, from, states);
+}
+
+struct tcpaudit_sink report_sink(struct report *report)
+{
+	return (struct tcpaudit_sink){
+	        .user = report,
+	        .connection_end = take_connection,
+	        .finding = take_finding,
+	        .segment = report->format->segment == NULL ? NULL : take_segment,
+	};
+}
+
+bool report_wants_flow(const struct report *report, const struct tcpaudit_connection *connection)
+{
+	switch (report->options->flows) {
+	case REPORT_FLOWS_ALL:
+		return true;
+	case REPORT_FLOWS_FLAGGED:
+		return is_flagged(connection);
+	case REPORT_FLOWS_NONE:
+		break;
+	}
+	return false;
+}
+
+static bool is_damaged(const struct report_state *state)
+{
+	for (size_t i = 0; i < state->input_count; i++)
+		if (state->inputs[i].error != NULL)
+			return true;
+	return false;
+}
+
+/* Whether frames are missing from what was judged: dropped, unreadable, or given up for want of room. */
+static bool is_incomplete(const struct report_state *state)
+{
+	const struct tcpaudit_counters *counters = state->counters;
+
+	for (size_t i = 0; i < state->input_count; i++)
+		if (state->inputs[i].recorded_drops > 0)
+			return true;
+	return state->kernel.dropped > 0 || state->kernel.interface_dropped > 0 || is_damaged(state) || state->lost > 0 ||
+	       counters->evicted > 0 || counters->unusable[TCPAUDIT_UNUSABLE_FLOW_CAP] > 0 ||
+	       counters->fate[TCPAUDIT_FATE_LINKTYPE] > 0 || counters->fate[TCPAUDIT_FATE_NO_MEMORY] > 0;
+}
+
+static enum report_verdict verdict_of(const struct report *report, const struct report_state *state)
+{
+	if (is_incomplete(state))
+		return REPORT_INCOMPLETE;
+	if (report->by_severity[TCPAUDIT_WARNING] + report->by_severity[TCPAUDIT_ERROR] > 0)
+		return REPORT_FINDINGS;
+	return REPORT_OK;
+}
+
+bool report_ledger(const struct report_state *state, char **error)
+{
+	const struct tcpaudit_counters *counters = state->counters;
+	uint64_t sum = 0;
+	int printed = 0;
+
+	*error = NULL;
+	for (size_t i = 0; i < TCPAUDIT_FATE_COUNT; i++)
+		sum += counters->fate[i];
+	if (sum != counters->frames)
+		printed = asprintf(error, "the packet ledger does not add up: %" PRIu64 " read, %" PRIu64 " accounted for",
+		                   counters->frames, sum);
+	else if (state->live && state->kernel.received != counters->frames + state->kernel.dropped)
+		printed = asprintf(error,
+		                   "the packet ledger does not add up: kernel received %" PRIu64 ", read %" PRIu64
+		                   " and dropped %" PRIu64,
+		                   state->kernel.received, counters->frames, state->kernel.dropped);
+	else
+		return true;
+	if (printed < 0)
+		*error = NULL;
+	return false;
+}
+
+static int exit_status_of(const struct report *report, const struct report_state *state)
+{
+	char *error;
+	bool adds_up = report_ledger(state, &error);
+	int status = REPORT_EXIT_OK;
+
+	free(error);
+	for (size_t severity = report->options->fail_on; severity <= TCPAUDIT_ERROR; severity++)
+		if (report->by_severity[severity] > 0)
+			status = REPORT_EXIT_FOUND;
+	if (is_damaged(state))
+		status = REPORT_EXIT_DAMAGED;
+	if (state->gone)
+		status = REPORT_EXIT_GONE;
+	if (state->lost > 0)
+		status = REPORT_EXIT_LOST;
+	if (!adds_up || report->out_of_memory)
+		status = REPORT_EXIT_INTERNAL;
+	return status;
+}
+
+static void judge(struct report *report, struct report_state *state)
+{
+	output_counters(report->output, &state->records, &state->lost);
+	state->verdict = verdict_of(report, state);
+	state->exit_status = exit_status_of(report, state);
+}
+
+bool report_begin(struct report *report, struct report_state *state)
+{
+	report->inputs = state->inputs;
+	report->input_count = state->input_count;
+	judge(report, state);
+	report->state = report->format->begin(report, state);
+	return report->state != NULL;
+}
+
+void report_stats(struct report *report, struct report_state *state)
+{
+	judge(report, state);
+	if (report->format->stats != NULL) {
+		report->format->stats(report, state);
+		output_flush(report->output);
+		return;
+	}
+	fprintf(stderr,
+	        "tcpaudit: %" PRIu64 " packets, %" PRIu64 " TCP, %" PRIu64 " dropped; %" PRIu64 " connections, %" PRIu64
+	        " open; %" PRIu64 " errors, %" PRIu64 " warnings; %.1f MiB\n",
+	        state->counters->frames, state->counters->fate[TCPAUDIT_FATE_TCP], state->kernel.dropped,
+	        state->counters->connections, state->counters->open, report->by_severity[TCPAUDIT_ERROR],
+	        report->by_severity[TCPAUDIT_WARNING], (double)state->counters->memory / 1048576);
+}
+
+int report_end(struct report *report, struct report_state *state)
+{
+	if (report->state != NULL) {
+		output_flush(report->output); /* so that the last record knows what was lost before it */
+		judge(report, state);
+		report->format->end(report, state);
+		report->state = NULL;
+	}
+	output_flush(report->output);
+	judge(report, state);
+	return state->exit_status;
+}
+
+void report_free(struct report *report)
+{
+	if (report == NULL)
+		return;
+	if (report->state != NULL)
+		report->format->end(report, NULL);
+	free(report);
+}

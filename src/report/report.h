@@ -1,0 +1,128 @@
+/* report.h - what a run found, for people and programs.
+ *
+ * A report takes what the engine finds through a sink and writes it in one format.  Formats are const tables of functions;
+ * adding one touches no caller. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <tcpaudit/audit.h>
+
+#include "capture/capture.h"
+
+struct output;
+struct report;
+
+enum report_flows { REPORT_FLOWS_ALL, REPORT_FLOWS_FLAGGED, REPORT_FLOWS_NONE };
+enum report_verdict { REPORT_OK, REPORT_FINDINGS, REPORT_INCOMPLETE };
+
+/* Exit statuses; the highest number wins. */
+enum {
+	REPORT_EXIT_OK = 0,
+	REPORT_EXIT_FOUND = 1,    /* a finding at or above --fail-on */
+	REPORT_EXIT_USAGE = 2,    /* or it could not start */
+	REPORT_EXIT_DAMAGED = 3,  /* an input is damaged or partly read */
+	REPORT_EXIT_GONE = 4,     /* an interface went away */
+	REPORT_EXIT_LOST = 5,     /* output records were lost */
+	REPORT_EXIT_INTERNAL = 6, /* internal failure, or the packet ledger does not add up */
+};
+
+#define REPORT_NEVER 4 /* a severity that no finding has */
+
+/* Where text goes and what can be shown there. */
+struct report_page {
+	unsigned width;      /* columns, at least 60 */
+	bool color;
+	bool utf8;
+};
+
+struct report_options {
+	enum report_flows flows;
+	uint8_t min_severity;             /* enum tcpaudit_severity: of finding records and of text */
+	uint8_t fail_on;                  /* or REPORT_NEVER */
+	bool transitions;
+	bool verbose;                     /* text: more examples, more connections */
+	uint64_t ladder;                  /* the connection that the ladder format draws */
+	struct report_page page;
+	const char *const *args;          /* the command line without the program's name */
+	size_t arg_count;
+	const char *filter;               /* "" none */
+	const struct tcpaudit_settings *settings;
+};
+
+/* How far a run has come.  Borrowed for the length of a call. */
+struct report_state {
+	int64_t time;                     /* ns; of the last frame of a file, of the clock live */
+	bool live;
+	bool gone;                        /* an interface went away */
+	const struct tcpaudit_counters *counters;
+	const struct capture_input *inputs;
+	size_t input_count;
+	struct capture_kernel kernel;
+	/* set by the report */
+	enum report_verdict verdict;
+	int exit_status;
+	uint64_t records;                 /* taken so far, and of them lost */
+	uint64_t lost;
+};
+
+/* A format.  Any function but `begin` may be NULL.  `begin` returns its state, NULL when out of memory; `end` frees it,
+ * and writes what is left only if `state` is not NULL. */
+struct report_format {
+	const char *name;
+	void *(*begin)(struct report *report, const struct report_state *state);
+	void (*connection)(struct report *report, const struct tcpaudit_connection *connection);
+	void (*finding)(struct report *report, const struct tcpaudit_finding *finding);
+	void (*segment)(struct report *report, const struct tcpaudit_segment *segment, unsigned from,
+	                const tcpaudit_state_set states[2]);
+	void (*stats)(struct report *report, const struct report_state *state);
+	void (*end)(struct report *report, const struct report_state *state);
+};
+
+extern const struct report_format report_text, report_jsonl, report_json, report_ladder;
+
+/* What every format may look at. */
+struct report {
+	const struct report_format *format;
+	const struct report_options *options;
+	struct output *output;
+	const struct capture_input *inputs;  /* grow while they are read */
+	size_t input_count;
+	uint64_t by_severity[TCPAUDIT_ERROR + 1]; /* findings raised */
+	bool out_of_memory;
+	void *state;                         /* the format's own */
+};
+
+/* NULL when out of memory.  Options and output are borrowed. */
+struct report *report_new(const struct report_format *format, const struct report_options *options, struct output *output);
+
+/* Before the engine gets its first frame. */
+bool report_begin(struct report *report, struct report_state *state);
+
+/* The sink through which the engine fills the report. */
+struct tcpaudit_sink report_sink(struct report *report);
+
+/* How things stand; formats without a place for that in the middle write lines to standard error. */
+void report_stats(struct report *report, struct report_state *state);
+
+/* After tcpaudit_finish().  Returns the exit status. */
+int report_end(struct report *report, struct report_state *state);
+
+/* Accepts NULL. */
+void report_free(struct report *report);
+
+/* Whether read = tcp + not analysed and, live, received = read + dropped; if not, *error says so (caller frees). */
+bool report_ledger(const struct report_state *state, char **error);
+
+const char *report_verdict_name(enum report_verdict verdict);
+
+/* Whether a set of checks has this row. */
+bool report_set_has(const uint64_t *set, size_t row);
+
+/* Whether --flows asks for a record of this connection. */
+bool report_wants_flow(const struct report *report, const struct tcpaudit_connection *connection);
+
+/* Documents; each caller frees.  NULL when out of memory. */
+char *report_schema(void);
+char *report_field_list(void);
+
+#endif

@@ -1,0 +1,272 @@
+/* tally.c - filling and asking the tables of tally.h. */
+#include "report/tally.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tally *tally_new(void)
+{
+	struct tally *tally = calloc(1, sizeof *tally);
+
+	if (tally != NULL && (tally->host = calloc(2 * TALLY_HOSTS, sizeof *tally->host)) == NULL) {
+		free(tally);
+		return NULL;
+	}
+	return tally;
+}
+
+void tally_free(struct tally *tally)
+{
+	if (tally == NULL)
+		return;
+	for (size_t i = 0; i < sizeof tally->check / sizeof *tally->check; i++)
+		free(tally->check[i]);
+	free(tally->host);
+	free(tally);
+}
+
+/* Classes: values below 32 exactly, above by their five leading bits behind the first. */
+static void median_add(struct tally_median *median, int64_t number)
+{
+	uint64_t value = number < 0 ? 0 : (uint64_t)number;
+	unsigned bits = value < 32 ? 5 : 63 - (unsigned)__builtin_clzll(value);
+
+	median->count++;
+	median->class[value < 32 ? value : (bits - 4) * 32 + (value >> (bits - 5) & 31)]++;
+}
+
+uint64_t tally_median(const struct tally_median *median)
+{
+	uint64_t below = 0;
+
+	for (uint64_t i = 0; i < sizeof median->class / sizeof *median->class; i++) {
+		below += median->class[i];
+		if (2 * below >= median->count && below > 0) {
+			if (i < 64)
+				return i;
+			uint64_t shift = i / 32 - 1;
+			return ((32 + i % 32) << shift) + (UINT64_C(1) << shift) / 2;
+		}
+	}
+	return 0;
+}
+
+/* How an end is called: a server by its socket, a client by its address. */
+static struct tally_place place_of(const struct tcpaudit_connection *connection, unsigned end)
+{
+	return (struct tally_place){
+	        .address = connection->end[end].address,
+	        .port = end == TCPAUDIT_SERVER ? connection->end[end].port : 0,
+	        .ip_version = connection->ip_version,
+	};
+}
+
+static bool same_place(const struct tally_place *a, const struct tally_place *b)
+{
+	return a->port == b->port && a->ip_version == b->ip_version && memcmp(&a->address, &b->address, sizeof a->address) == 0;
+}
+
+static uint64_t hash_place(const struct tally_place *place)
+{
+	uint64_t half[2], hash = (uint64_t)place->port << 8 | place->ip_version;
+
+	memcpy(half, &place->address, sizeof half);
+	hash = (hash ^ half[0]) * UINT64_C(0x9e3779b97f4a7c15);
+	hash = (hash ^ hash >> 32 ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
+}
+
+/* The host's entry, a new one if there is room; NULL if not.  Linear probing; the table is at most half full. */
+static struct tally_host *find_host(struct tally *tally, const struct tcpaudit_connection *connection, unsigned end)
+{
+	struct tally_place place = place_of(connection, end);
+	uint64_t at = hash_place(&place) % (2 * TALLY_HOSTS);
+
+	for (; tally->host[at].place.count > 0; at = (at + 1) % (2 * TALLY_HOSTS))
+		if (same_place(&tally->host[at].place, &place)) {
+			tally->host[at].place.count++;
+			return &tally->host[at];
+		}
+	if (tally->hosts == TALLY_HOSTS) {
+		tally->hosts_left_out++;
+		return NULL;
+	}
+	tally->hosts++;
+	place.count = 1;
+	tally->host[at].place = place;
+	return &tally->host[at];
+}
+
+static bool is_or_both(unsigned who, unsigned end)
+{
+	return who == end || who == TCPAUDIT_WHO_BOTH;
+}
+
+static void count_hosts(struct tally *tally, const struct tcpaudit_connection *connection)
+{
+	for (unsigned end = 0; end < 2; end++) {
+		const tcpaudit_state_set close_wait = 1 << TCPAUDIT_CLOSE_WAIT;
+		struct tally_host *host = find_host(tally, connection, end);
+
+		if (host == NULL)
+			continue;
+		host->measure[TALLY_RESETS] += is_or_both(connection->aborted_by, end);
+		host->measure[TALLY_TIME_WAIT] += is_or_both(connection->time_wait_holder, end);
+		if (connection->kind == TCPAUDIT_KIND_HALF_CLOSED && connection->end[end].states == close_wait) {
+			host->measure[TALLY_CLOSE_WAIT]++;
+			if (connection->half_close_duration > host->oldest)
+				host->oldest = connection->half_close_duration;
+		}
+	}
+}
+
+/* Findings that deserve a mention beside the connection. */
+static void set_notable(struct tally_connection *kept, const struct tcpaudit_connection *connection)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (check[i].severity > TCPAUDIT_INFO && report_set_has(connection->findings, i))
+			kept->notable[i >> 6] |= UINT64_C(1) << (i & 63);
+}
+
+static void keep_connection(struct tally_connection *kept, const struct tcpaudit_connection *connection)
+{
+	kept->flow_id = connection->id;
+	kept->ip_version = connection->ip_version;
+	kept->kind = connection->kind;
+	kept->closed_first = connection->closed_first;
+	kept->aborted_by = connection->aborted_by;
+	kept->duration = connection->last - connection->start;
+	for (unsigned end = 0; end < 2; end++) {
+		kept->address[end] = connection->end[end].address;
+		kept->port[end] = connection->end[end].port;
+	}
+	set_notable(kept, connection);
+}
+
+void tally_connection(struct tally *tally, const struct tcpaudit_connection *connection)
+{
+	int midstream = tcpaudit_check_index("cap-midstream");
+
+	if (tally->connections < TALLY_CONNECTIONS)
+		keep_connection(&tally->connection[tally->connections], connection);
+	tally->connections++;
+	tally->closed_first[connection->closed_first]++;
+	tally->midstream += midstream >= 0 && report_set_has(connection->capture, (size_t)midstream);
+	if (connection->kind == TCPAUDIT_KIND_HALF_CLOSE) {
+		median_add(&tally->half_close_duration, connection->half_close_duration);
+		median_add(&tally->half_close_bytes, (int64_t)connection->half_close_bytes);
+	}
+	if (connection->kind == TCPAUDIT_KIND_HALF_CLOSED)
+		median_add(&tally->close_wait, connection->half_close_duration);
+	count_hosts(tally, connection);
+}
+
+/* Keeps the places that occur most (Misra and Gries): a new one takes the room of one whose count has been worn down. */
+static void count_place(struct tally_check *check, const struct tcpaudit_finding *finding)
+{
+	struct tally_place place;
+
+	if (finding->endpoint > TCPAUDIT_WHO_SERVER)
+		return;
+	place = place_of(finding->connection, finding->endpoint);
+	for (unsigned i = 0; i < check->places; i++)
+		if (same_place(&check->place[i], &place)) {
+			check->place[i].count++;
+			return;
+		}
+	place.count = 1;
+	if (check->places < TALLY_PLACES) {
+		check->place[check->places++] = place;
+		return;
+	}
+	check->places_left_out = true;
+	for (unsigned i = 0; i < TALLY_PLACES; i++)
+		if (check->place[i].count == 0) {
+			check->place[i] = place;
+			return;
+		}
+	for (unsigned i = 0; i < TALLY_PLACES; i++)
+		check->place[i].count--;
+}
+
+static void keep_example(struct tally_example *example, const struct tcpaudit_finding *finding)
+{
+	const struct tcpaudit_connection *connection = finding->connection;
+
+	example->flow_id = connection->id;
+	example->ip_version = connection->ip_version;
+	example->severity = finding->severity;
+	example->confidence = finding->confidence;
+	example->endpoint = finding->endpoint;
+	example->deliberate = finding->deliberate;
+	for (unsigned end = 0; end < 2; end++) {
+		example->address[end] = connection->end[end].address;
+		example->port[end] = connection->end[end].port;
+		example->isn[end] = connection->end[end].isn;
+		example->isn_known[end] = connection->end[end].isn_known;
+	}
+	memcpy(example->expected, finding->expected, sizeof example->expected);
+	memcpy(example->observed, finding->observed, sizeof example->observed);
+	memcpy(example->evidence, finding->evidence, sizeof example->evidence);
+	example->evidence_count = finding->evidence_count;
+}
+
+/* The first of the highest rank stay, in the order in which they came. */
+static void offer_example(struct tally_check *check, const struct tcpaudit_finding *finding)
+{
+	unsigned rank = finding->severity * 4u + finding->confidence, at = check->examples;
+
+	if (at == TALLY_EXAMPLES && check->example[at - 1].rank >= rank)
+		return;
+	if (at < TALLY_EXAMPLES)
+		check->examples++;
+	else
+		at--;
+	for (; at > 0 && check->example[at - 1].rank < rank; at--)
+		check->example[at] = check->example[at - 1];
+	keep_example(&check->example[at], finding);
+	check->example[at].rank = rank;
+}
+
+void tally_finding(struct tally *tally, const struct tcpaudit_finding *finding)
+{
+	size_t count;
+	struct tally_check **slot = &tally->check[finding->check - tcpaudit_checks(&count)];
+
+	if (*slot == NULL && (*slot = calloc(1, sizeof **slot)) == NULL) {
+		tally->out_of_memory = true;
+		return;
+	}
+	struct tally_check *check = *slot;
+	check->count++;
+	if (finding->severity > check->severity)
+		check->severity = finding->severity;
+	count_place(check, finding);
+	offer_example(check, finding);
+}
+
+size_t tally_top(const struct tally *tally, unsigned measure, const struct tally_host **top, size_t room)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < 2 * TALLY_HOSTS; i++) {
+		const struct tally_host *host = &tally->host[i];
+		size_t at = count;
+
+		if (host->place.count == 0 || host->measure[measure] == 0)
+			continue;
+		if (count == room && top[room - 1]->measure[measure] >= host->measure[measure])
+			continue;
+		if (count < room)
+			count++;
+		else
+			at--;
+		for (; at > 0 && top[at - 1]->measure[measure] < host->measure[measure]; at--)
+			top[at] = top[at - 1];
+		top[at] = host;
+	}
+	return count;
+}

@@ -1,0 +1,704 @@
+/* text.c - the report for a person in a hurry: what was captured and how well, how connections ended, the findings with the
+ * worst first, and the hosts that stand out.  All of it is written at the end. */
+#include "report/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/page.h"
+#include "report/tally.h"
+
+#define FEW_CONNECTIONS 20 /* that are listed one by one */
+#define FEW_EXAMPLES 3     /* of each check, without -v */
+#define FEW_INPUTS 8       /* that get a line of their own */
+#define FEW_PLACES 4       /* at which a check speaks most */
+#define TOP_HOSTS 3
+#define NAME_COLUMN 19     /* what stands behind a name in the header */
+
+/* What each kind means, in the width that a table of 80 columns leaves. */
+static const char *const meaning[TCPAUDIT_KIND_COUNT] = {
+        [TCPAUDIT_KIND_EVICTED] = "a limit of tcpaudit's",
+        [TCPAUDIT_KIND_ONEWAY_FIN] = "one direction seen, FIN",
+        [TCPAUDIT_KIND_ONEWAY_RST] = "one direction seen, reset",
+        [TCPAUDIT_KIND_ONEWAY_OPEN] = "one direction seen, open",
+        [TCPAUDIT_KIND_REFUSED] = "SYN answered by a reset",
+        [TCPAUDIT_KIND_REFUSED_ICMP] = "SYN answered by ICMP",
+        [TCPAUDIT_KIND_SYN_ABORTED] = "client reset its own SYN",
+        [TCPAUDIT_KIND_SYN_TIMEOUT] = "SYN never answered",
+        [TCPAUDIT_KIND_SYN_PENDING] = "SYN not answered yet",
+        [TCPAUDIT_KIND_HS_RST_INITIATOR] = "client reset the SYN-ACK",
+        [TCPAUDIT_KIND_HS_RST_RESPONDER] = "server reset its SYN-ACK",
+        [TCPAUDIT_KIND_HS_TIMEOUT] = "SYN-ACK never answered",
+        [TCPAUDIT_KIND_HS_PENDING] = "SYN-ACK not answered yet",
+        [TCPAUDIT_KIND_SIMULTANEOUS] = "FINs crossed",
+        [TCPAUDIT_KIND_HALF_CLOSE] = "data after the first FIN",
+        [TCPAUDIT_KIND_THREE_WAY] = "FIN, FIN-ACK, ACK",
+        [TCPAUDIT_KIND_FOUR_WAY] = "FIN, ACK, FIN, ACK",
+        [TCPAUDIT_KIND_FIN_FIN_RST] = "both FINs, then a reset",
+        [TCPAUDIT_KIND_LAST_ACK_MISSING] = "last ACK missing",
+        [TCPAUDIT_KIND_FIN_FIN_UNACKED] = "FINs unacknowledged",
+        [TCPAUDIT_KIND_MPTCP_FASTCLOSE] = "MPTCP connection aborted",
+        [TCPAUDIT_KIND_FIN_RST_CLOSER] = "FIN, then its own reset",
+        [TCPAUDIT_KIND_FIN_RST_PEER] = "FIN answered by a reset",
+        [TCPAUDIT_KIND_FIN_RST_THIRD] = "FIN, reset by a third party",
+        [TCPAUDIT_KIND_HALF_CLOSED] = "other FIN never came",
+        [TCPAUDIT_KIND_FIN_UNACKED] = "FIN never acknowledged",
+        [TCPAUDIT_KIND_ABORT_THIRD_PARTY] = "reset by a third party",
+        [TCPAUDIT_KIND_ABORT_CLIENT] = "client sent a reset",
+        [TCPAUDIT_KIND_ABORT_SERVER] = "server sent a reset",
+        [TCPAUDIT_KIND_ABORT_ICMP] = "ICMP error, then silence",
+        [TCPAUDIT_KIND_VANISHED] = "one end fell silent",
+        [TCPAUDIT_KIND_SUPERSEDED] = "a new one took its ports",
+        [TCPAUDIT_KIND_OPEN_IDLE] = "still open, idle",
+        [TCPAUDIT_KIND_OPEN_ACTIVE] = "still open",
+};
+
+static void *begin(struct report *report, const struct report_state *state)
+{
+	(void)report;
+	(void)state;
+	return tally_new();
+}
+
+static void take_connection(struct report *report, const struct tcpaudit_connection *connection)
+{
+	tally_connection(report->state, connection);
+}
+
+static void take_finding(struct report *report, const struct tcpaudit_finding *finding)
+{
+	if (finding->severity >= report->options->min_severity)
+		tally_finding(report->state, finding);
+}
+
+/* The inputs' names; of many, the first ones. */
+static void show_inputs(struct page *page, const struct report_state *state)
+{
+	char number[PAGE_TOKEN];
+	size_t shown = state->input_count > FEW_INPUTS + 1 ? FEW_INPUTS : state->input_count;
+
+	for (size_t i = 0; i < shown; i++) {
+		page_color(page, PAGE_HEADING);
+		page_foreign(page, 0, strcmp(state->inputs[i].path, "-") == 0 ? "standard input" : state->inputs[i].path,
+		             page->look.width - 24);
+		page_color(page, PAGE_PLAIN);
+		if (state->input_count == 1)
+			return;
+		page_column(page, NAME_COLUMN - 1);
+		page_put(page, 1, "%s", page_count(number, state->inputs[i].packets, "packet"));
+		page_end(page);
+	}
+	if (shown < state->input_count) {
+		page_put(page, 0, "and %s more inputs", page_number(number, state->input_count - shown));
+		page_end(page);
+	}
+}
+
+/* A clause of the sentence on how well it was captured. */
+static void clause(struct page *page, bool *some, enum page_color color, const char *text)
+{
+	if (*some)
+		page_put(page, 0, ";");
+	page_color(page, color);
+	page_words(page, *some ? 1 : 0, text);
+	page_color(page, PAGE_PLAIN);
+	*some = true;
+}
+
+static void count_clause(struct page *page, bool *some, enum page_color color, uint64_t count, const char *noun, const char *rest)
+{
+	char number[PAGE_TOKEN], text[2 * PAGE_TOKEN];
+
+	if (count == 0)
+		return;
+	snprintf(text, sizeof text, "%s%s%s", noun[0] == '\0' ? page_number(number, count) : page_count(number, count, noun),
+	         rest[0] == '\0' ? "" : " ", rest);
+	clause(page, some, color, text);
+}
+
+/* Frames that were not analysed, by reason, the frequent ones first. */
+static void show_reasons(struct page *page, bool *some, const struct tcpaudit_counters *counters)
+{
+	uint64_t left[TCPAUDIT_FATE_COUNT], sum = 0;
+	bool first = true;
+
+	memcpy(left, counters->fate, sizeof left);
+	left[TCPAUDIT_FATE_TCP] = 0;
+	for (size_t i = 0; i < TCPAUDIT_FATE_COUNT; i++)
+		sum += left[i];
+	count_clause(page, some, PAGE_PLAIN, sum, "", "not analysed:");
+	for (; sum > 0; first = false) {
+		size_t most = 0;
+		char number[PAGE_TOKEN];
+
+		for (size_t i = 1; i < TCPAUDIT_FATE_COUNT; i++)
+			if (left[i] > left[most])
+				most = i;
+		if (!first)
+			page_put(page, 0, ",");
+		page_put(page, 1, "%s %s", page_number(number, left[most]), tcpaudit_fate_name((enum tcpaudit_fate)most));
+		sum -= left[most];
+		left[most] = 0;
+	}
+}
+
+static void show_drops(struct page *page, bool *some, const struct report_state *state)
+{
+	uint64_t recorded = 0;
+
+	for (size_t i = 0; i < state->input_count; i++)
+		recorded += state->inputs[i].recorded_drops;
+	if (state->live && state->kernel.dropped + state->kernel.interface_dropped == 0)
+		clause(page, some, PAGE_GOOD, "none dropped");
+	else if (!state->live && recorded == 0)
+		clause(page, some, PAGE_PLAIN, "no drops recorded");
+	count_clause(page, some, PAGE_ERROR, state->kernel.dropped, "packet", "dropped by the kernel");
+	count_clause(page, some, PAGE_ERROR, state->kernel.interface_dropped, "packet", "dropped by the interface");
+	count_clause(page, some, PAGE_ERROR, recorded, "packet", "dropped, as the capture itself says");
+}
+
+static void show_damage(struct page *page, const struct report_state *state)
+{
+	for (size_t i = 0; i < state->input_count; i++) {
+		const struct capture_input *input = &state->inputs[i];
+		char number[PAGE_TOKEN];
+
+		if (input->error == NULL)
+			continue;
+		page_end(page);
+		page_color(page, PAGE_ERROR);
+		if (state->input_count > 1)
+			page_foreign(page, 0, input->path, 40);
+		page_put(page, 1, "damaged at offset %s:", page_number(number, input->damage_offset));
+		page_words(page, 1, input->error);
+		if (input->bytes_unread > 0)
+			page_put(page, 0, ",");
+		if (input->bytes_unread > 0)
+			page_put(page, 1, "%s not read", page_bytes(number, input->bytes_unread));
+		page_color(page, PAGE_PLAIN);
+	}
+}
+
+/* How well it was captured, as one sentence. */
+static void show_quality(struct page *page, const struct report_state *state, const struct tally *tally)
+{
+	static const enum page_color color[] = {
+	        [REPORT_OK] = PAGE_GOOD, [REPORT_FINDINGS] = PAGE_WARNING, [REPORT_INCOMPLETE] = PAGE_ERROR};
+	const struct tcpaudit_counters *counters = state->counters;
+	char *mismatch;
+	bool some = false;
+
+	page->indent = NAME_COLUMN;
+	if (report_ledger(state, &mismatch))
+		clause(page, &some, PAGE_GOOD, "all packets accounted for");
+	else
+		clause(page, &some, PAGE_ERROR, mismatch != NULL ? mismatch : "the packet ledger does not add up");
+	free(mismatch);
+	show_drops(page, &some, state);
+	show_reasons(page, &some, counters);
+	for (size_t i = TCPAUDIT_UNUSABLE_NONE + 1; i < TCPAUDIT_UNUSABLE_COUNT; i++)
+		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP ? PAGE_ERROR : PAGE_PLAIN, counters->unusable[i], "TCP packet",
+		             tcpaudit_unusable_name((enum tcpaudit_unusable)i));
+	count_clause(page, &some, PAGE_PLAIN, tally->midstream, "connection", "began before the capture");
+	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection", "evicted for want of memory (--memcap, --max-flows)");
+	count_clause(page, &some, PAGE_PLAIN, counters->time_backwards, "packet", "stamped before their predecessor");
+	count_clause(page, &some, PAGE_ERROR, state->lost, "output record", "lost");
+	if (state->gone)
+		clause(page, &some, PAGE_ERROR, "the interface went away");
+	show_damage(page, state);
+	page_end(page);
+	page_put(page, 0, "verdict:");
+	page_color(page, color[state->verdict]);
+	page_put(page, 1, "%s", report_verdict_name(state->verdict));
+	page_color(page, PAGE_PLAIN);
+	page_end(page);
+}
+
+static void show_header(struct page *page, const struct report *report, const struct report_state *state, const struct tally *tally)
+{
+	const struct tcpaudit_counters *counters = state->counters;
+	char text[PAGE_TOKEN];
+
+	show_inputs(page, state);
+	if (page->column >= NAME_COLUMN)
+		page_end(page);
+	page->indent = NAME_COLUMN;
+	page_put(page, 0, "%s", page_count(text, counters->frames, "packet"));
+	page_put(page, 3, "%s", page_count(text, counters->connections, "connection"));
+	if (counters->frames > 1)
+		page_put(page, 3, "%s", page_duration(text, counters->newest - counters->first));
+	page_end(page);
+	if (report->options->filter[0] != '\0') {
+		page_put(page, 0, "filter:");
+		page_words(page, 1, report->options->filter);
+		page_end(page);
+	}
+	show_quality(page, state, tally);
+}
+
+/* On the right of the heading: who closed first. */
+static void show_closed_first(struct page *page, const struct tally *tally)
+{
+	static const unsigned who[] = {TCPAUDIT_WHO_CLIENT, TCPAUDIT_WHO_SERVER, TCPAUDIT_WHO_BOTH};
+	char text[3 * PAGE_TOKEN] = "closed first:", share[PAGE_TOKEN];
+	uint64_t sum = 0;
+	bool some = false;
+
+	for (size_t i = 0; i < 3; i++)
+		sum += tally->closed_first[who[i]];
+	for (size_t i = 0; i < 3; i++)
+		if (tally->closed_first[who[i]] > 0) {
+			size_t at = strlen(text);
+
+			snprintf(text + at, sizeof text - at, "%s %s %s", some ? "," : "", tcpaudit_who_name((enum tcpaudit_who)who[i]),
+			         page_share(share, tally->closed_first[who[i]], sum));
+			some = true;
+		}
+	if (!some)
+		return;
+	page_column(page, page->look.width - (unsigned)strlen(text));
+	page_put(page, 0, "%s", text);
+}
+
+/* What a kind means; where there is one, its median. */
+static void show_meaning(struct page *page, unsigned kind, const struct tally *tally)
+{
+	char duration[PAGE_TOKEN], bytes[PAGE_TOKEN];
+
+	if (kind == TCPAUDIT_KIND_HALF_CLOSE && tally->half_close_duration.count > 0)
+		page_put(page, 0, "median %s, %s later", page_duration(duration, (int64_t)tally_median(&tally->half_close_duration)),
+		         page_bytes(bytes, tally_median(&tally->half_close_bytes)));
+	else if (kind == TCPAUDIT_KIND_HALF_CLOSED && tally->close_wait.count > 0)
+		page_put(page, 0, "no 2nd FIN, median %s", page_duration(duration, (int64_t)tally_median(&tally->close_wait)));
+	else
+		page_put(page, 0, "%s", meaning[kind]);
+}
+
+static void show_kind(struct page *page, const struct report_state *state, const struct tally *tally, unsigned kind, uint64_t most)
+{
+	uint64_t count = state->counters->by_kind[kind];
+	unsigned bar = (page->look.width - 60) / 2 + 2 > 24 ? 24 : (page->look.width - 60) / 2 + 2;
+	char number[PAGE_TOKEN];
+
+	page->indent = 2;
+	page_put(page, 0, "%-17s", tcpaudit_kind_name((enum tcpaudit_kind)kind));
+	page_put(page, 1, "%10s", page_number(number, count));
+	page_put(page, 1, "%7s", page_share(number, count, tally->connections));
+	page_column(page, page->column + 2);
+	page_bar(page, count, most, bar);
+	page_column(page, 41 + bar);
+	page_color(page, PAGE_DIM);
+	show_meaning(page, kind, tally);
+	page_color(page, PAGE_PLAIN);
+	page_end(page);
+}
+
+/* The kinds that occurred, the most frequent first. */
+static void show_closes(struct page *page, const struct report_state *state, const struct tally *tally)
+{
+	uint64_t left[TCPAUDIT_KIND_COUNT], most = 0;
+
+	if (tally->connections == 0)
+		return;
+	page_heading(page, "How they closed");
+	show_closed_first(page, tally);
+	page_end(page);
+	memcpy(left, state->counters->by_kind, sizeof left);
+	for (;;) {
+		unsigned kind = 0;
+
+		for (unsigned i = 1; i < TCPAUDIT_KIND_COUNT; i++)
+			if (left[i] > left[kind])
+				kind = i;
+		if (left[kind] == 0)
+			break;
+		if (most == 0)
+			most = left[kind];
+		show_kind(page, state, tally, kind, most);
+		left[kind] = 0;
+	}
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length > tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* A number of a check as people want it: sequence numbers relative, times and bytes with units. */
+static const char *format_fact(char out[PAGE_TOKEN], const struct tally_example *example, const struct tcpaudit_fact *fact)
+{
+	bool seq = strcmp(fact->name, "seq") == 0 || ends_with(fact->name, "_seq");
+	bool ack = strcmp(fact->name, "ack") == 0 || ends_with(fact->name, "_ack");
+	unsigned whose = seq ? example->endpoint : !example->endpoint;
+
+	if (ends_with(fact->name, "_us"))
+		return page_duration(out, fact->value * 1000);
+	if (ends_with(fact->name, "bytes"))
+		return page_bytes(out, (uint64_t)fact->value);
+	if ((seq || ack) && example->endpoint <= TCPAUDIT_WHO_SERVER && example->isn_known[whose])
+		snprintf(out, PAGE_TOKEN, "%" PRIu32, (uint32_t)fact->value - example->isn[whose]);
+	else
+		snprintf(out, PAGE_TOKEN, "%" PRId64, fact->value);
+	return out;
+}
+
+/* "fin_ack" as words, without the unit. */
+static void fact_words(char out[PAGE_TOKEN], const char *name)
+{
+	snprintf(out, PAGE_TOKEN, "%.*s", (int)(strlen(name) - (ends_with(name, "_us") ? 3 : 0)), name);
+	for (char *c = out; *c != '\0'; c++)
+		if (*c == '_')
+			*c = ' ';
+}
+
+static const struct tcpaudit_fact *find_fact(const struct tcpaudit_fact *facts, const char *name)
+{
+	for (size_t i = 0; i < TCPAUDIT_FACTS && facts[i].name != NULL; i++)
+		if (strcmp(facts[i].name, name) == 0)
+			return &facts[i];
+	return NULL;
+}
+
+/* "ack 4102, expected 4101" */
+static void show_facts(struct page *page, const struct tally_example *example)
+{
+	char name[PAGE_TOKEN], value[PAGE_TOKEN];
+	bool some = false;
+
+	for (size_t i = 0; i < TCPAUDIT_FACTS && example->observed[i].name != NULL; i++) {
+		const struct tcpaudit_fact *fact = &example->observed[i], *expected = find_fact(example->expected, fact->name);
+
+		if (some)
+			page_put(page, 0, ",");
+		fact_words(name, fact->name);
+		page_put(page, some ? 1 : 2, "%s %s", name, format_fact(value, example, fact));
+		if (expected != NULL) {
+			page_put(page, 0, ",");
+			page_put(page, 1, "expected %s", format_fact(value, example, expected));
+		}
+		some = true;
+	}
+	for (size_t i = 0; i < TCPAUDIT_FACTS && example->expected[i].name != NULL; i++) {
+		const struct tcpaudit_fact *fact = &example->expected[i];
+
+		if (find_fact(example->observed, fact->name) != NULL)
+			continue;
+		if (some)
+			page_put(page, 0, ",");
+		fact_words(name, fact->name);
+		page_put(page, some ? 1 : 2, "expected %s %s", name, format_fact(value, example, fact));
+		some = true;
+	}
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The same filter as in the finding's record. */
+static void show_filter(struct page *page, const struct tally_example *example)
+{
+	uint64_t frame[TCPAUDIT_EVIDENCE];
+	size_t count = 0;
+
+	for (size_t i = 0; i < example->evidence_count; i++)
+		if (example->evidence[i].frame != 0 && example->evidence[i].input == example->evidence[example->evidence_count - 1].input)
+			frame[count++] = example->evidence[i].frame;
+	if (count == 0)
+		return;
+	qsort(frame, count, sizeof *frame, compare_frames);
+	page_end(page);
+	page_color(page, PAGE_DIM);
+	page_put(page, 0, "wireshark: frame.number in {");
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || frame[i] != frame[i - 1])
+			page_put(page, i > 0, "%" PRIu64 "%s", frame[i], i + 1 < count && frame[count - 1] != frame[i] ? "," : "");
+	page_put(page, 0, "}");
+	page_color(page, PAGE_PLAIN);
+}
+
+/* One example: the connection, the decisive frame, the numbers, how sure it is. */
+static void show_example(struct page *page, const struct report_state *state, const struct tally_example *example)
+{
+	char socket[PAGE_TOKEN];
+
+	page->indent = 10;
+	page_put(page, 0, "%s", page_socket(socket, &example->address[0], example->ip_version, example->port[0]));
+	page_put(page, 1, "%s %s", page_arrow(page), page_socket(socket, &example->address[1], example->ip_version, example->port[1]));
+	page->indent = 12;
+	if (example->evidence_count > 0 && example->evidence[example->evidence_count - 1].frame != 0) {
+		const struct tcpaudit_evidence *last = &example->evidence[example->evidence_count - 1];
+
+		page_put(page, 2, "flow %" PRIu64 ", frame %" PRIu64, example->flow_id, last->frame);
+		if (state->input_count > 1 && last->input < state->input_count)
+			page_foreign(page, 1, state->inputs[last->input].path, 30);
+	}
+	show_facts(page, example);
+	page_put(page, 2, "%s", tcpaudit_confidence_name((enum tcpaudit_confidence)example->confidence));
+	if (example->deliberate != NULL)
+		page_words(page, 2, example->deliberate);
+	show_filter(page, example);
+	page_end(page);
+}
+
+/* The sockets that a check speaks of most, if they are not all in the examples. */
+static void show_places(struct page *page, struct tally_check *check, unsigned examples)
+{
+	char socket[PAGE_TOKEN], number[PAGE_TOKEN];
+
+	page->indent = 10;
+	for (unsigned shown = 0; shown < FEW_PLACES && check->count > examples; shown++) {
+		struct tally_place *most = &check->place[0];
+
+		for (unsigned i = 1; i < check->places; i++)
+			if (check->place[i].count > most->count)
+				most = &check->place[i];
+		if (check->places == 0 || most->count < 2)
+			break;
+		page_put(page, 0, shown == 0 ? "most at" : ",");
+		if (most->port != 0)
+			page_socket(socket, &most->address, most->ip_version, most->port);
+		else
+			page_address(socket, &most->address, most->ip_version);
+		page_put(page, 1, "%s (%s%s)", socket, page_number(number, most->count), check->places_left_out ? "+" : "");
+		most->count = 0;
+	}
+	if (page->column > 0)
+		page_end(page);
+}
+
+static void show_check(struct page *page, const struct report *report, const struct report_state *state,
+                       const struct tcpaudit_check *row, struct tally_check *check)
+{
+	unsigned examples = report->options->verbose ? TALLY_EXAMPLES : FEW_EXAMPLES;
+	char number[PAGE_TOKEN];
+
+	if (examples > check->examples)
+		examples = check->examples;
+	page->indent = 2;
+	page_color(page, page_severity_color(check->severity));
+	page_put(page, 0, "%-7s", tcpaudit_severity_name((enum tcpaudit_severity)check->severity));
+	page_color(page, PAGE_HEADING);
+	page_put(page, 1, "%-22s", row->id);
+	page_color(page, PAGE_PLAIN);
+	page_put(page, 1, "%6s", page_number(number, check->count));
+	page->indent = 10;
+	if (page->column + 2 + strlen(row->title) > page->look.width)
+		page_end(page);
+	page_words(page, 2, row->title);
+	page_end(page);
+	show_places(page, check, examples);
+	for (unsigned i = 0; i < examples; i++)
+		show_example(page, state, &check->example[i]);
+	if (row->advice[0] != '\0') {
+		page->indent = 10;
+		page_color(page, PAGE_DIM);
+		page_put(page, 0, "next:");
+		page_words(page, 1, row->advice);
+		page_color(page, PAGE_PLAIN);
+		page_end(page);
+	}
+}
+
+/* How many there are of each severity, and what is not shown. */
+static void show_finding_counts(struct page *page, const struct report *report, const struct report_state *state)
+{
+	uint64_t suppressed = 0;
+	char number[PAGE_TOKEN];
+
+	page->indent = NAME_COLUMN;
+	page_column(page, NAME_COLUMN);
+	page_put(page, 0, "%s", page_count(number, report->by_severity[TCPAUDIT_ERROR], "error"));
+	page_put(page, 0, ",");
+	page_put(page, 1, "%s", page_count(number, report->by_severity[TCPAUDIT_WARNING], "warning"));
+	if (report->options->min_severity > TCPAUDIT_INFO && report->by_severity[TCPAUDIT_NOTE] + report->by_severity[TCPAUDIT_INFO] > 0)
+		page_put(page, 0, "; not shown:");
+	else
+		page_put(page, 0, ",");
+	page_put(page, 1, "%s", page_count(number, report->by_severity[TCPAUDIT_NOTE], "note"));
+	page_put(page, 0, ",");
+	page_put(page, 1, "%s info", page_number(number, report->by_severity[TCPAUDIT_INFO]));
+	for (size_t i = 0; i < TCPAUDIT_CHECK_WORDS * 64; i++)
+		suppressed += state->counters->suppressed[i];
+	if (suppressed > 0) {
+		page_put(page, 0, ";");
+		page_put(page, 1, "%s undetermined", page_number(number, suppressed));
+		page_put(page, 1, "(one-sided or gaps)");
+	}
+	page_end(page);
+}
+
+/* The checks that found something, the worst first, then the most frequent. */
+static void show_findings(struct page *page, const struct report *report, const struct report_state *state, struct tally *tally)
+{
+	size_t count;
+	const struct tcpaudit_check *row = tcpaudit_checks(&count);
+
+	page_heading(page, "Findings");
+	show_finding_counts(page, report, state);
+	for (;;) {
+		size_t worst = count;
+
+		for (size_t i = 0; i < count; i++)
+			if (tally->check[i] != NULL &&
+			    (worst == count || tally->check[i]->severity > tally->check[worst]->severity ||
+			     (tally->check[i]->severity == tally->check[worst]->severity && tally->check[i]->count > tally->check[worst]->count)))
+				worst = i;
+		if (worst == count)
+			break;
+		show_check(page, report, state, &row[worst], tally->check[worst]);
+		free(tally->check[worst]);
+		tally->check[worst] = NULL;
+	}
+}
+
+static void show_host(struct page *page, const struct tally_host *host, unsigned measure)
+{
+	static const char *const what[] = {
+	        [TALLY_RESETS] = "aborted", [TALLY_CLOSE_WAIT] = "did not close", [TALLY_TIME_WAIT] = "holds TIME-WAIT after"};
+	char text[PAGE_TOKEN];
+
+	page->indent = 2;
+	if (host->place.port != 0)
+		page_socket(text, &host->place.address, host->place.ip_version, host->place.port);
+	else
+		page_address(text, &host->place.address, host->place.ip_version);
+	page_put(page, 0, "%-21s", text);
+	page->indent = 25;
+	page_put(page, 2, "%s %s of", what[measure], page_number(text, host->measure[measure]));
+	page_put(page, 1, "%s", page_count(text, host->place.count, "connection"));
+	if (measure == TALLY_CLOSE_WAIT) {
+		page_put(page, 0, ",");
+		page_put(page, 1, "CLOSE-WAIT for up to %s", page_duration(text, host->oldest));
+	}
+	page_end(page);
+}
+
+/* Hosts above what is normal: any CLOSE-WAIT and resets that are more than a few; TIME-WAIT is normal, so only many. */
+static void show_hosts(struct page *page, const struct tally *tally)
+{
+	static const uint64_t least[] = {[TALLY_RESETS] = 3, [TALLY_CLOSE_WAIT] = 2, [TALLY_TIME_WAIT] = 100};
+	const struct tally_host *top[TOP_HOSTS];
+	char number[PAGE_TOKEN];
+	bool some = false;
+
+	for (unsigned measure = 0; measure < TALLY_MEASURES; measure++) {
+		size_t count = tally_top(tally, measure, top, TOP_HOSTS);
+
+		for (size_t i = 0; i < count && top[i]->measure[measure] >= least[measure]; i++) {
+			if (!some) {
+				page_heading(page, "Hosts that stand out");
+				page_end(page);
+			}
+			some = true;
+			show_host(page, top[i], measure);
+		}
+	}
+	if (tally->hosts_left_out > 0) {
+		page->indent = 2;
+		page_put(page, 0, "beyond the first %d hosts, the ends of %s connections were not looked at", TALLY_HOSTS,
+		         page_number(number, tally->hosts_left_out));
+		page_end(page);
+	}
+}
+
+/* Who closed or aborted it. */
+static const char *who_ended(const struct tally_connection *connection)
+{
+	unsigned who = connection->closed_first < TCPAUDIT_WHO_NONE ? connection->closed_first : connection->aborted_by;
+
+	return who < TCPAUDIT_WHO_NONE ? tcpaudit_who_name((enum tcpaudit_who)who) : "-";
+}
+
+/* Columns of the list: those of the sockets, and what follows on the same line if it fits. */
+struct columns {
+	unsigned socket[2];
+	bool one_line;
+};
+
+#define AFTER_SOCKETS 33 /* kind, closed by, duration */
+
+static void show_connection(struct page *page, const struct tally_connection *connection, const struct columns *columns)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	char text[PAGE_TOKEN];
+
+	page->indent = 0;
+	page_put(page, 0, "%8" PRIu64, connection->flow_id);
+	page_socket(text, &connection->address[0], connection->ip_version, connection->port[0]);
+	page_put(page, 2, "%-*s", (int)columns->socket[0], text);
+	page->indent = 10;
+	page_socket(text, &connection->address[1], connection->ip_version, connection->port[1]);
+	page_put(page, 1, "%s %-*s", page_arrow(page), columns->one_line ? (int)columns->socket[1] : 0, text);
+	if (!columns->one_line)
+		page_end(page);
+	page_put(page, 2, "%-14s", tcpaudit_kind_name((enum tcpaudit_kind)connection->kind));
+	page_put(page, 1, "%-6s", who_ended(connection));
+	page_put(page, 1, "%8s", page_duration(text, connection->duration));
+	page_color(page, PAGE_WARNING);
+	page->indent = 12;
+	for (size_t i = 0; i < count; i++)
+		if (report_set_has(connection->notable, i))
+			page_put(page, 2, "%s", check[i].id);
+	page_color(page, PAGE_PLAIN);
+	page_end(page);
+}
+
+/* One by one, when they are few: columns as wide as the widest address. */
+static void show_connections(struct page *page, const struct report *report, const struct tally *tally)
+{
+	uint64_t limit = report->options->verbose ? TALLY_CONNECTIONS : FEW_CONNECTIONS;
+	struct columns columns = {{0, 0}, false};
+	char text[PAGE_TOKEN];
+
+	if (tally->connections == 0 || tally->connections > limit)
+		return;
+	for (size_t i = 0; i < tally->connections; i++)
+		for (unsigned end = 0; end < 2; end++) {
+			const struct tally_connection *kept = &tally->connection[i];
+			unsigned length = (unsigned)strlen(page_socket(text, &kept->address[end], kept->ip_version, kept->port[end]));
+
+			if (length > columns.socket[end])
+				columns.socket[end] = length;
+		}
+	columns.one_line = 10 + columns.socket[0] + 4 + columns.socket[1] + AFTER_SOCKETS <= page->look.width;
+	page_heading(page, "Connections");
+	page_color(page, PAGE_DIM);
+	page_column(page, NAME_COLUMN);
+	page_put(page, 0, "flow, client, server, kind, closed by, duration");
+	page_color(page, PAGE_PLAIN);
+	page_end(page);
+	for (size_t i = 0; i < tally->connections; i++)
+		show_connection(page, &tally->connection[i], &columns);
+}
+
+static void end(struct report *report, const struct report_state *state)
+{
+	struct tally *tally = report->state;
+	struct page page;
+
+	if (state != NULL && page_init(&page, &report->options->page)) {
+		show_header(&page, report, state, tally);
+		show_closes(&page, state, tally);
+		show_findings(&page, report, state, tally);
+		show_hosts(&page, tally);
+		show_connections(&page, report, tally);
+		report->out_of_memory |= !page_finish(&page, report->output) || tally->out_of_memory;
+	}
+	tally_free(tally);
+}
+
+const struct report_format report_text = {
+        .name = "text",
+        .begin = begin,
+        .connection = take_connection,
+        .finding = take_finding,
+        .end = end,
+};

@@ -1,0 +1,1230 @@
+/* test_decode.c - frames to segments: every link type, tunnel, option, and every way to be cut short.
+ *
+ * Packets are built from the inside out: each put_...() sets a header before what is there. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+
+#define ALL  TCPAUDIT_TUNNEL_ALL
+#define TEXT "hello"
+
+struct packet {
+	uint8_t octet[1 << 17];
+	size_t start;
+};
+
+static struct packet packet;
+static struct decoder *decoder;
+static struct tcpaudit_segment segment;
+
+static const uint8_t a4[4] = {192, 0, 2, 1}, b4[4] = {192, 0, 2, 2};
+static const uint8_t a6[16] = {0x20, 1, 0xd, 0xb8, [15] = 1}, b6[16] = {0x20, 1, 0xd, 0xb8, [15] = 2};
+
+static void renew(uint32_t tunnels, enum tcpaudit_checksum_mode mode)
+{
+	decoder_free(decoder);
+	decoder = decoder_new(tunnels, mode);
+	cr_assert_not_null(decoder);
+}
+
+static void setup(void)
+{
+	renew(ALL, TCPAUDIT_CHECKSUM_STRICT);
+	packet.start = sizeof packet.octet;
+}
+
+static void teardown(void)
+{
+	decoder_free(decoder);
+}
+
+TestSuite(decode, .init = setup, .fini = teardown);
+
+static uint8_t *put(const void *octets, size_t n)
+{
+	cr_assert_leq(n, packet.start);
+	packet.start -= n;
+	if (n > 0)
+		memcpy(packet.octet + packet.start, octets, n);
+	return packet.octet + packet.start;
+}
+
+static size_t length(void)
+{
+	return sizeof packet.octet - packet.start;
+}
+
+static void set16(uint8_t *p, size_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static uint32_t sum16(uint32_t sum, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum += i % 2 == 0 ? (uint32_t)p[i] << 8 : p[i];
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Everything anew: a TCP segment from port 1000 to 2000, SEQ 100, ACK 200. */
+static uint8_t *put_tcp(int version, unsigned flags, const void *options, size_t options_len, const void *text, size_t text_len)
+{
+	uint8_t header[20] = {0x03, 0xe8, 0x07, 0xd0, 0, 0, 0, 100, 0, 0, 0, 200, 0, 0, 0x02, 0x00};
+	uint32_t sum;
+	uint8_t *p;
+
+	packet.start = sizeof packet.octet;
+	put(text, text_len);
+	put(options, options_len);
+	set16(header + 12, (5 + options_len / 4) << 12 | flags);
+	p = put(header, 20);
+	sum = sum16(0, version == 4 ? a4 : a6, version == 4 ? 4 : 16);
+	sum = sum16(sum, version == 4 ? b4 : b6, version == 4 ? 4 : 16);
+	sum = sum16(sum + 6 + (uint32_t)(length() >> 16) + (uint32_t)(length() & 0xffff), p, length());
+	set16(p + 16, ~sum & 0xffff);
+	return p;
+}
+
+static uint8_t *put_ipv4(uint8_t protocol)
+{
+	uint8_t header[20] = {0x45, 0, 0, 0, 0x12, 0x34, 0, 0, 64, protocol};
+	uint8_t *p;
+
+	set16(header + 2, length() + 20);
+	memcpy(header + 12, a4, 4);
+	memcpy(header + 16, b4, 4);
+	p = put(header, 20);
+	set16(p + 10, ~sum16(0, p, 20) & 0xffff);
+	return p;
+}
+
+static uint8_t *put_ipv6(uint8_t next)
+{
+	uint8_t header[40] = {0x60, 0, 0, 0, 0, 0, next, 63};
+
+	set16(header + 4, length());
+	memcpy(header + 8, a6, 16);
+	memcpy(header + 24, b6, 16);
+	return put(header, 40);
+}
+
+static void put_ethernet(uint16_t type)
+{
+	uint8_t header[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};
+
+	set16(header + 12, type);
+	put(header, 14);
+}
+
+static void put_udp(uint16_t port)
+{
+	uint8_t header[8] = {0x11, 0x22};
+
+	set16(header + 2, port);
+	set16(header + 4, length() + 8);
+	put(header, 8);
+}
+
+static void put_plain(int version)
+{
+	put_tcp(version, 0x10, NULL, 0, TEXT, 5);
+	if (version == 4)
+		put_ipv4(6);
+	else
+		put_ipv6(6);
+}
+
+/* What every segment promises, whatever came. */
+static void expect_invariants(const uint8_t *data, size_t caplen, enum tcpaudit_fate fate)
+{
+	cr_assert(fate < TCPAUDIT_FATE_COUNT);
+	if (fate != TCPAUDIT_FATE_TCP && (fate != TCPAUDIT_FATE_ICMP || !segment.icmp_quotes))
+		return;
+	cr_assert(segment.ip_version == 4 || segment.ip_version == 6);
+	cr_assert_leq(segment.sack_count, 4);
+	cr_assert_leq(segment.text_caplen, segment.len);
+	cr_assert_leq(segment.header_len, 60);
+	if ((segment.noticed & TCPAUDIT_SAW_REASSEMBLED) == 0) {
+		cr_assert(segment.header >= data && segment.header + 4 <= data + caplen);
+		if (segment.text_caplen > 0)
+			cr_assert(segment.header + segment.header_len + segment.text_caplen <= data + caplen);
+	}
+	if (segment.unusable == TCPAUDIT_UNUSABLE_NONE)
+		cr_assert_geq(segment.header_len, 20);
+}
+
+static uint8_t *exact;
+
+/* The frame lives in a buffer of exactly `caplen` octets until the next call. */
+static enum tcpaudit_fate decode_cut(uint16_t linktype, size_t caplen, size_t wirelen, int64_t time, uint8_t flags)
+{
+	struct tcpaudit_frame frame = {.time = time, .ordinal = 7, .number = 8, .input = 9, .linktype = linktype, .flags = flags};
+	enum tcpaudit_fate fate;
+
+	free(exact);
+	exact = malloc(caplen);
+	memcpy(exact, packet.octet + packet.start, caplen);
+	frame.data = exact;
+	frame.caplen = (uint32_t)caplen;
+	frame.wirelen = (uint32_t)wirelen;
+	fate = decoder_decode(decoder, &frame, &segment);
+	expect_invariants(exact, caplen, fate);
+	return fate;
+}
+
+static enum tcpaudit_fate decode(uint16_t linktype)
+{
+	return decode_cut(linktype, length(), length(), 0, 0);
+}
+
+/* The segment of put_plain(), whole. */
+static void expect_plain(const char *what)
+{
+	cr_expect_eq(segment.unusable, TCPAUDIT_UNUSABLE_NONE, "%s", what);
+	cr_expect(segment.src_port == 1000 && segment.dst_port == 2000, "%s", what);
+	cr_expect(segment.seq == 100 && segment.ack == 200, "%s", what);
+	cr_expect(segment.len == 5 && segment.text_caplen == 5, "%s: %u", what, segment.len);
+	cr_expect_eq(segment.flags, TCPAUDIT_ACK, "%s", what);
+	cr_expect_eq(segment.window, 512, "%s", what);
+	cr_expect_eq(segment.header_len, 20, "%s", what);
+	cr_expect_eq(memcmp(segment.header + 20, TEXT, 5), 0, "%s", what);
+	if (segment.ip_version == 4) {
+		cr_expect(memcmp(segment.src.byte, a4, 4) == 0 && memcmp(segment.dst.byte, b4, 4) == 0, "%s", what);
+		cr_expect_eq(segment.ttl, 64, "%s", what);
+	} else {
+		cr_expect(memcmp(segment.src.byte, a6, 16) == 0 && memcmp(segment.dst.byte, b6, 16) == 0, "%s", what);
+		cr_expect_eq(segment.ttl, 63, "%s", what);
+	}
+	cr_expect_eq(segment.noticed & (TCPAUDIT_SAW_CUT | TCPAUDIT_SAW_CHECKSUM_BAD | TCPAUDIT_SAW_CHECKSUM_UNKNOWN |
+	                                TCPAUDIT_SAW_IP_CHECKSUM_BAD),
+	             0, "%s: %x", what, segment.noticed);
+}
+
+#define OCTETS(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+#define SNAP4       0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00, 0x08, 0x00
+#define MACS        1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 0x10, 0x00
+#define MACS12      2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1
+#define SLL_REST    6, 2, 0, 0, 0, 0, 1, 0, 0
+
+/* Link-layer headers before a packet of IP `version`, and what becomes of the frame. */
+static const struct link_case {
+	const char *name;
+	uint16_t linktype;
+	uint8_t version;
+	const uint8_t *octets;
+	size_t n;
+	enum tcpaudit_fate fate;
+	uint16_t vlan;
+} link_cases[] = {
+        {"ethernet", 1, 4, OCTETS(MACS12, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"ethernet v6", 1, 6, OCTETS(MACS12, 0x86, 0xdd), TCPAUDIT_FATE_TCP, 0},
+        {"ethernet v6 as v4", 1, 6, OCTETS(MACS12, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"ethernet v4 as v6", 1, 4, OCTETS(MACS12, 0x86, 0xdd), TCPAUDIT_FATE_IP_BAD, 0},
+        {"arp", 1, 4, OCTETS(MACS12, 8, 6), TCPAUDIT_FATE_NOT_IP, 0},
+        {"vlan", 1, 4, OCTETS(MACS12, 0x81, 0, 0x20, 5, 8, 0), TCPAUDIT_FATE_TCP, 5},
+        {"priority tag", 1, 4, OCTETS(MACS12, 0x81, 0, 0xe0, 0, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"802.1ad", 1, 6, OCTETS(MACS12, 0x88, 0xa8, 0, 5, 0x81, 0, 0x0f, 0xff, 0x86, 0xdd), TCPAUDIT_FATE_TCP, 4095},
+        {"9100", 1, 4, OCTETS(MACS12, 0x91, 0, 0, 5, 0x91, 0, 0, 0, 8, 0), TCPAUDIT_FATE_TCP, 5},
+        {"mpls", 1, 4, OCTETS(MACS12, 0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64), TCPAUDIT_FATE_TCP, 0},
+        {"mpls upstream v6", 1, 6, OCTETS(MACS12, 0x88, 0x48, 0, 2, 1, 64), TCPAUDIT_FATE_TCP, 0},
+        {"mpls pseudowire", 1, 4, OCTETS(MACS12, 0x88, 0x47, 0, 2, 1, 64, 0, 0, 0, 0), TCPAUDIT_FATE_NOT_IP, 0},
+        {"pppoe", 1, 4, OCTETS(MACS12, 0x88, 0x64, 0x11, 0, 0, 7, 0, 47, 0, 0x21), TCPAUDIT_FATE_TCP, 0},
+        {"pppoe v6", 1, 6, OCTETS(MACS12, 0x88, 0x64, 0x11, 0, 0, 7, 0, 67, 0, 0x57), TCPAUDIT_FATE_TCP, 0},
+        {"pppoe lcp", 1, 4, OCTETS(MACS12, 0x88, 0x64, 0x11, 0, 0, 7, 0, 47, 0xc0, 0x21), TCPAUDIT_FATE_NOT_IP, 0},
+        {"pppoe discovery", 1, 4, OCTETS(MACS12, 0x88, 0x63, 0x11, 9, 0, 0, 0, 0), TCPAUDIT_FATE_NOT_IP, 0},
+        {"snap", 1, 4, OCTETS(MACS12, 0, 53, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"snap 802.1H", 1, 4, OCTETS(MACS12, 0, 53, 0xaa, 0xaa, 3, 0, 0, 0xf8, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"snap of an organisation", 1, 4, OCTETS(MACS12, 0, 53, 0xaa, 0xaa, 3, 0, 0, 0x0c, 8, 0), TCPAUDIT_FATE_NOT_IP, 0},
+        {"llc ip", 1, 4, OCTETS(MACS12, 0, 48, 6, 6, 3), TCPAUDIT_FATE_TCP, 0},
+        {"llc stp", 1, 4, OCTETS(MACS12, 0, 48, 0x42, 0x42, 3), TCPAUDIT_FATE_NOT_IP, 0},
+        {"null little-endian", 0, 4, OCTETS(2, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"null big-endian", 0, 4, OCTETS(0, 0, 0, 2), TCPAUDIT_FATE_TCP, 0},
+        {"null Linux", 0, 6, OCTETS(10, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"null NetBSD", 0, 6, OCTETS(0, 0, 0, 24), TCPAUDIT_FATE_TCP, 0},
+        {"null FreeBSD", 0, 6, OCTETS(28, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"null Darwin", 0, 6, OCTETS(30, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"null ISO", 0, 4, OCTETS(7, 0, 0, 0), TCPAUDIT_FATE_NOT_IP, 0},
+        {"loop", 108, 4, OCTETS(0, 0, 0, 2), TCPAUDIT_FATE_TCP, 0},
+        {"loop v6", 108, 6, OCTETS(0, 0, 0, 24), TCPAUDIT_FATE_TCP, 0},
+        {"ppp", 9, 4, OCTETS(0xff, 3, 0, 0x21), TCPAUDIT_FATE_TCP, 0},
+        {"ppp bare", 9, 6, OCTETS(0, 0x57), TCPAUDIT_FATE_TCP, 0},
+        {"ppp compressed", 9, 4, OCTETS(0xff, 3, 0x21), TCPAUDIT_FATE_TCP, 0},
+        {"ppp mpls", 9, 4, OCTETS(0xff, 3, 2, 0x81, 0, 0, 1, 64), TCPAUDIT_FATE_TCP, 0},
+        {"ppp lcp", 9, 4, OCTETS(0xff, 3, 0xc0, 0x21), TCPAUDIT_FATE_NOT_IP, 0},
+        {"ppp hdlc", 50, 4, OCTETS(0xff, 3, 0, 0x21), TCPAUDIT_FATE_TCP, 0},
+        {"ppp hdlc cisco", 50, 6, OCTETS(0x0f, 0, 0x86, 0xdd), TCPAUDIT_FATE_TCP, 0},
+        {"ppp ether", 51, 4, OCTETS(0x11, 0, 0, 7, 0, 47, 0, 0x21), TCPAUDIT_FATE_TCP, 0},
+        {"cisco hdlc", 104, 4, OCTETS(0x8f, 0, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"cisco slarp", 104, 4, OCTETS(0x8f, 0, 0x80, 0x35), TCPAUDIT_FATE_NOT_IP, 0},
+        {"raw", 101, 4, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"raw v6", 101, 6, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"raw 12", 12, 4, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"raw 14", 14, 6, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"raw version 0", 101, 4, OCTETS(0), TCPAUDIT_FATE_IP_BAD, 0},
+        {"ipv4", 228, 4, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"ipv6", 229, 6, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"ipv6 that is not", 229, 4, NULL, 0, TCPAUDIT_FATE_IP_BAD, 0},
+        {"cooked", 113, 4, OCTETS(0, 0, 0, 1, 0, SLL_REST, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"cooked v6", 113, 6, OCTETS(0, 0, 0, 1, 0, SLL_REST, 0x86, 0xdd), TCPAUDIT_FATE_TCP, 0},
+        {"cooked vlan", 113, 4, OCTETS(0, 0, 0, 1, 0, SLL_REST, 0x81, 0, 0, 6, 8, 0), TCPAUDIT_FATE_TCP, 6},
+        {"cooked llc", 113, 4, OCTETS(0, 0, 0, 1, 0, SLL_REST, 0, 4, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"cooked novell", 113, 4, OCTETS(0, 0, 0, 1, 0, SLL_REST, 0, 1), TCPAUDIT_FATE_NOT_IP, 0},
+        {"cooked netlink", 113, 4, OCTETS(0, 0, 3, 0x38, 0, SLL_REST, 8, 0), TCPAUDIT_FATE_NOT_IP, 0},
+        {"cooked 2", 276, 4, OCTETS(8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, SLL_REST), TCPAUDIT_FATE_TCP, 0},
+        {"cooked 2 v6", 276, 6, OCTETS(0x86, 0xdd, 0, 0, 0, 0, 0, 3, 0, 1, 0, SLL_REST), TCPAUDIT_FATE_TCP, 0},
+        {"cooked 2 arp", 276, 4, OCTETS(8, 6, 0, 0, 0, 0, 0, 3, 0, 1, 0, SLL_REST), TCPAUDIT_FATE_NOT_IP, 0},
+        {"802.11", 105, 4, OCTETS(0x08, 1, 0, 0, MACS, 0, 0, SNAP4), TCPAUDIT_FATE_NOT_IP, 0},
+        {"802.11 to DS", 105, 4, OCTETS(0x08, 1, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"802.11 QoS", 105, 4, OCTETS(0x88, 2, 0, 0, MACS, 0, 0, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"802.11 four addresses", 105, 4, OCTETS(0x08, 3, 0, 0, MACS, 1, 2, 3, 4, 5, 6, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"802.11 QoS four addresses", 105, 4, OCTETS(0x88, 3, 0, 0, MACS, 1, 2, 3, 4, 5, 6, 0, 0, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"802.11 QoS HT control", 105, 4, OCTETS(0x88, 0x81, 0, 0, MACS, 0, 0, 0, 0, 0, 0, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"802.11 A-MSDU", 105, 4, OCTETS(0x88, 1, 0, 0, MACS, 0x80, 0, SNAP4), TCPAUDIT_FATE_NOT_IP, 0},
+        {"802.11 protected", 105, 4, OCTETS(0x08, 0x41, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_L2_ENCRYPTED, 0},
+        {"802.11 beacon", 105, 4, OCTETS(0x80, 0, 0, 0, MACS), TCPAUDIT_FATE_NOT_IP, 0},
+        {"802.11 null", 105, 4, OCTETS(0x48, 1, 0, 0, MACS), TCPAUDIT_FATE_NOT_IP, 0},
+        {"802.11 fragment", 105, 4, OCTETS(0x08, 5, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_FRAGMENT_LOST, 0},
+        {"radiotap", 127, 4, OCTETS(0, 0, 8, 0, 0, 0, 0, 0, 0x08, 1, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"radiotap padded", 127, 4, OCTETS(0, 0, 9, 0, 2, 0, 0, 0, 0x20, 0x88, 1, 0, 0, MACS, 0, 0, 0, 0, SNAP4),
+         TCPAUDIT_FATE_TCP, 0},
+        {"radiotap time padded", 127, 4,
+         OCTETS(0, 0, 25, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x20, 0x88, 1, 0, 0, MACS, 0, 0, 0, 0,
+                SNAP4),
+         TCPAUDIT_FATE_TCP, 0},
+        {"radiotap too short", 127, 4, OCTETS(0, 0, 7, 0, 0, 0, 0, 0), TCPAUDIT_FATE_L2_SHORT, 0},
+        {"avs", 163, 4, OCTETS(0x80, 0x21, 0x10, 1, 0, 0, 0, 12, 0, 0, 0, 0, 0x08, 1, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"prism", 119, 4, OCTETS(0x44, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0x08, 1, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"prism big-endian", 119, 4, OCTETS(0, 0, 0, 0x44, 0, 0, 0, 12, 0, 0, 0, 0, 0x08, 1, 0, 0, MACS, SNAP4),
+         TCPAUDIT_FATE_TCP, 0},
+        {"prism that is avs", 119, 4, OCTETS(0x80, 0x21, 0x10, 2, 0, 0, 0, 8, 0x08, 1, 0, 0, MACS, SNAP4), TCPAUDIT_FATE_TCP, 0},
+        {"usb", 189, 4, NULL, 0, TCPAUDIT_FATE_LINKTYPE, 0},
+        {"unknown", 147, 4, NULL, 0, TCPAUDIT_FATE_LINKTYPE, 0},
+        {"beyond the table", 0xfff0, 4, NULL, 0, TCPAUDIT_FATE_LINKTYPE, 0},
+};
+
+#define LINK_CASES (sizeof link_cases / sizeof link_cases[0])
+
+static void build_link(const struct link_case *c)
+{
+	put_plain(c->version);
+	put(c->octets, c->n);
+}
+
+Test(decode, link_types)
+{
+	for (size_t i = 0; i < LINK_CASES; i++) {
+		const struct link_case *c = &link_cases[i];
+		enum tcpaudit_fate fate;
+
+		build_link(c);
+		fate = decode(c->linktype);
+		cr_expect_eq(fate, c->fate, "%s: fate %d", c->name, fate);
+		if (fate != TCPAUDIT_FATE_TCP)
+			continue;
+		expect_plain(c->name);
+		cr_expect_eq(segment.ip_version, c->version, "%s", c->name);
+		cr_expect_eq(segment.vlan, c->vlan, "%s: vlan %u", c->name, segment.vlan);
+		cr_expect_eq(segment.noticed, 0, "%s: %x", c->name, segment.noticed);
+		cr_expect_eq(segment.wirelen, length(), "%s", c->name);
+	}
+}
+
+/* Cut anywhere: nothing is read beyond, and the fate says where the frame ended. */
+Test(decode, link_types_cut_anywhere)
+{
+	for (size_t i = 0; i < LINK_CASES; i++) {
+		const struct link_case *c = &link_cases[i];
+		size_t ip, tcp;
+
+		build_link(c);
+		ip = c->n;
+		tcp = ip + (c->version == 4 ? 20 : 40);
+		for (size_t cut = 0; cut <= length(); cut++) {
+			enum tcpaudit_fate fate = decode_cut(c->linktype, cut, length(), 0, 0);
+
+			if (c->fate != TCPAUDIT_FATE_TCP)
+				continue;
+			if (cut < ip)
+				cr_expect(fate == TCPAUDIT_FATE_L2_SHORT || fate == TCPAUDIT_FATE_IP_SHORT, "%s cut at %zu: %d",
+				          c->name, cut, fate);
+			else if (cut < tcp + 4)
+				cr_expect_eq(fate, TCPAUDIT_FATE_IP_SHORT, "%s cut at %zu: %d", c->name, cut, fate);
+			else
+				cr_expect_eq(fate, TCPAUDIT_FATE_TCP, "%s cut at %zu: %d", c->name, cut, fate);
+			if (fate != TCPAUDIT_FATE_TCP)
+				continue;
+			cr_expect_eq(segment.unusable, cut < tcp + 20 ? TCPAUDIT_UNUSABLE_SHORT : TCPAUDIT_UNUSABLE_NONE);
+			cr_expect_eq((segment.noticed & TCPAUDIT_SAW_CUT) != 0, cut < length());
+			cr_expect_eq((segment.noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN) != 0, cut < length());
+			cr_expect_eq(segment.seq, cut >= tcp + 8 ? 100u : 0u);
+			cr_expect_eq(segment.len, cut >= tcp + 13 ? 5u : 0u);
+			cr_expect_eq(segment.flags, cut >= tcp + 14 ? TCPAUDIT_ACK : 0);
+		}
+	}
+}
+
+Test(decode, cooked_outgoing_and_frame_flags)
+{
+	put_plain(4);
+	put(OCTETS(0, 4, 0, 1, 0, SLL_REST, 8, 0));
+	cr_assert_eq(decode(113), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_OUTBOUND);
+	put_plain(4);
+	put(OCTETS(8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 4, SLL_REST));
+	cr_assert_eq(decode(276), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_OUTBOUND);
+	put_plain(4);
+	cr_assert_eq(decode_cut(101, length(), length(), 5, TCPAUDIT_FRAME_OUTBOUND | TCPAUDIT_FRAME_LOST), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_OUTBOUND | TCPAUDIT_SAW_LOSS_BEFORE);
+	cr_assert(segment.time == 5 && segment.ordinal == 7 && segment.frame == 8 && segment.input == 9);
+	cr_assert_eq(segment.ip_id, 0x1234);
+}
+
+/* A field that keeps what the frame before left would show. */
+Test(decode, every_field_is_set)
+{
+	struct tcpaudit_segment other;
+	static const uint8_t options[] = {2, 4, 5, 0xb4, 3, 3, 7, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0};
+
+	memset(&segment, 0xff, sizeof segment);
+	put_tcp(4, 2, options, sizeof options, NULL, 0);
+	put_ipv4(6);
+	decode(101);
+	put_plain(4);
+	decode(101);
+	other = segment;
+	memset(&segment, 0x55, sizeof segment);
+	decode(101);
+#define SAME(field) (segment.field == other.field)
+	cr_expect(SAME(time) && SAME(ordinal) && SAME(frame) && SAME(input) && SAME(wirelen));
+	cr_expect(SAME(vlan) && SAME(network) && SAME(ip_version) && SAME(ttl) && SAME(ip_id));
+	cr_expect(SAME(src_port) && SAME(dst_port) && SAME(seq) && SAME(ack) && SAME(len) && SAME(flags) && SAME(window));
+	cr_expect(SAME(options) && SAME(mss) && SAME(wscale) && SAME(sack_count) && SAME(tsval) && SAME(tsecr));
+	cr_expect(SAME(unusable) && SAME(noticed) && SAME(icmp_type) && SAME(icmp_code) && SAME(text_caplen) && SAME(header_len));
+	cr_expect(!segment.icmp_quotes);
+	cr_expect_eq(memcmp(&segment.src, &other.src, 16), 0);
+	cr_expect_eq(memcmp(&segment.dst, &other.dst, 16), 0);
+	cr_expect_eq(memcmp(segment.sack, other.sack, sizeof other.sack), 0);
+	cr_expect(segment.mss == 0 && segment.wscale == 0 && segment.sack_count == 0 && segment.sack[0][0] == 0);
+}
+
+Test(decode, padding_is_not_text)
+{
+	put_tcp(4, 0x10, NULL, 0, NULL, 0);
+	put_ipv4(6);
+	put_ethernet(0x0800);
+	memmove(packet.octet + packet.start - 6, packet.octet + packet.start, length());
+	packet.start -= 6;
+	cr_assert_eq(decode(1), TCPAUDIT_FATE_TCP);
+	cr_assert(segment.len == 0 && segment.text_caplen == 0);
+	cr_assert_eq(segment.noticed, 0);
+}
+
+Test(decode, ipv4_header_oddities)
+{
+	uint8_t *ip;
+
+	put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+	ip = put_ipv4(6);
+	ip[10]++;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_IP_CHECKSUM_BAD);
+	set16(ip + 10, 0);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, 0, "left to the interface");
+	ip[0] = 0x44;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_IP_BAD);
+	ip[0] = 0x35;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_IP_BAD);
+	ip[0] = 0x4f;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_IP_SHORT);
+	ip[0] = 0x45;
+	set16(ip + 2, 19);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_IP_BAD);
+	set16(ip + 2, 0);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert(segment.noticed == TCPAUDIT_SAW_LENGTH_GUESSED && segment.len == 5);
+	set16(ip + 2, 145);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CUT | TCPAUDIT_SAW_CHECKSUM_UNKNOWN);
+	cr_assert(segment.len == 105 && segment.text_caplen == 5, "the IP header says how long it is");
+}
+
+Test(decode, ipv4_options)
+{
+	uint8_t *ip;
+
+	put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+	put(OCTETS(7, 7, 4, 0, 0, 0, 0, 0));
+	ip = put_ipv4(6);
+	ip[0] = 0x47;
+	set16(ip + 10, 0);
+	set16(ip + 10, ~sum16(0, ip, 28) & 0xffff);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_plain("options");
+	ip[21]++;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_IP_CHECKSUM_BAD);
+}
+
+/* Less than four octets hold no ports: Wireshark does not count that either. */
+Test(decode, ends_by_the_ip_length)
+{
+	for (size_t n = 0; n <= 25; n++) {
+		uint8_t *ip;
+		enum tcpaudit_fate fate;
+
+		put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+		ip = put_ipv4(6);
+		set16(ip + 2, 20 + n);
+		fate = decode(101);
+		cr_expect_eq(fate, n < 4 ? TCPAUDIT_FATE_NOT_TCP : TCPAUDIT_FATE_TCP);
+		if (fate != TCPAUDIT_FATE_TCP)
+			continue;
+		cr_expect_eq(segment.unusable, n < 20 ? TCPAUDIT_UNUSABLE_SHORT : TCPAUDIT_UNUSABLE_NONE);
+		cr_expect_eq(segment.len, n < 20 ? 0 : n - 20);
+		cr_expect_eq(segment.noticed & TCPAUDIT_SAW_CUT, 0);
+	}
+}
+
+Test(decode, odd_caplen)
+{
+	put_plain(4);
+	cr_assert_eq(decode_cut(101, length(), 0, 0, 0), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CAPLEN_ODD);
+	cr_assert(segment.len == 5 && segment.wirelen == 0);
+	cr_assert_eq(decode_cut(1, 0, 0, 0, 0), TCPAUDIT_FATE_L2_SHORT);
+	cr_assert_eq(decode_cut(101, 0, 0, 0, 0), TCPAUDIT_FATE_IP_SHORT);
+}
+
+Test(decode, data_offsets)
+{
+	for (unsigned offset = 0; offset < 16; offset++) {
+		uint8_t *tcp = put_tcp(4, 0xfff, NULL, 0, "\1\1\1\1\1\1\1\1", 8);
+
+		tcp[12] = (uint8_t)(offset << 4 | 0x0f);
+		put_ipv4(6);
+		cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+		cr_assert_eq(segment.flags, 0xfff);
+		cr_assert_eq(segment.seq, 100);
+		if (offset < 5 || offset > 7) {
+			cr_assert_eq(segment.unusable, TCPAUDIT_UNUSABLE_OFFSET);
+			cr_assert(segment.len == 0 && (segment.noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN) != 0);
+		} else {
+			cr_assert_eq(segment.unusable, TCPAUDIT_UNUSABLE_NONE);
+			cr_assert(segment.len == 28 - offset * 4 && segment.header_len == offset * 4);
+		}
+	}
+}
+
+static const struct option_case {
+	const char *name;
+	const uint8_t *octets;
+	size_t n;
+	uint16_t options;
+} option_cases[] = {
+        {"none", NULL, 0, 0},
+        {"nop eol", OCTETS(1, 1, 0, 77), 0},
+        {"behind eol", OCTETS(0, 2, 4, 5), 0},
+        {"mss", OCTETS(2, 4, 5, 0xb4), TCPAUDIT_OPT_MSS},
+        {"mss of 3", OCTETS(2, 3, 5, 0), TCPAUDIT_OPT_UNKNOWN},
+        {"wscale", OCTETS(1, 3, 3, 15), TCPAUDIT_OPT_WSCALE},
+        {"sack permitted", OCTETS(4, 2, 1, 1), TCPAUDIT_OPT_SACK_PERMITTED},
+        {"timestamps", OCTETS(1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8), TCPAUDIT_OPT_TIMESTAMPS},
+        {"timestamps first", OCTETS(8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1), TCPAUDIT_OPT_TIMESTAMPS},
+        {"timestamps of 9", OCTETS(8, 9, 1, 2, 3, 4, 5, 6, 7, 1, 1, 1), TCPAUDIT_OPT_UNKNOWN},
+        {"fast open", OCTETS(34, 2, 1, 1), TCPAUDIT_OPT_FAST_OPEN},
+        {"fast open cookie", OCTETS(34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1), TCPAUDIT_OPT_FAST_OPEN},
+        {"fast open experiment", OCTETS(254, 4, 0xf9, 0x89), TCPAUDIT_OPT_FAST_OPEN},
+        {"other experiment", OCTETS(254, 4, 0xf9, 0x88), TCPAUDIT_OPT_UNKNOWN},
+        {"short experiment", OCTETS(254, 2, 1, 1), TCPAUDIT_OPT_UNKNOWN},
+        {"mptcp", OCTETS(30, 12, 0x01, 0x81, 1, 2, 3, 4, 5, 6, 7, 8), TCPAUDIT_OPT_MPTCP},
+        {"mp_fastclose", OCTETS(30, 12, 0x70, 0, 1, 2, 3, 4, 5, 6, 7, 8), TCPAUDIT_OPT_MPTCP | TCPAUDIT_OPT_MP_FASTCLOSE},
+        {"md5", OCTETS(19, 18, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1, 1), TCPAUDIT_OPT_MD5},
+        {"ao", OCTETS(29, 16, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), TCPAUDIT_OPT_AO},
+        {"user timeout", OCTETS(28, 4, 0, 9), 0},
+        {"unknown, then mss", OCTETS(77, 4, 0, 0, 2, 4, 5, 0xb4), TCPAUDIT_OPT_UNKNOWN | TCPAUDIT_OPT_MSS},
+        {"length 0", OCTETS(2, 4, 5, 0xb4, 3, 0, 7, 0), TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_BROKEN},
+        {"length 1", OCTETS(3, 1, 7, 0), TCPAUDIT_OPT_BROKEN},
+        {"beyond the header", OCTETS(8, 10, 1, 2), TCPAUDIT_OPT_BROKEN},
+        {"kind only", OCTETS(1, 1, 1, 3), TCPAUDIT_OPT_BROKEN},
+        {"sack", OCTETS(1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2), TCPAUDIT_OPT_SACK},
+        {"sack of 11", OCTETS(1, 5, 11, 0, 0, 0, 1, 0, 0, 0, 2, 9), TCPAUDIT_OPT_UNKNOWN},
+};
+
+Test(decode, options)
+{
+	for (size_t i = 0; i < sizeof option_cases / sizeof option_cases[0]; i++) {
+		const struct option_case *c = &option_cases[i];
+		size_t whole;
+
+		put_tcp(6, 2, c->octets, c->n, TEXT, 5);
+		put_ipv6(6);
+		cr_expect_eq(decode(101), TCPAUDIT_FATE_TCP);
+		cr_expect_eq(segment.options, c->options, "%s: %x", c->name, segment.options);
+		cr_expect(segment.len == 5 && segment.header_len == 20 + c->n && segment.noticed == 0, "%s", c->name);
+		/* Cut within the options: what is left is read, and nothing is called broken that is only cut. */
+		whole = length();
+		for (size_t n = 0; n < c->n; n++) {
+			cr_expect_eq(decode_cut(101, 60 + n, whole, 0, 0), TCPAUDIT_FATE_TCP);
+			cr_expect_eq(segment.noticed,
+			             TCPAUDIT_SAW_CUT | TCPAUDIT_SAW_OPTIONS_CUT | TCPAUDIT_SAW_CHECKSUM_UNKNOWN);
+			cr_expect_eq(segment.options & ~c->options, 0, "%s cut at %zu: %x", c->name, n, segment.options);
+			cr_expect_eq(segment.len, 5);
+		}
+	}
+}
+
+Test(decode, option_values)
+{
+	put_tcp(4, 2, OCTETS(2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7), NULL, 0);
+	put_ipv4(6);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.options,
+	             TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS | TCPAUDIT_OPT_WSCALE);
+	cr_assert(segment.mss == 1460 && segment.wscale == 7);
+	cr_assert(segment.tsval == 0x01020304 && segment.tsecr == 0x05060708);
+	put_tcp(4, 16, OCTETS(1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8), NULL, 0);
+	put_ipv4(6);
+	decode(101);
+	cr_assert(segment.tsval == 0x01020304 && segment.tsecr == 0x05060708);
+}
+
+Test(decode, four_sack_blocks)
+{
+	uint8_t options[36] = {1, 1, 5, 34};
+
+	for (uint8_t i = 0; i < 8; i++)
+		options[7 + i * 4] = (uint8_t)(i + 1);
+	put_tcp(4, 16, options, sizeof options, NULL, 0);
+	put_ipv4(6);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.sack_count, 4);
+	for (uint32_t i = 0; i < 8; i++)
+		cr_assert_eq(segment.sack[i / 2][i % 2], i + 1);
+}
+
+Test(decode, checksum_modes)
+{
+	static const uint16_t flags[] = {0x10, 0x11, 0x02, 0x04};
+
+	for (int mode = TCPAUDIT_CHECKSUM_AUTO; mode <= TCPAUDIT_CHECKSUM_OFF; mode++) {
+		renew(ALL, (enum tcpaudit_checksum_mode)mode);
+		for (size_t i = 0; i < 4; i++) {
+			bool verified = mode == TCPAUDIT_CHECKSUM_STRICT || (mode == TCPAUDIT_CHECKSUM_AUTO && flags[i] != 0x10);
+			uint8_t *tcp = put_tcp(4, flags[i], NULL, 0, TEXT, 5);
+
+			put_ipv4(6);
+			cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+			cr_assert_eq(segment.noticed, verified ? 0 : TCPAUDIT_SAW_CHECKSUM_UNKNOWN);
+			cr_assert_eq(segment_verify(&segment), 0);
+			tcp[21] ^= 1;
+			cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+			cr_assert_eq(segment.noticed, verified ? TCPAUDIT_SAW_CHECKSUM_BAD : TCPAUDIT_SAW_CHECKSUM_UNKNOWN);
+			cr_assert_eq(segment.unusable, TCPAUDIT_UNUSABLE_NONE, "whether offload explains it is not ours to say");
+			cr_assert_eq(segment_verify(&segment), TCPAUDIT_SAW_CHECKSUM_BAD);
+		}
+	}
+}
+
+/* Every length, so that every tail of the sum is taken, against the plain sum of put_tcp(). */
+Test(decode, checksums_of_all_lengths)
+{
+	uint8_t text[200];
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (uint8_t)(255 - i * 3);
+	for (size_t n = 0; n <= sizeof text; n++) {
+		for (int version = 4; version <= 6; version += 2) {
+			uint8_t *tcp = put_tcp(version, 0x11, NULL, 0, text, n);
+
+			if (version == 4)
+				put_ipv4(6);
+			else
+				put_ipv6(6);
+			cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+			cr_assert_eq(segment.noticed, 0, "%zu octets, IPv%d", n, version);
+			for (size_t at = 0; at < 20 + n; at += 7) {
+				if (at == 12)
+					continue;
+				tcp[at] ^= 0x40;
+				decode(101);
+				cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CHECKSUM_BAD, "%zu octets, IPv%d, changed at %zu", n,
+				             version, at);
+				tcp[at] ^= 0x40;
+			}
+		}
+	}
+}
+
+Test(decode, checksum_offload)
+{
+	for (int version = 4; version <= 6; version += 2) {
+		size_t n = version == 4 ? 4 : 16;
+		uint8_t *tcp = put_tcp(version, 0x11, NULL, 0, TEXT, 5);
+		uint32_t sum = sum16(sum16(0, version == 4 ? a4 : a6, n), version == 4 ? b4 : b6, n) + 6;
+
+		set16(tcp + 16, sum16(sum + 25, NULL, 0));
+		if (version == 4)
+			put_ipv4(6);
+		else
+			put_ipv6(6);
+		cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+		cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CHECKSUM_PARTIAL);
+		set16(tcp + 16, sum16(sum, NULL, 0));
+		decode(101);
+		cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CHECKSUM_PARTIAL, "without the length, large send offload");
+		set16(tcp + 16, 0);
+		decode(101);
+		cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CHECKSUM_BAD);
+	}
+}
+
+Test(decode, checksum_of_guessed_length)
+{
+	uint8_t *tcp = put_tcp(4, 0x11, NULL, 0, TEXT, 5);
+	uint8_t *ip = put_ipv4(6);
+
+	set16(ip + 2, 0);
+	set16(ip + 10, 0);
+	decode(101);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_LENGTH_GUESSED);
+	tcp[20]++;
+	decode(101);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_LENGTH_GUESSED | TCPAUDIT_SAW_CHECKSUM_UNKNOWN);
+}
+
+/* IPv6 with one extension header in front of the segment. */
+static enum tcpaudit_fate decode_extension(uint8_t kind, const uint8_t *octets, size_t n)
+{
+	put_tcp(6, 0x10, NULL, 0, TEXT, 5);
+	put(octets, n);
+	put_ipv6(kind);
+	return decode(101);
+}
+
+Test(decode, ipv6_extension_headers)
+{
+	static const uint8_t kinds[] = {0, 43, 60, 140};
+	uint8_t route[24] = {6, 2, 0, 1};
+	uint8_t *ip;
+
+	for (size_t i = 0; i < sizeof kinds; i++) {
+		cr_assert_eq(decode_extension(kinds[i], OCTETS(6, 0, 1, 0, 0, 0, 0, 0)), TCPAUDIT_FATE_TCP);
+		expect_plain("extension header");
+		for (size_t cut = 0; cut < 52; cut++)
+			cr_assert_eq(decode_cut(101, cut, length(), 0, 0), TCPAUDIT_FATE_IP_SHORT);
+	}
+	cr_assert_eq(decode_extension(51, OCTETS(6, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)),
+	             TCPAUDIT_FATE_TCP);
+	expect_plain("authentication header");
+	cr_assert_eq(decode_extension(44, OCTETS(6, 0, 0, 0, 0, 0, 0, 1)), TCPAUDIT_FATE_TCP);
+	expect_plain("atomic fragment");
+	cr_assert_eq(segment.noticed, 0);
+	cr_assert_eq(decode_extension(60, OCTETS(6, 9, 1, 0, 0, 0, 0, 0)), TCPAUDIT_FATE_IP_BAD, "longer than the packet");
+	cr_assert_eq(decode_extension(59, OCTETS(6, 0, 0, 0, 0, 0, 0, 0)), TCPAUDIT_FATE_NOT_TCP, "no next header");
+	cr_assert_eq(decode_extension(50, OCTETS(0, 0, 0, 1, 0, 0, 0, 1)), TCPAUDIT_FATE_NOT_TCP, "encrypted");
+	/* The pseudo header has the last address of a route (RFC 8200 8.1). */
+	put_tcp(6, 0x10, NULL, 0, TEXT, 5);
+	memcpy(route + 8, b6, 16);
+	put(route, sizeof route);
+	ip = put_ipv6(43);
+	ip[39] = 99;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_plain("route");
+	/* Of a segment routing header (RFC 8754) the last segment comes first; of unknown routes nothing is known. */
+	ip[42] = 4;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_plain("segment route");
+	ip[42] = 77;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert(segment.dst.byte[15] == 99 && (segment.noticed & TCPAUDIT_SAW_CHECKSUM_BAD) != 0);
+	ip[43] = 0;
+	ip[42] = 0;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.dst.byte[15], 99, "no segments left: it has arrived");
+}
+
+Test(decode, authentication_headers_of_ipv4)
+{
+	static const uint8_t ah[24] = {6, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1};
+	uint8_t *p;
+
+	put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+	p = put(ah, sizeof ah);
+	put_ipv4(51);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_plain("authentication header");
+	for (size_t cut = 20; cut < 48; cut++)
+		cr_assert_eq(decode_cut(101, cut, length(), 0, 0), TCPAUDIT_FATE_IP_SHORT);
+	p[1] = 0;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_IP_BAD, "shorter than its fields");
+	p[1] = 200;
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_IP_BAD, "longer than the packet");
+}
+
+Test(decode, ipv6_extension_headers_without_end)
+{
+	for (unsigned n = 200; n <= 300; n += 100) {
+		put_tcp(6, 0x10, NULL, 0, TEXT, 5);
+		put(OCTETS(6, 0, 1, 0, 0, 0, 0, 0));
+		for (unsigned i = 1; i < n; i++)
+			put(OCTETS(60, 0, 1, 0, 0, 0, 0, 0));
+		put_ipv6(60);
+		cr_assert_eq(decode(101), n == 200 ? TCPAUDIT_FATE_TCP : TCPAUDIT_FATE_ENCAP_DEPTH);
+	}
+}
+
+Test(decode, ipv6_length_zero)
+{
+	static uint8_t text[70000];
+	uint8_t *ip;
+
+	put_tcp(6, 0x10, NULL, 0, text, sizeof text);
+	put(OCTETS(6, 0, 0xc2, 4, 0, 1, 0x11, 0x8c));
+	ip = put_ipv6(0);
+	set16(ip + 4, 0);
+	put_ethernet(0x86dd);
+	cr_assert_eq(decode(1), TCPAUDIT_FATE_TCP);
+	cr_assert(segment.len == sizeof text && segment.text_caplen == sizeof text);
+	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_LENGTH_GUESSED, "%x", segment.noticed);
+}
+
+/* A frame in a tunnel, by the headers between the outer IP header and the inner packet. */
+static const struct tunnel_case {
+	const char *name;
+	uint32_t tunnel;
+	uint8_t outer, protocol, inner; /* IP versions */
+	bool ethernet;
+	uint16_t port; /* UDP */
+	const uint8_t *octets;
+	size_t n;
+	enum tcpaudit_fate fate;
+	uint32_t network;
+} tunnel_cases[] = {
+        {"ipip", TCPAUDIT_TUNNEL_IPIP, 4, 4, 4, false, 0, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"6in4", TCPAUDIT_TUNNEL_6IN4, 4, 41, 6, false, 0, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"4in6", TCPAUDIT_TUNNEL_IPIP, 6, 4, 4, false, 0, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"6in6", TCPAUDIT_TUNNEL_IPIP, 6, 41, 6, false, 0, NULL, 0, TCPAUDIT_FATE_TCP, 0},
+        {"gre", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0, 0, 8, 0), TCPAUDIT_FATE_TCP, 0},
+        {"gre v6 in v6", TCPAUDIT_TUNNEL_GRE, 6, 47, 6, false, 0, OCTETS(0, 0, 0x86, 0xdd), TCPAUDIT_FATE_TCP, 0},
+        {"gre checksum", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0x80, 0, 8, 0, 0, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"gre all", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0xb0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2),
+         TCPAUDIT_FATE_TCP, 0},
+        {"gre ethernet", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, true, 0, OCTETS(0x20, 0, 0x65, 0x58, 0, 0, 5, 1), TCPAUDIT_FATE_TCP, 0},
+        {"gre mpls", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0, 0, 0x88, 0x47, 0, 0, 1, 64), TCPAUDIT_FATE_TCP, 0},
+        {"gre wccp", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0, 0, 0x88, 0x3e), TCPAUDIT_FATE_TCP, 0},
+        {"gre wccp 2", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0, 0, 0x88, 0x3e, 0, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"pptp", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0,
+         OCTETS(0x30, 0x81, 0x88, 0x0b, 0, 49, 0, 7, 0, 0, 0, 1, 0, 0, 0, 1, 0xff, 3, 0, 0x21), TCPAUDIT_FATE_TCP, 0},
+        {"pptp acknowledgment", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 7, 0, 0, 0, 1),
+         TCPAUDIT_FATE_NOT_TCP, 0},
+        {"erspan 1", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, true, 0, OCTETS(0, 0, 0x88, 0xbe), TCPAUDIT_FATE_TCP, 0},
+        {"erspan 2", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, true, 0, OCTETS(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 1, 0, 1, 0, 0, 0, 0),
+         TCPAUDIT_FATE_TCP, 0},
+        {"erspan 3", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, true, 0,
+         OCTETS(0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"gre routing", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0x40, 0, 8, 0, 0, 0, 0, 0), TCPAUDIT_FATE_NOT_TCP, 0},
+        {"gre arp", TCPAUDIT_TUNNEL_GRE, 4, 47, 4, false, 0, OCTETS(0, 0, 8, 6), TCPAUDIT_FATE_NOT_IP, 0},
+        {"vxlan", TCPAUDIT_TUNNEL_VXLAN, 4, 17, 4, true, 4789, OCTETS(8, 0, 0, 0, 0, 0x12, 0x34, 0), TCPAUDIT_FATE_TCP, 0x1235},
+        {"vxlan 0", TCPAUDIT_TUNNEL_VXLAN, 6, 17, 6, true, 8472, OCTETS(8, 0, 0, 0, 0, 0, 0, 0), TCPAUDIT_FATE_TCP, 1},
+        {"vxlan highest", TCPAUDIT_TUNNEL_VXLAN, 4, 17, 4, true, 4789, OCTETS(8, 0, 0, 0, 0xff, 0xff, 0xff, 0), TCPAUDIT_FATE_TCP,
+         0x1000000},
+        {"vxlan without network", TCPAUDIT_TUNNEL_VXLAN, 4, 17, 4, true, 4789, OCTETS(0, 0, 0, 0, 0, 0, 0, 0),
+         TCPAUDIT_FATE_NOT_TCP, 0},
+        {"geneve", TCPAUDIT_TUNNEL_GENEVE, 4, 17, 4, true, 6081, OCTETS(0, 0, 0x65, 0x58, 0, 0, 77, 0), TCPAUDIT_FATE_TCP, 78},
+        {"geneve options", TCPAUDIT_TUNNEL_GENEVE, 4, 17, 6, false, 6081,
+         OCTETS(2, 0, 0x86, 0xdd, 0, 0, 77, 0, 1, 2, 3, 1, 0, 0, 0, 0), TCPAUDIT_FATE_TCP, 78},
+        {"geneve version 1", TCPAUDIT_TUNNEL_GENEVE, 4, 17, 4, true, 6081, OCTETS(0x40, 0, 0x65, 0x58, 0, 0, 77, 0),
+         TCPAUDIT_FATE_NOT_TCP, 0},
+        {"gtp-u", TCPAUDIT_TUNNEL_GTPU, 4, 17, 4, false, 2152, OCTETS(0x30, 255, 0, 45, 0, 0, 0, 9), TCPAUDIT_FATE_TCP, 0},
+        {"gtp-u sequence", TCPAUDIT_TUNNEL_GTPU, 4, 17, 6, false, 2152, OCTETS(0x32, 255, 0, 69, 0, 0, 0, 9, 0, 1, 0, 0x85),
+         TCPAUDIT_FATE_TCP, 0},
+        {"gtp-u extensions", TCPAUDIT_TUNNEL_GTPU, 4, 17, 4, false, 2152,
+         OCTETS(0x34, 255, 0, 57, 0, 0, 0, 9, 0, 0, 0, 0x85, 1, 0, 5, 0xc0, 1, 0, 0, 0), TCPAUDIT_FATE_TCP, 0},
+        {"gtp-u extension of length 0", TCPAUDIT_TUNNEL_GTPU, 4, 17, 4, false, 2152,
+         OCTETS(0x34, 255, 0, 57, 0, 0, 0, 9, 0, 0, 0, 0x85, 0, 0, 5, 0), TCPAUDIT_FATE_NOT_TCP, 0},
+        {"gtp-u echo", TCPAUDIT_TUNNEL_GTPU, 4, 17, 4, false, 2152, OCTETS(0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0),
+         TCPAUDIT_FATE_NOT_TCP, 0},
+        {"dns", 0, 4, 17, 4, false, 53, NULL, 0, TCPAUDIT_FATE_NOT_TCP, 0},
+        {"sctp", 0, 4, 132, 4, false, 0, NULL, 0, TCPAUDIT_FATE_NOT_TCP, 0},
+};
+
+static void build_tunnel(const struct tunnel_case *c)
+{
+	put_plain(c->inner);
+	if (c->ethernet)
+		put_ethernet(c->inner == 4 ? 0x0800 : 0x86dd);
+	put(c->octets, c->n);
+	if (c->port != 0)
+		put_udp(c->port);
+	if (c->outer == 4)
+		put_ipv4(c->protocol);
+	else
+		put_ipv6(c->protocol);
+}
+
+Test(decode, tunnels)
+{
+	for (size_t i = 0; i < sizeof tunnel_cases / sizeof tunnel_cases[0]; i++) {
+		const struct tunnel_case *c = &tunnel_cases[i];
+		enum tcpaudit_fate fate;
+
+		build_tunnel(c);
+		renew(ALL, TCPAUDIT_CHECKSUM_STRICT);
+		fate = decode(101);
+		cr_expect_eq(fate, c->fate, "%s: %d", c->name, fate);
+		if (fate == TCPAUDIT_FATE_TCP) {
+			expect_plain(c->name);
+			cr_expect_eq(segment.noticed, TCPAUDIT_SAW_TUNNEL, "%s", c->name);
+			cr_expect_eq(segment.network, c->network, "%s", c->name);
+			cr_expect_eq(segment.ip_version, c->inner, "%s", c->name);
+		}
+		for (size_t cut = 0; cut < length(); cut++)
+			decode_cut(101, cut, length(), 0, 0);
+		renew(ALL & ~c->tunnel, TCPAUDIT_CHECKSUM_STRICT);
+		if (c->tunnel != 0)
+			cr_expect_eq(decode(101), TCPAUDIT_FATE_NOT_TCP, "%s, not looked through", c->name);
+		renew(c->tunnel, TCPAUDIT_CHECKSUM_STRICT);
+		cr_expect_eq(decode(101), c->fate, "%s alone", c->name);
+	}
+}
+
+Test(decode, vlan_is_the_one_outside)
+{
+	put_plain(4);
+	put(OCTETS(MACS12, 0x81, 0, 0, 9, 8, 0));
+	put(OCTETS(8, 0, 0, 0, 0, 0, 3, 0));
+	put_udp(4789);
+	put_ipv4(17);
+	put(OCTETS(MACS12, 0x88, 0xa8, 0, 4, 0x81, 0, 0, 5, 8, 0));
+	cr_assert_eq(decode(1), TCPAUDIT_FATE_TCP);
+	cr_assert(segment.vlan == 5 && segment.network == 4);
+}
+
+Test(decode, depth_of_tags)
+{
+	for (int n = 16; n <= 17; n++) {
+		put_plain(4);
+		put(OCTETS(0, 5, 8, 0));
+		for (int i = 1; i < n; i++)
+			put(OCTETS(0, 5, 0x81, 0));
+		put(OCTETS(MACS12, 0x81, 0));
+		cr_assert_eq(decode(1), n == 16 ? TCPAUDIT_FATE_TCP : TCPAUDIT_FATE_ENCAP_DEPTH);
+	}
+}
+
+Test(decode, depth_of_labels_and_tunnels)
+{
+	for (int n = 16; n <= 100; n += 84) {
+		put_plain(4);
+		put(OCTETS(0, 0, 1, 64));
+		for (int i = 1; i < n; i++)
+			put(OCTETS(0, 0, 0, 64));
+		put_ethernet(0x8847);
+		cr_assert_eq(decode(1), n == 16 ? TCPAUDIT_FATE_TCP : TCPAUDIT_FATE_ENCAP_DEPTH);
+		put_plain(4);
+		for (int i = 0; i < n; i++)
+			put_ipv4(4);
+		cr_assert_eq(decode(101), n == 16 ? TCPAUDIT_FATE_TCP : TCPAUDIT_FATE_ENCAP_DEPTH);
+	}
+}
+
+/* An ICMP error that quotes `quoted` octets of a plain packet. */
+static enum tcpaudit_fate decode_icmp(int version, uint8_t type, uint8_t code, size_t quoted)
+{
+	uint8_t header[8] = {type, code};
+
+	put_plain(version);
+	if (quoted < length()) {
+		memmove(packet.octet + sizeof packet.octet - quoted, packet.octet + packet.start, quoted);
+		packet.start = sizeof packet.octet - quoted;
+	}
+	put(header, 8);
+	if (version == 4)
+		put_ipv4(1);
+	else
+		put_ipv6(58);
+	return decode(101);
+}
+
+Test(decode, icmp_errors_quote)
+{
+	static const struct {
+		int version;
+		uint8_t type;
+		bool error;
+	} types[] = {{4, 3, true}, {4, 4, true}, {4, 5, true}, {4, 11, true}, {4, 12, true}, {4, 0, false},   {4, 8, false},
+	             {6, 1, true}, {6, 2, true}, {6, 3, true}, {6, 4, true},  {6, 5, false}, {6, 128, false}, {6, 135, false}};
+
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		size_t ip = types[i].version == 4 ? 20 : 40;
+
+		for (size_t quoted = 0; quoted <= ip + 25; quoted++) {
+			cr_expect_eq(decode_icmp(types[i].version, types[i].type, 2, quoted), TCPAUDIT_FATE_ICMP);
+			cr_expect_eq(segment.icmp_quotes, types[i].error && quoted >= ip + 8, "type %u, %zu", types[i].type,
+			             quoted);
+			cr_expect(segment.icmp_type == types[i].type && segment.icmp_code == 2);
+			if (!segment.icmp_quotes)
+				continue;
+			cr_expect(segment.src_port == 1000 && segment.dst_port == 2000 && segment.seq == 100);
+			cr_expect_eq(segment.ip_version, types[i].version);
+			cr_expect_eq(memcmp(segment.src.byte, types[i].version == 4 ? a4 : a6, types[i].version == 4 ? 4 : 16),
+			             0);
+			cr_expect_eq(segment.unusable, quoted < ip + 20 ? TCPAUDIT_UNUSABLE_SHORT : TCPAUDIT_UNUSABLE_NONE);
+			cr_expect_eq(segment.noticed & TCPAUDIT_SAW_IP_CHECKSUM_BAD, 0);
+		}
+	}
+}
+
+Test(decode, icmp_quotes_other_things)
+{
+	uint8_t *ip;
+
+	put_plain(4);
+	put_udp(53);
+	put_ipv4(17);
+	put(OCTETS(3, 3, 0, 0, 0, 0, 0, 0));
+	put_ipv4(1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_ICMP);
+	cr_assert(!segment.icmp_quotes);
+	/* Of a first fragment the header can be read, of a later one not; neither waits for its datagram. */
+	for (uint16_t field = 0x2000; field <= 0x2001; field++) {
+		put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+		ip = put_ipv4(6);
+		set16(ip + 6, field);
+		put(OCTETS(11, 0, 0, 0, 0, 0, 0, 0));
+		put_ipv4(1);
+		cr_assert_eq(decode(101), TCPAUDIT_FATE_ICMP);
+		cr_assert_eq(segment.icmp_quotes, field == 0x2000);
+	}
+	/* TTL and checksum of what is quoted are those of a router on the way. */
+	put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+	ip = put_ipv4(6);
+	ip[8] = 1;
+	put(OCTETS(11, 0, 0, 0, 0, 0, 0, 0));
+	put_ipv4(1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_ICMP);
+	cr_assert(segment.icmp_quotes && (segment.noticed & TCPAUDIT_SAW_IP_CHECKSUM_BAD) == 0);
+	decoder_expire(decoder, INT64_MAX);
+	cr_assert_eq(decoder_take_lost(decoder), 0);
+	put_tcp(6, 0x10, NULL, 0, TEXT, 5);
+	put(OCTETS(6, 0, 1, 0, 0, 0, 0, 0));
+	put_ipv6(60);
+	put(OCTETS(1, 4, 0, 0, 0, 0, 0, 0));
+	put_ipv6(58);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_ICMP);
+	cr_assert(segment.icmp_quotes && segment.len == 5);
+}
+
+static uint8_t datagram[2000];
+static size_t datagram_len;
+
+/* Keeps what is built as a datagram to be sent in fragments. */
+static void keep_datagram(void)
+{
+	datagram_len = length();
+	cr_assert_leq(datagram_len, sizeof datagram);
+	memcpy(datagram, packet.octet + packet.start, datagram_len);
+}
+
+/* Octets [from, to) of it, in an IPv4 packet. */
+static void put_fragment4(uint8_t protocol, size_t from, size_t to, uint16_t id)
+{
+	uint8_t *ip;
+
+	packet.start = sizeof packet.octet;
+	put(datagram + from, to - from);
+	ip = put_ipv4(protocol);
+	set16(ip + 4, id);
+	set16(ip + 6, from / 8 | (to < datagram_len ? 0x2000 : 0));
+	set16(ip + 10, 0);
+	set16(ip + 10, ~sum16(0, ip, 20) & 0xffff);
+}
+
+static void put_fragment6(uint8_t next, size_t from, size_t to, uint8_t id)
+{
+	uint8_t header[8] = {next, 0, 0, 0, 0, 0, 0, id};
+
+	packet.start = sizeof packet.octet;
+	put(datagram + from, to - from);
+	set16(header + 2, from | (to < datagram_len ? 1 : 0));
+	put(header, 8);
+	put_ipv6(44);
+}
+
+static void expect_long(void)
+{
+	cr_assert_eq(segment.unusable, TCPAUDIT_UNUSABLE_NONE);
+	cr_assert(segment.len == 300 && segment.text_caplen == 300 && segment.seq == 100);
+	cr_assert_eq(segment.noticed & ~TCPAUDIT_SAW_TUNNEL, TCPAUDIT_SAW_REASSEMBLED);
+	for (int i = 0; i < 300; i++)
+		cr_assert_eq(segment.header[20 + i], (uint8_t)i);
+}
+
+static void build_long(int version)
+{
+	uint8_t text[300];
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (uint8_t)i;
+	put_tcp(version, 0x10, NULL, 0, text, sizeof text);
+}
+
+Test(decode, fragments_of_ipv4)
+{
+	size_t memory = decoder_memory(decoder);
+
+	build_long(4);
+	keep_datagram();
+	for (int reversed = 0; reversed < 2; reversed++) {
+		for (size_t split = 8; split < datagram_len; split += 8) {
+			put_fragment4(6, reversed ? split : 0, reversed ? datagram_len : split, (uint16_t)split);
+			cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+			put_fragment4(6, reversed ? 0 : split, reversed ? split : datagram_len, (uint16_t)split);
+			cr_assert_eq(decode_cut(101, length(), length(), 77, 0), TCPAUDIT_FATE_TCP);
+			expect_long();
+			cr_assert_eq(segment.time, 77, "of the last fragment");
+		}
+	}
+	cr_assert_gt(decoder_memory(decoder), memory);
+	decoder_release(decoder);
+	cr_assert_eq(decoder_memory(decoder), memory);
+	cr_assert_eq(decoder_take_lost(decoder), 0);
+}
+
+Test(decode, fragments_of_ipv6)
+{
+	build_long(6);
+	put(OCTETS(6, 0, 1, 0, 0, 0, 0, 0));
+	keep_datagram();
+	put_fragment6(60, 0, 8, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment6(60, 160, datagram_len, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment6(60, 8, 160, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_long();
+	put_fragment6(60, 0, 80, 2);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment6(60, 72, datagram_len, 2);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT_LOST, "RFC 5722");
+	cr_assert_eq(decoder_take_lost(decoder), 1);
+}
+
+Test(decode, fragments_of_other_protocols)
+{
+	build_long(4);
+	keep_datagram();
+	put_fragment4(132, 0, 80, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_NOT_TCP);
+	put_fragment4(1, 80, 160, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_ICMP);
+	put_fragment6(58, 80, 160, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_ICMP);
+	put_fragment4(17, 0, 80, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT, "a tunnel perhaps");
+	put_fragment4(17, 80, datagram_len, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_NOT_TCP);
+	renew(0, TCPAUDIT_CHECKSUM_AUTO);
+	static const uint8_t protocols[] = {4, 17, 41, 47};
+	for (size_t i = 0; i < sizeof protocols; i++) {
+		put_fragment4(protocols[i], 0, 80, 1);
+		cr_assert_eq(decode(101), TCPAUDIT_FATE_NOT_TCP);
+	}
+}
+
+Test(decode, fragments_of_a_tunnel)
+{
+	build_long(4);
+	put_ipv4(6);
+	put_ethernet(0x0800);
+	put(OCTETS(8, 0, 0, 0, 0, 0, 3, 0));
+	put_udp(4789);
+	keep_datagram();
+	put_fragment4(17, 0, 200, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment4(17, 200, datagram_len, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_long();
+	cr_assert_eq(segment.network, 4);
+	/* The first fragment, cut, still shows an inner IP header that says how long its segment is. */
+	put_fragment4(17, 0, 200, 2);
+	cr_assert_eq(decode_cut(101, 110, length(), 0, 0), TCPAUDIT_FATE_TCP);
+	cr_assert(segment.unusable == TCPAUDIT_UNUSABLE_NONE && segment.len == 300);
+}
+
+Test(decode, fragments_inside_a_tunnel)
+{
+	build_long(4);
+	keep_datagram();
+	for (size_t from = 0; from < 320; from += 160) {
+		put_fragment4(6, from, from + 160, 9);
+		put(OCTETS(0, 0, 8, 0));
+		put_ipv4(47);
+		cr_assert_eq(decode(101), from == 0 ? TCPAUDIT_FATE_FRAGMENT : TCPAUDIT_FATE_TCP);
+	}
+	expect_long();
+}
+
+/* As Wireshark counts: a first fragment that cannot be put together shows its TCP header. */
+Test(decode, fragments_that_are_cut)
+{
+	build_long(4);
+	keep_datagram();
+	put_fragment4(6, 0, 80, 1);
+	cr_assert_eq(decode_cut(101, 60, length(), 0, 0), TCPAUDIT_FATE_TCP);
+	cr_assert_eq(segment.unusable, TCPAUDIT_UNUSABLE_SHORT);
+	cr_assert(segment.seq == 100 && (segment.noticed & TCPAUDIT_SAW_CUT) != 0);
+	put_fragment4(6, 80, datagram_len, 1);
+	cr_assert_eq(decode_cut(101, 60, length(), 0, 0), TCPAUDIT_FATE_FRAGMENT_LOST);
+	decoder_expire(decoder, INT64_MAX);
+	cr_assert_eq(decoder_take_lost(decoder), 0);
+}
+
+Test(decode, fragments_expire)
+{
+	build_long(4);
+	keep_datagram();
+	put_fragment4(6, 0, 80, 1);
+	decode_cut(101, length(), length(), 1000, 0);
+	put_fragment4(6, 160, datagram_len, 1);
+	decode_cut(101, length(), length(), 2000, 0);
+	decoder_expire(decoder, INT64_C(30000001000));
+	cr_assert_eq(decoder_take_lost(decoder), 0);
+	decoder_expire(decoder, INT64_C(30000001001));
+	cr_assert_eq(decoder_take_lost(decoder), 2);
+	cr_assert_eq(decoder_take_lost(decoder), 0);
+	decoder_free(NULL);
+}
+
+/* Any octets at all, on every link type: no fate out of range, nothing read beyond. */
+Test(decode, random_changes)
+{
+	uint64_t state = 88172645463325252u;
+
+	for (int round = 0; round < 60; round++) {
+		for (size_t i = 0; i < LINK_CASES + sizeof tunnel_cases / sizeof tunnel_cases[0]; i++) {
+			uint16_t linktype = i < LINK_CASES ? link_cases[i].linktype : 101;
+
+			if (i < LINK_CASES)
+				build_link(&link_cases[i]);
+			else
+				build_tunnel(&tunnel_cases[i - LINK_CASES]);
+			for (int changes = 0; changes < 3; changes++) {
+				state ^= state << 13;
+				state ^= state >> 7;
+				state ^= state << 17;
+				packet.octet[packet.start + state % length()] = (uint8_t)(state >> 32);
+			}
+			decode_cut(linktype, length() - (state >> 40) % 2 * ((state >> 44) % length()), length(), round, 0);
+		}
+		decoder_release(decoder);
+	}
+}
