@@ -345,7 +345,7 @@ static bool kernel_filter(struct port *port, const char *expression, char **erro
 static bool is_wrong(struct port *port, const char *expression, char **error)
 {
 	struct bpf_program code;
-	if (pcap_compile(port->pcap, &code, expression, 1, PCAP_NETMASK_UNKNOWN) == 0) {
+	if (pcap_compile(port->pcap, &code, expression, 0, PCAP_NETMASK_UNKNOWN) == 0) {
 		pcap_freecode(&code);
 		return false;
 	}

@@ -102,6 +102,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 		e->counters.by_kind[record->kind]++;
 		return;
 	}
+	history_disown_forged(c->history);
 	open_case(e, c, &mirror, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	check_connection(&file, record, &result);

@@ -55,6 +55,8 @@ static struct event marked(const struct connection *c, int mark)
 	case MARK_SYN:
 		e.flags = TCPAUDIT_SYN;
 		e.seq = client->iss;
+		e.tsval = c->syn_tsval;
+		e.is = client->bits & TCB_TS ? EVENT_TIMESTAMPS : 0;
 		break;
 	case MARK_SYN_ACK:
 		e.flags = TCPAUDIT_SYN | TCPAUDIT_ACK;
@@ -157,6 +159,7 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 	if (!(s->flags & TCPAUDIT_ACK)) {
 		if (from == TCPAUDIT_CLIENT && first && !c->mark[MARK_SYN]) {
 			c->entry.bits |= CONN_SYN;
+			c->syn_tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
 			mark(c, MARK_SYN, s);
 			*odd |= s->len > 0;
 		} else {
@@ -369,6 +372,10 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, s, from);
+	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, peer->hole_low)) {
+		peer->bits = (uint16_t)((peer->bits & ~TCB_HOLE) | TCB_GAP); /* it arrived: the capture missed it */
+		c->capture |= CAPTURE_GAP_ACKED;
+	}
 	if (odd || (marked_now && c->history))
 		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0);
 	count_unanswered(c, from, &sent);

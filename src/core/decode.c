@@ -280,15 +280,16 @@ static enum step vlan(struct walk *w)
 	return STEP_ETHERTYPE;
 }
 
+/* RFC 2516; the length field leaves out the padding. */
 static enum step pppoe(struct walk *w)
 {
+	size_t length;
+
 	if (w->cap < 6)
 		return done(w, TCPAUDIT_FATE_L2_SHORT);
-	if (w->p[0] != 0x11 || w->p[1] != 0)
-		return done(w, TCPAUDIT_FATE_NOT_IP);
 	if (!deeper(w))
 		return done(w, TCPAUDIT_FATE_ENCAP_DEPTH);
-	size_t length = get_be16(w->p + 4);
+	length = get_be16(w->p + 4);
 	skip(w, 6);
 	confine(w, length);
 	return STEP_PPP;
@@ -671,9 +672,11 @@ static enum step fragment(struct walk *w, uint32_t id, uint16_t offset, bool mor
 	}
 	if (!leads_to_tcp(w))
 		return done(w, TCPAUDIT_FATE_NOT_TCP);
-	if (w->cap < w->wire || w->quoted) { /* it cannot be put together, but the first fragment shows the header */
+	if (w->cap < w->wire || w->quoted) { /* it cannot be put together, but a first fragment shows the header */
+		if (offset != 0 || (segment->ip_version == 6 && !w->quoted)) /* IPv6: as Wireshark counts */
+			return done(w, TCPAUDIT_FATE_FRAGMENT_LOST);
 		w->partial = true;
-		return offset == 0 ? STEP_PROTOCOL : done(w, TCPAUDIT_FATE_FRAGMENT_LOST);
+		return STEP_PROTOCOL;
 	}
 	memset(&piece.key, 0, sizeof piece.key);
 	piece.key.src = segment->src;

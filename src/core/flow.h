@@ -69,6 +69,7 @@ struct connection {
 	int64_t last_from[2];    /* ... of each end */
 	uint64_t mark[MARKS];    /* frame number | input << 48; 0 not seen */
 	uint32_t mark_at[MARKS]; /* microseconds after start */
+	uint32_t syn_tsval;      /* timestamp of the client's SYN, valid with its TCB_TS */
 	uint16_t input;
 	uint16_t unanswered;     /* repeats by one end since the other was heard */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */

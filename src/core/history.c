@@ -325,3 +325,31 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 		note_reset(h, i);
 	return true;
 }
+
+/* How many of its neighbours say that a FIN is not its sender's. */
+static unsigned forgery_signals(const struct history *h, const struct fin_facts *f)
+{
+	const struct event *fin = &h->event[f->first], *after = &h->event[f->data_after];
+	unsigned signals = seq_le(after->seq, f->u); /* the real sender goes on where the FIN stands */
+	signals += fin->ttl > after->ttl + 2 || after->ttl > fin->ttl + 2;
+	signals += (fin->is & EVENT_TIMESTAMPS) != (after->is & EVENT_TIMESTAMPS);
+	signals += f->acked_wrong >= 0;
+	return signals;
+}
+
+void history_disown_forged(struct history *h)
+{
+	for (int x = 0; x < 2; x++) {
+		struct fin_facts *f = &h->fin[x];
+		if (!f->sent || f->first < 0 || f->data_after < 0 || forgery_signals(h, f) < 2)
+			continue;
+		for (int i = 0; i < h->count; i++) {
+			struct event *e = &h->event[i];
+			if (e->from == x && e->flags & TCPAUDIT_FIN && seq_add(e->seq, e->len) == f->u)
+				e->is |= EVENT_STRAY;
+		}
+		f->sent = false;
+		f->forged = true;
+		f->acked = -1;
+	}
+}

@@ -54,6 +54,7 @@ struct event {
 /* What the history knows of one end's FIN.  Indices point into event[], -1 none. */
 struct fin_facts {
 	bool sent;
+	bool forged;          /* what there was is probably not its sender's, so it is not `sent` */
 	tcp_seq u;            /* its sequence number: SEG.SEQ + length of the text before it */
 	uint32_t copies;
 	int8_t first;
@@ -97,6 +98,9 @@ static inline tcp_seq event_end(const struct event *e)
 {
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));
 }
+
+/* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one. */
+void history_disown_forged(struct history *history);
 
 struct tcpaudit_evidence event_evidence(const struct event *event);
 

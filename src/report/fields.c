@@ -7,7 +7,6 @@
 #endif
 #include "report/fields.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,32 +338,10 @@ static bool get_rfc(struct record *r, struct field_value *v)
 	return true;
 }
 
-static int compare_frames(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* A display filter that shows the evidence: frame numbers of one input, of that of the decisive (last) frame. */
 static bool get_wireshark(struct record *r, struct field_value *v)
 {
-	const struct tcpaudit_finding *finding = r->finding;
-	uint64_t frame[TCPAUDIT_EVIDENCE];
-	size_t count = 0, length = 0;
-
-	for (size_t i = 0; i < finding->evidence_count; i++)
-		if (finding->evidence[i].frame != 0 && finding->evidence[i].input == finding->evidence[finding->evidence_count - 1].input)
-			frame[count++] = finding->evidence[i].frame;
-	if (count == 0)
-		return false;
-	qsort(frame, count, sizeof *frame, compare_frames);
-	for (size_t i = 0; i < count; i++)
-		if (i == 0 || frame[i] != frame[i - 1])
-			length += (size_t)sprintf(r->scratch + length, "%s%" PRIu64, i == 0 ? "frame.number in {" : ", ", frame[i]);
-	memcpy(r->scratch + length, "}", 2);
-	v->text = r->scratch;
-	return true;
+	v->text = report_filter(r->scratch, r->finding->evidence, r->finding->evidence_count, r->finding->time);
+	return v->text[0] != '\0';
 }
 
 /* Meta, stats and summary records. */
@@ -614,7 +591,7 @@ static const struct field table[] = {
 	{"state_after.server", FIND, FIELD_STRINGS, FIND, "", "the same for the server", get_after_server, states},
 	{"expected", FIND, FIELD_COUNTS, FIND, "", "numbers that the check expected, by name", get_expected, NULL},
 	{"observed", FIND, FIELD_COUNTS, FIND, "", "numbers that it found instead", get_observed, NULL},
-	{"evidence", FIND, FIELD_ROWS, FIND, "", "frames that prove it, the decisive one last", get_evidence, NULL},
+	{"evidence", FIND, FIELD_ROWS, FIND, "", "frames that prove it", get_evidence, NULL},
 	{"evidence[].frame", FIND, FIELD_INTEGER, FIND, "", "frame number in its input, as Wireshark counts", get_evidence_frame, NULL},
 	{"evidence[].input", FIND, FIELD_STRING, 0, "", "its input, if there are several", get_evidence_input, NULL},
 	{"evidence[].timestamp", FIND, FIELD_TIME, FIND, "", "its time", get_evidence_time, NULL},

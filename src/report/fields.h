@@ -39,7 +39,7 @@ struct record {
 	unsigned kind;                                /* RECORD_ bit */
 	unsigned time_digits;                         /* set by the writer */
 	size_t row;                                   /* of the array of objects that is being written */
-	char scratch[512];                            /* for text that a getter composes */
+	char scratch[REPORT_FILTER];                  /* for text that a getter composes */
 };
 
 struct field_value {

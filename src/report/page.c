@@ -57,7 +57,8 @@ static void put(struct page *page, unsigned gap, const char *text)
 {
 	unsigned length = columns(text);
 
-	if (page->column > page->indent && page->column + gap + length > page->look.width) {
+	/* One column is left for the punctuation that may follow with no gap. */
+	if (page->column > page->indent && page->column + gap + length > page->look.width - (gap > 0)) {
 		page_end(page);
 		gap = 0;
 	}

@@ -96,6 +96,40 @@ bool report_wants_flow(const struct report *report, const struct tcpaudit_connec
 	return false;
 }
 
+const struct tcpaudit_evidence *report_decisive(const struct tcpaudit_evidence *evidence, size_t count, int64_t time)
+{
+	for (size_t i = count; i > 0; i--)
+		if (evidence[i - 1].time == time && evidence[i - 1].frame != 0)
+			return &evidence[i - 1];
+	return count > 0 && evidence[count - 1].frame != 0 ? &evidence[count - 1] : NULL;
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+const char *report_filter(char out[REPORT_FILTER], const struct tcpaudit_evidence *evidence, size_t count, int64_t time)
+{
+	const struct tcpaudit_evidence *decisive = report_decisive(evidence, count, time);
+	uint64_t frame[TCPAUDIT_EVIDENCE];
+	size_t frames = 0, length = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < count && decisive != NULL; i++)
+		if (evidence[i].frame != 0 && evidence[i].input == decisive->input)
+			frame[frames++] = evidence[i].frame;
+	qsort(frame, frames, sizeof *frame, compare_frames);
+	for (size_t i = 0; i < frames; i++)
+		if (i == 0 || frame[i] != frame[i - 1])
+			length += (size_t)sprintf(out + length, "%s%" PRIu64, i == 0 ? "frame.number in {" : ", ", frame[i]);
+	if (frames > 0)
+		memcpy(out + length, "}", 2);
+	return out;
+}
+
 static bool is_damaged(const struct report_state *state)
 {
 	for (size_t i = 0; i < state->input_count; i++)

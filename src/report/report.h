@@ -121,6 +121,13 @@ bool report_set_has(const uint64_t *set, size_t row);
 /* Whether --flows asks for a record of this connection. */
 bool report_wants_flow(const struct report *report, const struct tcpaudit_connection *connection);
 
+/* The evidence of the decisive frame, that of `time`; NULL if there is none at all. */
+const struct tcpaudit_evidence *report_decisive(const struct tcpaudit_evidence *evidence, size_t count, int64_t time);
+
+/* A Wireshark display filter that shows the evidence: frames of one input, that of the decisive one.  "" if there are none. */
+#define REPORT_FILTER 256
+const char *report_filter(char out[REPORT_FILTER], const struct tcpaudit_evidence *evidence, size_t count, int64_t time);
+
 /* Documents; each caller frees.  NULL when out of memory. */
 char *report_schema(void);
 char *report_field_list(void);

@@ -198,6 +198,7 @@ static void keep_example(struct tally_example *example, const struct tcpaudit_fi
 
 	example->flow_id = connection->id;
 	example->ip_version = connection->ip_version;
+	example->time = finding->time;
 	example->severity = finding->severity;
 	example->confidence = finding->confidence;
 	example->endpoint = finding->endpoint;

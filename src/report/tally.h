@@ -22,6 +22,7 @@ struct tally_place {
 /* A finding, with what is shown of its connection. */
 struct tally_example {
 	uint64_t flow_id;
+	int64_t time;             /* of the decisive frame */
 	unsigned rank;            /* severity, then confidence: the best ones are kept */
 	uint8_t ip_version;
 	uint8_t severity;

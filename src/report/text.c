@@ -16,6 +16,9 @@
 #define TOP_HOSTS 3
 #define NAME_COLUMN 19     /* what stands behind a name in the header */
 
+/* Least values of a host's measures that are worth a line: TIME-WAIT is normal, so only many. */
+static const uint64_t normal[TALLY_MEASURES] = {[TALLY_RESETS] = 3, [TALLY_CLOSE_WAIT] = 2, [TALLY_TIME_WAIT] = 100};
+
 /* What each kind means, in the width that a table of 80 columns leaves. */
 static const char *const meaning[TCPAUDIT_KIND_COUNT] = {
         [TCPAUDIT_KIND_EVICTED] = "a limit of tcpaudit's",
@@ -267,9 +270,9 @@ static void show_meaning(struct page *page, unsigned kind, const struct tally *t
 	char duration[PAGE_TOKEN], bytes[PAGE_TOKEN];
 
 	if (kind == TCPAUDIT_KIND_HALF_CLOSE && tally->half_close_duration.count > 0)
-		page_put(page, 0, "median %s, %s later", page_duration(duration, (int64_t)tally_median(&tally->half_close_duration)),
+		page_put(page, 0, "median %s, %s", page_duration(duration, (int64_t)tally_median(&tally->half_close_duration)),
 		         page_bytes(bytes, tally_median(&tally->half_close_bytes)));
-	else if (kind == TCPAUDIT_KIND_HALF_CLOSED && tally->close_wait.count > 0)
+	else if (kind == TCPAUDIT_KIND_HALF_CLOSED && tally_median(&tally->close_wait) > 0)
 		page_put(page, 0, "no 2nd FIN, median %s", page_duration(duration, (int64_t)tally_median(&tally->close_wait)));
 	else
 		page_put(page, 0, "%s", meaning[kind]);
@@ -278,7 +281,7 @@ static void show_meaning(struct page *page, unsigned kind, const struct tally *t
 static void show_kind(struct page *page, const struct report_state *state, const struct tally *tally, unsigned kind, uint64_t most)
 {
 	uint64_t count = state->counters->by_kind[kind];
-	unsigned bar = (page->look.width - 60) / 2 + 2 > 24 ? 24 : (page->look.width - 60) / 2 + 2;
+	unsigned bar = page->look.width < 80 ? page->look.width - 42 : page->look.width < 104 ? page->look.width - 68 : 36;
 	char number[PAGE_TOKEN];
 
 	page->indent = 2;
@@ -287,10 +290,12 @@ static void show_kind(struct page *page, const struct report_state *state, const
 	page_put(page, 1, "%7s", page_share(number, count, tally->connections));
 	page_column(page, page->column + 2);
 	page_bar(page, count, most, bar);
-	page_column(page, 41 + bar);
-	page_color(page, PAGE_DIM);
-	show_meaning(page, kind, tally);
-	page_color(page, PAGE_PLAIN);
+	if (page->look.width >= 80) { /* where there is room behind the bar */
+		page_column(page, 41 + bar);
+		page_color(page, PAGE_DIM);
+		show_meaning(page, kind, tally);
+		page_color(page, PAGE_PLAIN);
+	}
 	page_end(page);
 }
 
@@ -394,53 +399,38 @@ static void show_facts(struct page *page, const struct tally_example *example)
 	}
 }
 
-static int compare_frames(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* The same filter as in the finding's record. */
 static void show_filter(struct page *page, const struct tally_example *example)
 {
-	uint64_t frame[TCPAUDIT_EVIDENCE];
-	size_t count = 0;
+	char filter[REPORT_FILTER];
 
-	for (size_t i = 0; i < example->evidence_count; i++)
-		if (example->evidence[i].frame != 0 && example->evidence[i].input == example->evidence[example->evidence_count - 1].input)
-			frame[count++] = example->evidence[i].frame;
-	if (count == 0)
+	if (report_filter(filter, example->evidence, example->evidence_count, example->time)[0] == '\0')
 		return;
-	qsort(frame, count, sizeof *frame, compare_frames);
 	page_end(page);
 	page_color(page, PAGE_DIM);
-	page_put(page, 0, "wireshark: frame.number in {");
-	for (size_t i = 0; i < count; i++)
-		if (i == 0 || frame[i] != frame[i - 1])
-			page_put(page, i > 0, "%" PRIu64 "%s", frame[i], i + 1 < count && frame[count - 1] != frame[i] ? "," : "");
-	page_put(page, 0, "}");
+	page_put(page, 0, "wireshark:");
+	page_words(page, 1, filter);
 	page_color(page, PAGE_PLAIN);
 }
 
-/* One example: the connection, the decisive frame, the numbers, how sure it is. */
+/* One example: the connection, the decisive frame, how sure it is, the numbers. */
 static void show_example(struct page *page, const struct report_state *state, const struct tally_example *example)
 {
+	const struct tcpaudit_evidence *decisive = report_decisive(example->evidence, example->evidence_count, example->time);
 	char socket[PAGE_TOKEN];
 
 	page->indent = 10;
 	page_put(page, 0, "%s", page_socket(socket, &example->address[0], example->ip_version, example->port[0]));
 	page_put(page, 1, "%s %s", page_arrow(page), page_socket(socket, &example->address[1], example->ip_version, example->port[1]));
 	page->indent = 12;
-	if (example->evidence_count > 0 && example->evidence[example->evidence_count - 1].frame != 0) {
-		const struct tcpaudit_evidence *last = &example->evidence[example->evidence_count - 1];
-
-		page_put(page, 2, "flow %" PRIu64 ", frame %" PRIu64, example->flow_id, last->frame);
-		if (state->input_count > 1 && last->input < state->input_count)
-			page_foreign(page, 1, state->inputs[last->input].path, 30);
+	page_put(page, 2, "flow %" PRIu64, example->flow_id);
+	if (decisive != NULL) {
+		page_put(page, 0, ",");
+		page_put(page, 1, "frame %" PRIu64, decisive->frame);
+		if (state->input_count > 1 && decisive->input < state->input_count)
+			page_foreign(page, 1, state->inputs[decisive->input].path, 30);
 	}
-	show_facts(page, example);
 	page_put(page, 2, "%s", tcpaudit_confidence_name((enum tcpaudit_confidence)example->confidence));
+	show_facts(page, example);
 	if (example->deliberate != NULL)
 		page_words(page, 2, example->deliberate);
 	show_filter(page, example);
@@ -459,7 +449,7 @@ static void show_places(struct page *page, struct tally_check *check, unsigned e
 		for (unsigned i = 1; i < check->places; i++)
 			if (check->place[i].count > most->count)
 				most = &check->place[i];
-		if (check->places == 0 || most->count < 2)
+		if (check->places == 0 || most->count < 2 || most->count < check->count / 20)
 			break;
 		page_put(page, 0, shown == 0 ? "most at" : ",");
 		if (most->port != 0)
@@ -509,21 +499,27 @@ static void show_check(struct page *page, const struct report *report, const str
 /* How many there are of each severity, and what is not shown. */
 static void show_finding_counts(struct page *page, const struct report *report, const struct report_state *state)
 {
+	static const char *const noun[] = {"info", "note", "warning", "error"};
 	uint64_t suppressed = 0;
 	char number[PAGE_TOKEN];
+	bool hiding = false;
 
 	page->indent = NAME_COLUMN;
 	page_column(page, NAME_COLUMN);
-	page_put(page, 0, "%s", page_count(number, report->by_severity[TCPAUDIT_ERROR], "error"));
-	page_put(page, 0, ",");
-	page_put(page, 1, "%s", page_count(number, report->by_severity[TCPAUDIT_WARNING], "warning"));
-	if (report->options->min_severity > TCPAUDIT_INFO && report->by_severity[TCPAUDIT_NOTE] + report->by_severity[TCPAUDIT_INFO] > 0)
-		page_put(page, 0, "; not shown:");
-	else
-		page_put(page, 0, ",");
-	page_put(page, 1, "%s", page_count(number, report->by_severity[TCPAUDIT_NOTE], "note"));
-	page_put(page, 0, ",");
-	page_put(page, 1, "%s info", page_number(number, report->by_severity[TCPAUDIT_INFO]));
+	for (int severity = TCPAUDIT_ERROR; severity >= TCPAUDIT_INFO; severity--) {
+		bool hidden = severity < report->options->min_severity;
+		uint64_t found = report->by_severity[severity];
+
+		if (hidden && !hiding)
+			page_put(page, 0, "; not shown:");
+		else if (severity < TCPAUDIT_ERROR)
+			page_put(page, 0, ",");
+		hiding = hidden;
+		if (severity == TCPAUDIT_INFO)
+			page_put(page, 1, "%s info", page_number(number, found));
+		else
+			page_put(page, severity < TCPAUDIT_ERROR, "%s", page_count(number, found, noun[severity]));
+	}
 	for (size_t i = 0; i < TCPAUDIT_CHECK_WORDS * 64; i++)
 		suppressed += state->counters->suppressed[i];
 	if (suppressed > 0) {
@@ -558,11 +554,13 @@ static void show_findings(struct page *page, const struct report *report, const 
 	}
 }
 
-static void show_host(struct page *page, const struct tally_host *host, unsigned measure)
+/* A host, and each measure of it that is above what is normal. */
+static void show_host(struct page *page, const struct tally_host *host)
 {
 	static const char *const what[] = {
-	        [TALLY_RESETS] = "aborted", [TALLY_CLOSE_WAIT] = "did not close", [TALLY_TIME_WAIT] = "holds TIME-WAIT after"};
+	        [TALLY_RESETS] = "aborted", [TALLY_CLOSE_WAIT] = "did not close", [TALLY_TIME_WAIT] = "held TIME-WAIT after"};
 	char text[PAGE_TOKEN];
+	bool some = false;
 
 	page->indent = 2;
 	if (host->place.port != 0)
@@ -571,39 +569,57 @@ static void show_host(struct page *page, const struct tally_host *host, unsigned
 		page_address(text, &host->place.address, host->place.ip_version);
 	page_put(page, 0, "%-21s", text);
 	page->indent = 25;
-	page_put(page, 2, "%s %s of", what[measure], page_number(text, host->measure[measure]));
-	page_put(page, 1, "%s", page_count(text, host->place.count, "connection"));
-	if (measure == TALLY_CLOSE_WAIT) {
-		page_put(page, 0, ",");
-		page_put(page, 1, "CLOSE-WAIT for up to %s", page_duration(text, host->oldest));
+	page_put(page, 2, "%s:", page_count(text, host->place.count, "connection"));
+	for (unsigned measure = 0; measure < TALLY_MEASURES; measure++) {
+		if (host->measure[measure] < normal[measure])
+			continue;
+		if (some)
+			page_put(page, 0, ",");
+		page_put(page, 1, "%s %s", what[measure], page_number(text, host->measure[measure]));
+		if (measure == TALLY_CLOSE_WAIT && host->oldest > 0)
+			page_put(page, 1, "(CLOSE-WAIT for up to %s)", page_duration(text, host->oldest));
+		some = true;
 	}
 	page_end(page);
 }
 
-/* Hosts above what is normal: any CLOSE-WAIT and resets that are more than a few; TIME-WAIT is normal, so only many. */
-static void show_hosts(struct page *page, const struct tally *tally)
+/* The hosts that are first in one of the measures, each once.  Returns how many. */
+static size_t find_hosts(const struct tally *tally, const struct tally_host **found)
 {
-	static const uint64_t least[] = {[TALLY_RESETS] = 3, [TALLY_CLOSE_WAIT] = 2, [TALLY_TIME_WAIT] = 100};
-	const struct tally_host *top[TOP_HOSTS];
-	char number[PAGE_TOKEN];
-	bool some = false;
+	size_t hosts = 0;
 
 	for (unsigned measure = 0; measure < TALLY_MEASURES; measure++) {
+		const struct tally_host *top[TOP_HOSTS];
 		size_t count = tally_top(tally, measure, top, TOP_HOSTS);
 
-		for (size_t i = 0; i < count && top[i]->measure[measure] >= least[measure]; i++) {
-			if (!some) {
-				page_heading(page, "Hosts that stand out");
-				page_end(page);
-			}
-			some = true;
-			show_host(page, top[i], measure);
+		for (size_t i = 0; i < count && top[i]->measure[measure] >= normal[measure]; i++) {
+			size_t known = 0;
+
+			while (known < hosts && found[known] != top[i])
+				known++;
+			if (known == hosts)
+				found[hosts++] = top[i];
 		}
 	}
+	return hosts;
+}
+
+static void show_hosts(struct page *page, const struct tally *tally)
+{
+	const struct tally_host *found[TALLY_MEASURES * TOP_HOSTS];
+	size_t hosts = find_hosts(tally, found);
+	char number[PAGE_TOKEN];
+
+	if (hosts + tally->hosts_left_out == 0)
+		return;
+	page_heading(page, "Hosts that stand out");
+	page_end(page);
+	for (size_t i = 0; i < hosts; i++)
+		show_host(page, found[i]);
 	if (tally->hosts_left_out > 0) {
 		page->indent = 2;
-		page_put(page, 0, "beyond the first %d hosts, the ends of %s connections were not looked at", TALLY_HOSTS,
-		         page_number(number, tally->hosts_left_out));
+		page_put(page, 0, "beyond the first %s hosts,", page_number(number, TALLY_HOSTS));
+		page_put(page, 1, "%s of connections were not counted", page_count(number, tally->hosts_left_out, "end"));
 		page_end(page);
 	}
 }

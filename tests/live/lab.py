@@ -217,9 +217,9 @@ def numbers(packet):
 
 
 def listeners(namespace):
-    """Packet sockets that are open in a namespace."""
+    """Packet sockets of a namespace that are bound and running (the sixth column of /proc/net/packet)."""
     out = subprocess.run(["ip", "netns", "exec", namespace, "cat", "/proc/net/packet"], capture_output=True, text=True)
-    return max(0, len(out.stdout.splitlines()) - 1)
+    return sum(line.split()[5] == "1" for line in out.stdout.splitlines()[1:])
 
 
 class Listener:
@@ -233,7 +233,7 @@ class Listener:
             if listeners(namespace) > before or self.process.poll() is not None:
                 break
             time.sleep(0.02)
-        time.sleep(0.1)  # from the socket to the filter
+        time.sleep(0.4)  # from the socket to its ring and filter
 
     def stop(self):
         """(exit status, standard output, standard error)"""

@@ -280,7 +280,7 @@ def judge(flows, version, port, scenario):
             "half_close_bytes": close.get("half_close", {}).get("bytes"),
             "fin_copies_server": close.get("server", {}).get("fin_copies"),
         }
-        if "fin_seq" in close.get("client", {}):
+        if "fin_seq" in close.get("client", {}) and "isn_client" in flow["tcp"]:
             got["text_client"] = (close["client"]["fin_seq"] - flow["tcp"]["isn_client"] - 1) & 0xFFFFFFFF
         for key, want in scenario.expect.items():
             if got.get(key) != want:

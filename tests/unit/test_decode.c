@@ -1118,6 +1118,29 @@ Test(decode, fragments_of_ipv6)
 	cr_assert_eq(decoder_take_lost(decoder), 1);
 }
 
+Test(decode, fragments_of_two_datagrams_mixed)
+{
+	build_long(4);
+	keep_datagram();
+	put_fragment4(6, 0, 80, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment4(6, 80, datagram_len, 2);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment4(6, 80, datagram_len, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	put_fragment4(6, 0, 80, 2);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_long();
+	/* Only the first fragment of IPv6 says what follows (RFC 8200 4.5). */
+	build_long(6);
+	keep_datagram();
+	put_fragment6(6, 0, 80, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_FRAGMENT);
+	put_fragment6(17, 80, datagram_len, 1);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+	expect_long();
+}
+
 Test(decode, fragments_of_other_protocols)
 {
 	build_long(4);
@@ -1184,6 +1207,10 @@ Test(decode, fragments_that_are_cut)
 	cr_assert(segment.seq == 100 && (segment.noticed & TCPAUDIT_SAW_CUT) != 0);
 	put_fragment4(6, 80, datagram_len, 1);
 	cr_assert_eq(decode_cut(101, 60, length(), 0, 0), TCPAUDIT_FATE_FRAGMENT_LOST);
+	build_long(6);
+	keep_datagram();
+	put_fragment6(6, 0, 80, 1);
+	cr_assert_eq(decode_cut(101, 100, length(), 0, 0), TCPAUDIT_FATE_FRAGMENT_LOST, "not of IPv6");
 	decoder_expire(decoder, INT64_MAX);
 	cr_assert_eq(decoder_take_lost(decoder), 0);
 }

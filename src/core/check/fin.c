@@ -1,6 +1,8 @@
 /* fin.c - fin-: the FIN and its sequence number (RFC 9293 3.4, 3.6, 3.10.7.4 eighth).
  *
  * u is the number that a FIN occupies: SEG.SEQ plus the length of the text before it.  Its acknowledgment is u+1. */
+#include <string.h>
+
 #include "check.h"
 
 #define MILLISECOND 1000000ll
@@ -28,25 +30,6 @@ static bool built_later(const struct event *a, const struct event *b)
 	if (a->ip_id && b->ip_id && a->ip_id != b->ip_id)
 		return (uint16_t)(b->ip_id - a->ip_id) < 1024;
 	return false;
-}
-
-/* How many of the FIN's neighbours say that it is not its sender's. */
-static unsigned forgery_signals(const struct judging *j, unsigned x)
-{
-	const struct fin_facts *f = &j->h->fin[x];
-	if (f->first < 0 || f->data_after < 0)
-		return 0;
-	const struct event *fin = &j->h->event[f->first], *after = &j->h->event[f->data_after];
-	unsigned signals = seq_lt(after->seq, seq_add(f->u, 1)) ? 1 : 0; /* the real sender goes on where the FIN stands */
-	signals += fin->ttl > after->ttl + 2 || after->ttl > fin->ttl + 2;
-	signals += (fin->is & EVENT_TIMESTAMPS) != (after->is & EVENT_TIMESTAMPS);
-	signals += f->acked_wrong >= 0;
-	return signals;
-}
-
-static bool probably_forged(const struct judging *j, unsigned x)
-{
-	return forgery_signals(j, x) >= 2;
 }
 
 void check_fin_consumed(struct judging *j)
@@ -132,7 +115,7 @@ void check_fin_data_after(struct judging *j)
 		if (!f->sent || f->data_after < 0)
 			continue;
 		const struct event *e = &j->h->event[f->data_after];
-		struct claim c = {.endpoint = (uint8_t)x, .alike = probably_forged(j, x), .evidence = {f->first, f->data_after, -1},
+		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->data_after, -1},
 		                  .expected = {{"seq_end", f->u}}, .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
 		claim(j, &c);
 	}
@@ -145,7 +128,7 @@ void check_fin_moved(struct judging *j)
 		if (!f->sent || f->moved < 0)
 			continue;
 		const struct event *e = &j->h->event[f->moved];
-		struct claim c = {.endpoint = (uint8_t)x, .alike = probably_forged(j, x), .evidence = {f->first, f->moved, -1},
+		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->moved, -1},
 		                  .expected = {{"fin_seq", f->u}}, .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
 		claim(j, &c);
 	}
@@ -226,7 +209,7 @@ void check_fin_ack_over_hole(struct judging *j)
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
 		const struct tcb *tcb = &j->c->end[x];
-		if (!f->sent || f->acked < 0 || !(tcb->bits & TCB_GAP || (tcb->bits & TCB_HOLE && !tcb->retransmissions)))
+		if (!f->sent || f->acked < 0 || !(tcb->bits & TCB_GAP))
 			continue;
 		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->acked, -1}};
 		claim(j, &c);
@@ -256,29 +239,37 @@ void check_fin_ack_late(struct judging *j)
 	}
 }
 
+/* Keeps the four newest copies. */
+static int push_copy(int copy[4], int copies, int i)
+{
+	if (copies == 4)
+		memmove(copy, copy + 1, 3 * sizeof *copy);
+	else
+		copies++;
+	copy[copies - 1] = i;
+	return copies;
+}
+
 /* Gaps between copies with nothing from the peer in between: timeouts, then. */
 void check_fin_rexmit_timing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
-		int copy[8], copies = 0;
-		if (j->h->fin[x].first < 0)
-			continue;
-		for (int i = j->h->fin[x].first; i < j->h->count && copies < 8; i++) {
+		int copy[4], copies = 0;
+		for (int i = 0; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
-			if (e->from != x && copies)
+			if (e->from != x)
 				copies = 0; /* answered: begin again */
-			if (e->from == x && is_fin(e))
-				copy[copies++] = i;
-		}
-		for (int k = 3; k < copies; k++) {
-			int64_t a = j->h->event[copy[k - 2]].time - j->h->event[copy[k - 3]].time;
-			int64_t b = j->h->event[copy[k - 1]].time - j->h->event[copy[k - 2]].time;
-			int64_t d = j->h->event[copy[k]].time - j->h->event[copy[k - 1]].time;
-			if (2 * b >= 3 * a || 2 * d >= 3 * b || d >= 60 * SECOND || a < 10 * MILLISECOND)
+			else if (is_fin(e))
+				copies = push_copy(copy, copies, i);
+			if (copies < 4)
 				continue;
-			struct claim c = {.endpoint = (uint8_t)x, .over_in_time = true,
-			                  .evidence = {copy[k - 3], copy[k - 2], copy[k - 1], copy[k], -1},
-			                  .expected = {{"gap_us", 2 * b / 1000}}, .observed = {{"gap_us", d / 1000}}};
+			int64_t gap[3];
+			for (int k = 0; k < 3; k++)
+				gap[k] = j->h->event[copy[k + 1]].time - j->h->event[copy[k]].time;
+			if (2 * gap[1] >= 3 * gap[0] || 2 * gap[2] >= 3 * gap[1] || gap[2] >= 60 * SECOND || gap[0] < 10 * MILLISECOND)
+				continue;
+			struct claim c = {.endpoint = (uint8_t)x, .over_in_time = true, .evidence = {copy[0], copy[1], copy[2], copy[3], -1},
+			                  .expected = {{"gap_us", 2 * gap[1] / 1000}}, .observed = {{"gap_us", gap[2] / 1000}}};
 			claim(j, &c);
 			break;
 		}
@@ -394,12 +385,13 @@ void check_fin_stray(struct judging *j)
 	claim(j, &c);
 }
 
+/* history.c found the signals, and took the FIN for nobody's. */
 void check_fin_forged(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
-		if (!probably_forged(j, x))
-			continue;
 		const struct fin_facts *f = &j->h->fin[x];
+		if (!f->forged)
+			continue;
 		struct claim c = {.endpoint = (uint8_t)x, .at_most = TCPAUDIT_LIKELY, .evidence = {f->first, f->data_after, -1},
 		                  .observed = {{"ttl", j->h->event[f->first].ttl}, {"ttl_after", j->h->event[f->data_after].ttl}}};
 		claim(j, &c);

@@ -244,10 +244,8 @@ static void other_states(struct hypothesis *h, const struct arrival *a)
 			return;
 }
 
-void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
+static void arrive(struct hypothesis *h, struct arrival a)
 {
-	struct arrival a = arrival_facts(m, x, h, at);
-
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_CLOSED:
 		closed_state(h, &a);
@@ -271,4 +269,16 @@ void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, i
 	case TCPAUDIT_STATE_COUNT:
 		break;
 	}
+}
+
+void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
+{
+	arrive(h, arrival_facts(m, x, h, at));
+}
+
+void segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
+{
+	struct arrival a = arrival_facts(m, x, h, at);
+	a.fin = false;
+	arrive(h, a);
 }

@@ -15,7 +15,7 @@ static enum accepted fin_accepted(const struct mirror *m, unsigned x, const stru
 	if (!(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_STRAY))
 		return ACCEPTED_UNKNOWN;
 	if (!peer->sent)
-		return m->midstream ? ACCEPTED_UNKNOWN : ACCEPTED_NO;
+		return m->end[!x].may_have_closed ? ACCEPTED_UNKNOWN : ACCEPTED_NO;
 	return seq_gt(e->ack, peer->u) ? ACCEPTED_YES : ACCEPTED_NO;
 }
 
@@ -35,7 +35,9 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 	const struct fin_facts *own = &m->fin[x];
 	state_set was = ALL_STATES;
 
-	if (e->flags & TCPAUDIT_ACK && !(e->is & EVENT_REFUSAL) && e->seq != 0) {
+	if (e->is & EVENT_REFUSAL) /* 3.10.7.1: no connection at all */
+		return (struct emission){.was = SET(CLOSED), .call = CALL_NONE};
+	if (e->flags & TCPAUDIT_ACK && e->seq != 0) {
 		enum accepted fin = fin_accepted(m, x, e);
 		if (fin == ACCEPTED_YES)
 			was &= FIN_RECEIVED | SET(CLOSED);
@@ -65,7 +67,7 @@ static state_set emitted_other(const struct mirror *m, unsigned x, const struct 
 	bool after_own_fin = own->sent && own->first >= 0 && own->first < at;
 	state_set was = SYNCHRONIZED;
 
-	if (!after_own_fin && !(m->midstream && !own->sent && !(e->is & EVENT_NEW_TEXT)))
+	if (!after_own_fin && !(m->end[x].may_have_closed && !own->sent && !(e->is & EVENT_NEW_TEXT)))
 		was &= (state_set)~FIN_SENT;
 	else if (after_own_fin)
 		was &= FIN_SENT;
@@ -85,6 +87,20 @@ static state_set emitted_other(const struct mirror *m, unsigned x, const struct 
 	return was;
 }
 
+/* R3: a timestamp echo (RFC 7323 4.3) younger than the SYN proves that something behind the SYN arrived; and everything
+ * behind a SYN acknowledges (3.10.7.4 fifth). */
+static bool echoes_beyond_syn(const struct mirror *m, unsigned x, const struct event *e)
+{
+	if (!(e->is & EVENT_TIMESTAMPS))
+		return false;
+	for (int i = 0; i < m->count; i++) {
+		const struct event *syn = &m->event[i];
+		if (syn->from != x && syn->flags & TCPAUDIT_SYN)
+			return syn->is & EVENT_TIMESTAMPS && seq_gt(e->tsecr, syn->tsval);
+	}
+	return false;
+}
+
 struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 {
 	const struct event *e = &m->event[at];
@@ -95,9 +111,12 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 	if (e->flags & TCPAUDIT_SYN)
 		return emitted_syn(e);
 	enum accepted peer_fin = fin_accepted(m, x, e);
-	if (e->is & EVENT_FIRST_FIN)
-		return emitted_first_fin(peer_fin);
-	struct emission is = {.was = emitted_other(m, x, e, at, peer_fin)};
+	struct emission is = e->is & EVENT_FIRST_FIN ? emitted_first_fin(peer_fin)
+	                                             : (struct emission){.was = emitted_other(m, x, e, at, peer_fin)};
+	if (is.was & SYNCHRONIZED && echoes_beyond_syn(m, x, e))
+		is.was &= (state_set)~SET(SYN_RECEIVED);
+	if (is.call == CALL_CLOSE)
+		return is;
 	is.fin_refused = peer->sent && peer->first < at && e->flags & TCPAUDIT_ACK && e->ack == peer->u;
 	is.ack_refused = own->sent && own->first < at && e->is & EVENT_REPEAT;
 	return is;

@@ -104,11 +104,41 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 	return cost;
 }
 
+#define BRANCHES 8
+
+/* Adds what stimulus i makes of h, unless that is nothing, or there is the same already for less. */
+static uint8_t branch(const struct mirror *m, unsigned x, const struct hypothesis *h, struct hypothesis *t, int i, int by,
+                      struct hypothesis next[BRANCHES], uint8_t n)
+{
+	if (t->count == h->count && t->state == h->state)
+		return n;
+	t->cost = (int16_t)(t->cost + delivery_cost(m, x, h, i, by));
+	if (i > t->delivered)
+		t->delivered = (int8_t)i;
+	for (int k = 0; k < n; k++) {
+		if (!same_route(&next[k], t))
+			continue;
+		if (t->cost < next[k].cost)
+			next[k] = *t;
+		return n;
+	}
+	if (n < BRANCHES)
+		next[n++] = *t;
+	return n;
+}
+
+/* Can a FIN have arrived without being taken - behind a hole, or at an end whose reader is gone - so that only its
+ * acknowledgment counted?  Only where the frame that was built then says so. */
+static bool left_fin_out(const struct mirror *m, int by, state_set was)
+{
+	return by < m->count && (m->event[by].flags & TCPAUDIT_RST || !(was & FIN_RECEIVED));
+}
+
 /* Everything that h can have become before event `by`, by any stimuli in any order, as far as a state in `was` is reached. */
 static void explore(const struct mirror *m, unsigned x, const struct hypothesis *h, int by, state_set was, struct hypothesis *out,
                     uint8_t *count, bool *overflowed, int depth)
 {
-	struct hypothesis next[8];
+	struct hypothesis next[BRANCHES];
 	uint8_t n = 0;
 
 	if (state_in(h->state, was))
@@ -120,21 +150,13 @@ static void explore(const struct mirror *m, unsigned x, const struct hypothesis 
 			continue;
 		struct hypothesis t = *h;
 		segment_arrives(m, x, &t, i);
-		if (t.count == h->count && t.state == h->state)
+		n = branch(m, x, h, &t, i, by, next, n);
+		if (!(m->event[i].flags & TCPAUDIT_FIN) || !left_fin_out(m, by, was))
 			continue;
-		t.cost = (int16_t)(t.cost + delivery_cost(m, x, h, i, by));
-		if (i > t.delivered)
-			t.delivered = (int8_t)i;
-		bool known = false;
-		for (int k = 0; k < n && !known; k++) {
-			if (!same_route(&next[k], &t))
-				continue;
-			known = true;
-			if (t.cost < next[k].cost)
-				next[k] = t;
-		}
-		if (!known && n < sizeof next / sizeof next[0])
-			next[n++] = t;
+		t = *h;
+		segment_acknowledges(m, x, &t, i);
+		t.cost += COST_ORDER;
+		n = branch(m, x, h, &t, i, by, next, n);
 	}
 	for (int k = 0; k < n; k++)
 		explore(m, x, &next[k], by, was, out, count, overflowed, depth - 1);
@@ -176,41 +198,62 @@ static void apply_call(struct hypothesis *h, enum user_call call, int at)
 	case CALL_ABORT: /* 3.10.5, or an answer from no connection at all */
 		if (h->state == TCPAUDIT_TIME_WAIT)
 			h->cost += COST_TIMEOUT;
+		if (h->state == TCPAUDIT_SYN_RECEIVED)
+			h->cost += COST_SHORTCUT;
 		if (h->state != TCPAUDIT_LISTEN)
 			mirror_enter(h, TCPAUDIT_CLOSED, at);
 		return;
 	}
 }
 
-/* Steps that all hypotheses share from the front are proven by the frame that left no other. */
+static bool passes(const struct hypothesis *h, uint8_t state)
+{
+	for (int k = 0; k < h->count; k++)
+		if (h->step[k].to == state)
+			return true;
+	return false;
+}
+
+/* A state that every hypothesis has passed is proven by the frame that left no other. */
 static void prove(struct mirror_end *end, int at)
 {
-	for (int k = 0; k < ROUTE_MOST; k++) {
-		for (int i = 0; i < end->count; i++) {
-			const struct hypothesis *h = &end->h[i];
-			if (h->count <= k || h->step[k].to != end->h[0].step[k].to || h->first != end->h[0].first)
-				return;
+	for (int i = 0; i < end->count; i++) {
+		struct hypothesis *h = &end->h[i];
+		for (int k = 0; k < h->count; k++) {
+			bool all = h->step[k].proof < 0;
+			for (int o = 0; o < end->count && all; o++)
+				all = passes(&end->h[o], h->step[k].to);
+			if (all)
+				h->step[k].proof = (int8_t)at;
 		}
-		for (int i = 0; i < end->count; i++)
-			if (end->h[i].step[k].proof < 0)
-				end->h[i].step[k].proof = (int8_t)at;
 	}
+}
+
+static struct hypothesis cheapest(const struct mirror_end *end)
+{
+	struct hypothesis best = end->h[0];
+	for (int i = 1; i < end->count; i++)
+		if (end->h[i].cost < best.cost)
+			best = end->h[i];
+	return best;
 }
 
 /* No hypothesis can have built this frame: something was unseen or forged.  Start again from what the frame itself says. */
 static void restart(struct mirror_end *end, const struct emission *is, int at)
 {
-	struct hypothesis base = end->h[0];
-	for (int i = 1; i < end->count; i++)
-		if (end->h[i].cost < base.cost)
-			base = end->h[i];
-	end->contradicted = true;
+	struct hypothesis base = cheapest(end);
+	bool opening = state_in((enum tcpaudit_state)base.state, (state_set)~SYNCHRONIZED);
+
+	end->contradicted |= !opening; /* a handshake of which a frame was not captured contradicts nothing */
 	end->count = 0;
 	for (int s = 0; s < TCPAUDIT_STATE_COUNT; s++) {
-		if (!state_in((enum tcpaudit_state)s, is->was))
+		if (!state_in((enum tcpaudit_state)s, is->was) || (s == TCPAUDIT_SYN_RECEIVED && is->was & SYNCHRONIZED))
 			continue;
 		struct hypothesis h = base;
+		if (opening && s != TCPAUDIT_ESTABLISHED && state_in((enum tcpaudit_state)s, SYNCHRONIZED))
+			mirror_enter(&h, TCPAUDIT_ESTABLISHED, at);
 		mirror_enter(&h, (enum tcpaudit_state)s, at);
+		apply_call(&h, is->call, at);
 		keep(end->h, &end->count, &end->overflowed, &h);
 	}
 	if (!end->count)
@@ -253,6 +296,8 @@ static void emission(struct mirror *m, unsigned x, int at)
 				keep(out, &n, &end->overflowed, &t);
 		}
 	}
+	if (!n && m->event[at].flags & TCPAUDIT_SYN && state_in((enum tcpaudit_state)cheapest(end).state, SYNCHRONIZED))
+		return; /* a late copy of the handshake, by whatever made it: it proves nothing any more */
 	if (!n) {
 		restart(end, &is, at);
 	} else {
@@ -276,12 +321,14 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, boo
 	end->turnaround = tcb->turnaround;
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
+	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
 	if (!midstream) {
-		uint8_t first = x == TCPAUDIT_CLIENT ? TCPAUDIT_CLOSED : TCPAUDIT_LISTEN;
-		end->h[end->count++] = (struct hypothesis){.first = first, .state = first, .delivered = -1};
+		if (x == TCPAUDIT_SERVER)
+			end->h[end->count++] = (struct hypothesis){.first = TCPAUDIT_LISTEN, .state = TCPAUDIT_LISTEN, .delivered = -1};
+		end->h[end->count++] = (struct hypothesis){.first = TCPAUDIT_CLOSED, .state = TCPAUDIT_CLOSED, .delivered = -1, .cost = x};
 		return;
 	}
-	for (size_t i = 0; i < sizeof any; i++)
+	for (size_t i = 0; i < (end->may_have_closed ? sizeof any : 2); i++)
 		end->h[end->count++] = (struct hypothesis){.first = any[i], .state = any[i], .delivered = -1, .cost = i ? 1 : 0};
 }
 
@@ -290,7 +337,6 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	m->event = history->event;
 	m->count = (uint8_t)(count < history->count ? count : history->count);
 	m->fin = history->fin;
-	m->midstream = midstream;
 	for (unsigned x = 0; x < 2; x++)
 		begin(&m->end[x], &end[x], x, midstream);
 	for (int i = 0; i < m->count; i++) {
@@ -317,11 +363,8 @@ state_set mirror_states(const struct mirror *m, unsigned x)
 struct hypothesis mirror_route(const struct mirror *m, unsigned x)
 {
 	const struct mirror_end *end = &m->end[x];
-	struct hypothesis best = end->h[0];
+	struct hypothesis best = cheapest(end);
 
-	for (int i = 1; i < end->count; i++)
-		if (end->h[i].cost < best.cost)
-			best = end->h[i];
 	for (int i = 0; i < m->count; i++)
 		if (is_stimulus(m, x, i) && !(end->lost >> i & 1))
 			segment_arrives(m, x, &best, i);

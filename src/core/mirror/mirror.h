@@ -40,13 +40,13 @@ struct mirror_end {
 	uint32_t turnaround;   /* microseconds */
 	tcp_seq iss;
 	bool iss_known;
+	bool may_have_closed;  /* its FIN may have been sent before the capture began */
 };
 
 struct mirror {
 	const struct event *event;
 	uint8_t count;              /* events */
 	const struct fin_facts *fin; /* of both ends */
-	bool midstream;             /* a FIN may have been sent before the capture began */
 	struct mirror_end end[2];
 };
 
@@ -66,6 +66,9 @@ void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at);
 
 /* RFC 9293 3.10.7: the segment of event `at` arrives at the end `x`. */
 void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
+
+/* The same without the eighth step: its FIN is not at RCV.NXT, or is not read by anybody any more. */
+void segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
 
 /* What an emission proves of its sender. */
 enum user_call { CALL_NONE, CALL_OPEN, CALL_CLOSE, CALL_ABORT };

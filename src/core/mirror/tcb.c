@@ -49,10 +49,9 @@ static bool acknowledgment_fits(const struct tcb *tcb, const struct tcb *peer, c
 {
 	if (!(s->flags & TCPAUDIT_ACK) || s->flags & TCPAUDIT_RST || !(peer->bits & TCB_SEQ))
 		return true;
-	tcp_seq highest = right_edge(peer, tcb);
-	if (seq_gt(s->ack, highest))
-		return false;
-	return seq_diff(highest, s->ack) <= (int32_t)BACK;
+	if (seq_gt(s->ack, peer->maxseq))
+		return seq_le(s->ack, right_edge(peer, tcb));
+	return seq_diff(peer->maxseq, s->ack) <= (int32_t)BACK;
 }
 
 /* A keep-alive repeats SND.NXT-1 (RFC 9293 3.8.4); a window probe sends at most one octet at a closed window's edge
@@ -86,16 +85,21 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struc
 	}
 	is.probe = is_probe(tcb, peer, s);
 	if (seq_gt(is.end, tcb->maxseq)) {
-		uint32_t above = (uint32_t)seq_diff(is.end, tcb->maxseq);
-		is.new_text = s->len > 0 && !is.probe && above > (uint32_t)!!(s->flags & TCPAUDIT_FIN);
-		is.fresh = above - (above && s->flags & TCPAUDIT_FIN ? 1 : 0);
+		uint32_t above = (uint32_t)seq_diff(is.end, tcb->maxseq) - !!(s->flags & (TCPAUDIT_FIN | TCPAUDIT_SYN));
+		is.fresh = above < s->len ? above : s->len;
+		is.new_text = is.fresh > 0 && !is.probe;
 	} else {
 		is.repeat = occupies > 0 && !is.probe;
 	}
 	if (s->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ)
 		is.ack_unsent = seq_gt(s->ack, peer->maxseq);
-	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval && seq_lt(s->tsval, tcb->tsval))
-		is.reordered = true;
+	is.fills_hole = tcb->bits & TCB_HOLE && s->len && seq_lt(s->seq, tcb->hole_high) && seq_gt(is.end, tcb->hole_low);
+	if (is.fills_hole)
+		is.repeat = false;
+	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval)
+		is.reordered = seq_lt(s->tsval, tcb->tsval);
+	else if (seq_lt(s->seq, tcb->maxseq) && s->ip_id && tcb->ip_id)
+		is.reordered = (uint16_t)(tcb->ip_id - s->ip_id - 1) < 255;
 	return is;
 }
 
@@ -130,12 +134,35 @@ static void note_options(struct tcb *tcb, const struct tcpaudit_segment *s)
 	}
 }
 
+/* One hole is followed, which is what a capture with rare losses has; several are taken for one long one. */
+static void follow_hole(struct tcb *tcb, const struct tcpaudit_segment *s, const struct sent *is)
+{
+	if (seq_gt(s->seq, tcb->maxseq)) {
+		if (!(tcb->bits & TCB_HOLE))
+			tcb->hole_low = tcb->maxseq;
+		tcb->hole_high = s->seq;
+		tcb->bits |= TCB_HOLE;
+		tcb->text += (uint32_t)seq_diff(s->seq, tcb->maxseq);
+		return;
+	}
+	if (!is->fills_hole)
+		return;
+	if (seq_le(s->seq, tcb->hole_low))
+		tcb->hole_low = seq_add(s->seq, s->len);
+	else if (seq_ge(seq_add(s->seq, s->len), tcb->hole_high))
+		tcb->hole_high = s->seq;
+	if (seq_ge(tcb->hole_low, tcb->hole_high))
+		tcb->bits &= (uint16_t)~TCB_HOLE;
+}
+
 void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is, bool numbers)
 {
 	if (!++tcb->packets)
 		tcb->packets_high++;
 	tcb->bytes += s->wirelen;
 	tcb->fingerprint = fingerprint(s);
+	if (!is->reordered)
+		tcb->ip_id = s->ip_id;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
 		tcb->bits |= TCB_OUTBOUND;
 	if (!numbers)
@@ -150,11 +177,11 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 		tcb_open(tcb, s);
 	if (is->repeat && !is->reordered)
 		tcb->retransmissions++;
+	if (!is->probe)
+		follow_hole(tcb, s, is);
 	if (is->new_text) {
 		tcb->bits |= TCB_TEXT;
 		tcb->text += is->fresh;
-		if (seq_gt(s->seq, tcb->maxseq) && !(s->flags & TCPAUDIT_SYN))
-			tcb->bits |= TCB_HOLE;
 		if (peer->mss && s->len > peer->mss)
 			tcb->bits |= TCB_BIG;
 	}

@@ -25,7 +25,7 @@ enum {
 	TCB_CHECKSUM_PARTIAL = 0x0800,
 	TCB_OUTBOUND = 0x1000,   /* sent by the capturing host */
 	TCB_BIG = 0x2000,        /* sent a segment longer than the peer's MSS */
-	TCB_HOLE = 0x4000,       /* jumped over text that had not been captured when it was sent */
+	TCB_HOLE = 0x4000,       /* jumped over numbers that have not been captured */
 	TCB_ZERO_WINDOW = 0x8000, /* its newest acknowledgment closed the window */
 };
 
@@ -37,6 +37,8 @@ struct tcb {
 	tcp_seq hiack;       /* highest acknowledgment it sent */
 	tcp_seq redge;       /* highest hiack + window << scale */
 	tcp_seq stray;
+	tcp_seq hole_low;    /* valid with TCB_HOLE: numbers that were jumped over */
+	tcp_seq hole_high;
 	uint32_t tsval;      /* highest it sent, valid with OPT_TIMESTAMPS in the segments */
 	uint32_t fingerprint; /* of its newest segment: copies made by the capture are alike in all of this */
 	uint32_t turnaround; /* least time for an answer of this end, microseconds */
@@ -46,6 +48,7 @@ struct tcb {
 	uint64_t text;       /* octets of new text, holes included */
 	uint16_t bits;       /* TCB_ */
 	uint16_t mss;        /* it announced; 0 none */
+	uint16_t ip_id;      /* of its newest segment */
 	uint8_t wscale;      /* shift for the windows it sends; 0 until known */
 	uint8_t ttl;         /* of its first segment */
 	uint8_t verified;    /* checksums verified, up to 8 */
@@ -61,7 +64,8 @@ struct sent {
 	bool probe;           /* keep-alive or window probe: at most one octet at SND.NXT-1 or at the peer's right edge */
 	bool duplicate;       /* the same frame again, by the capture's or the network's doing */
 	bool ack_unsent;      /* acknowledges more than the peer was seen to send */
-	bool reordered;       /* older than what came before it (timestamps) */
+	bool reordered;       /* older than what came before it: timestamps, or IP identifications */
+	bool fills_hole;      /* text that was jumped over: first seen now */
 	uint32_t fresh;       /* octets of new text */
 };
 
