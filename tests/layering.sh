@@ -40,7 +40,7 @@ allowed() {
 }
 
 # The C library's headers that the core may use: no input or output, no clock.
-core_headers=" assert.h inttypes.h limits.h stdbool.h stddef.h stdint.h stdlib.h string.h "
+core_headers=" assert.h inttypes.h limits.h stdbool.h stddef.h stdint.h stdlib.h string.h sys/mman.h "
 
 # Each of these belongs to the files behind it alone.
 third_party="

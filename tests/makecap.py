@@ -137,6 +137,13 @@ class Connection:
         self.send(not x, FIN | ACK, seq=fin, wait=0.25)
         return self.send(x, ACK, ack=end)
 
+    def time_wait_gone(self, x=0):
+        """The last acknowledgment is lost, and the repeated FIN meets a reset instead of another one."""
+        self.send(x, FIN | ACK).send(not x, ACK).send(not x, FIN | ACK)
+        fin = (self.nxt[not x] - 1) & 0xFFFFFFFF
+        self.send(x, ACK).send(not x, FIN | ACK, seq=fin, wait=1.0)
+        return self.send(x, RST, window=0)
+
     def refused(self):
         self.send(0, SYN)
         self.out.append((self.clock.tick(), ip_packet(self.address[1], self.address[0], 6, tcp_segment(
@@ -241,10 +248,11 @@ def gtp_u(packet):
 
 def pcap(path, frames, linktype=1, big=False, nanoseconds=False, snaplen=262144):
     order, unit = ">" if big else "<", 10**9 if nanoseconds else 10**6
-    data = struct.pack(order + "IHHiIII", 0xA1B23C4D if nanoseconds else 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)
+    parts = [struct.pack(order + "IHHiIII", 0xA1B23C4D if nanoseconds else 0xA1B2C3D4, 2, 4, 0, 0, snaplen, linktype)]
     for time, frame in frames:
         ticks = round(time * unit)
-        data += struct.pack(order + "IIII", ticks // unit, ticks % unit, min(len(frame), snaplen), len(frame)) + frame[:snaplen]
+        parts.append(struct.pack(order + "IIII", ticks // unit, ticks % unit, min(len(frame), snaplen), len(frame)) + frame[:snaplen])
+    data = b"".join(parts)
     with open(path, "wb") as file:
         file.write(data)
     return data
@@ -316,11 +324,11 @@ class Maker:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def known(self, name, kinds, tcp, findings=(), status=0, **not_analysed):
+    def known(self, name, kinds, tcp, findings=(), status=0, verdict="ok", **not_analysed):
         self.expected[name] = {
             "by_close": dict(sorted(collections.Counter(kinds).items())), "tcp": tcp,
             "not_analysed": {key.replace("_", "-"): n for key, n in sorted(not_analysed.items())},
-            "findings": dict(sorted(collections.Counter(findings).items())), "exit_status": status}
+            "findings": dict(sorted(collections.Counter(findings).items())), "exit_status": status, "verdict": verdict}
 
     def finish(self):
         with open(self.path("expected.json"), "w") as file:
@@ -353,7 +361,7 @@ def make_link_types(make):
             kinds.append("four-way")
     file.packet(len(LINKS), START + 20, b"a link type of somebody's own")
     file.write(make.path("link-types.pcapng"))
-    make.known("link-types.pcapng", kinds, A_CLOSE * len(kinds), linktype=1)
+    make.known("link-types.pcapng", kinds, A_CLOSE * len(kinds), verdict="incomplete", linktype=1)
 
 
 def make_encapsulations(make):
@@ -432,7 +440,7 @@ def make_sections(make):
     file.block(0x12345678, b"a block that nobody knows")
     file.statistics(1, START + 9, 13, 3)
     file.write(make.path("sections.pcapng"))
-    make.known("sections.pcapng", ["four-way"] * 3, 3 * A_CLOSE, not_packet=2)
+    make.known("sections.pcapng", ["four-way"] * 3, 3 * A_CLOSE, verdict="incomplete", not_packet=2)
 
 
 def make_compressed(make):
@@ -446,7 +454,7 @@ def make_compressed(make):
         make.known(name, ["four-way"], A_CLOSE)
     with open(make.path("cut.pcap"), "wb") as file:
         file.write(data[:-30])  # inside the record of the last acknowledgment
-    make.known("cut.pcap", ["last-ack-missing"], A_CLOSE - 1, status=3)
+    make.known("cut.pcap", ["last-ack-missing"], A_CLOSE - 1, status=3, verdict="incomplete")
 
 
 def make_snaplen(make):
@@ -511,6 +519,8 @@ def make_incident(make):
         day.add("half-closed", day.client(), BALANCER, 443, lambda c: c.open().exchange(*sizes()).ack_beyond(), ["fin-ack-beyond"])
     day.add("refused", day.client(), DATABASE, 5433, lambda c: c.refused())
     day.add("refused", day.client(), DATABASE, 5433, lambda c: c.refused())
+    # a host that forgets its TIME-WAIT
+    day.add("four-way", "192.0.2.77", WEB, 443, lambda c: c.open().exchange(*sizes()).time_wait_gone(), ["tw-early-gone"])
     day.add("syn-timeout", day.client(), "198.51.100.99", 22, lambda c: c.unanswered(5), at=60)
     day.add("open-idle", day.client(), WEB, 443, lambda c: c.open().exchange(*sizes()), at=100)
     day.add("open-active", day.client(), WEB, 443, lambda c: c.open().exchange(*sizes()), at=290)
@@ -522,7 +532,7 @@ def make_incident(make):
         file.packet(0, time, ethernet(packet))
     file.statistics(0, START + 300, len(packets), 0)
     file.write(make.path("incident.pcapng"))
-    make.known("incident.pcapng", day.kinds, len(packets), day.findings)
+    make.known("incident.pcapng", day.kinds, len(packets), day.findings, verdict="findings")
 
 
 def generate(folder):
@@ -585,7 +595,7 @@ def save(folder, expected, scenario, frames, linktype):
     name = "kernel-" + "-".join("".join(c if c.isalnum() else " " for c in scenario.name.lower()).split()) + ".pcap"
     pcap(os.path.join(folder, name), frames, linktype, nanoseconds=True)
     expected[name] = {"by_close": {scenario.expect["kind"]: 2 * scenario.times}, "tcp": len(frames), "not_analysed": {},
-                      "findings": {}, "exit_status": 0}
+                      "findings": {}, "exit_status": 0, "verdict": "ok"}
 
 
 def read_pcap(path):

@@ -396,7 +396,6 @@ static struct tcpaudit_frame *block_frame(struct file *file, struct capture_batc
 	if (!interface) {
 		frame->linktype = LINKTYPE_NONE;
 		batch->fate[batch->count - 1] = TCPAUDIT_FATE_LINKTYPE;
-		source_linktype(file->input, LINKTYPE_NONE);
 		file->input->odd++;
 		return frame;
 	}

@@ -50,6 +50,18 @@ uint16_t filter_linktype(int dlt)
 	return (uint16_t)dlt;
 }
 
+/* For a packet's direction or interface, where the frame does not hold them, libpcap takes it that the kernel will run the
+ * program and uses loads from negative offsets.  Here nothing would match. */
+static bool needs_kernel(const struct bpf_program *code)
+{
+	for (unsigned i = 0; i < code->bf_len; i++) {
+		const struct bpf_insn *insn = &code->bf_insns[i];
+		if (BPF_CLASS(insn->code) == BPF_LD && BPF_MODE(insn->code) == BPF_ABS && insn->k > INT32_MAX)
+			return true;
+	}
+	return false;
+}
+
 static bool compile(const char *expression, uint16_t linktype, struct bpf_program *code, char **error)
 {
 	pcap_t *dead = pcap_open_dead(filter_dlt(linktype), SNAPLEN);
@@ -59,6 +71,10 @@ static bool compile(const char *expression, uint16_t linktype, struct bpf_progra
 	if (!good)
 		source_error(error, "%s", pcap_geterr(dead));
 	pcap_close(dead);
+	if (good && needs_kernel(code)) {
+		pcap_freecode(code);
+		return source_error(error, "frames of this link type do not say their direction or interface");
+	}
 	return good;
 }
 
@@ -104,7 +120,7 @@ struct filter *filter_new(const char *expression, char **error)
 			return filter;
 		}
 	}
-	source_error(error, "filter \"%s\": %s", expression, first ? first : "out of memory");
+	source_error(error, "filter \"%.200s\": %s", expression, first ? first : "out of memory");
 	free(first);
 	filter_free(filter);
 	return NULL;
@@ -112,13 +128,15 @@ struct filter *filter_new(const char *expression, char **error)
 
 bool filter_require(struct filter *filter, uint16_t linktype, char **error)
 {
+	struct program *program = program_get(filter, linktype, NULL);
+	if (!program || program->good || !linktype_known(linktype))
+		return true;
 	char *reason = NULL;
-	const struct program *program = program_get(filter, linktype, &reason);
-	bool good = !program || program->good || !linktype_known(linktype);
-	if (!good)
-		source_error(error, "filter \"%s\": %s", filter->expression, reason ? reason : "not for this link type");
+	program->good = compile(filter->expression, linktype, &program->code, &reason); /* again, for the reason */
+	if (!program->good)
+		source_error(error, "filter \"%.200s\": %s", filter->expression, reason ? reason : "out of memory");
 	free(reason);
-	return good;
+	return program->good;
 }
 
 enum filter_verdict filter_match(struct filter *filter, uint16_t linktype, const uint8_t *data, uint32_t caplen, uint32_t wirelen)

@@ -314,6 +314,25 @@ static bool attach_nothing(int fd)
 	return attach(fd, &nothing, 1);
 }
 
+/* The ring took whatever passed between activation and now, without a filter and half counted: all that goes. */
+static bool port_start(struct port *port, char **error)
+{
+	if (!attach_nothing(port->fd))
+		return source_error(error, "%s: cannot set a filter: %s", port->input->path, strerror(errno));
+	port->starting = true;
+	int64_t now = port->arrived = port->counted = now_ms();
+	while (!port_drained(port, now, START_GIVE_UP)) {
+		while (port_dispatch(port, CAPTURE_BATCH, now) > 0)
+			now = now_ms();
+		poll(NULL, 0, CALM);
+		now = now_ms();
+	}
+	port->starting = false;
+	port->calm = 0;
+	port->received = port->dropped = port->came = port->lost_from = port->lost_to = 0;
+	return true;
+}
+
 /* Cooked link types have a header that only libpcap knows: it translates the program. */
 static bool is_cooked(const struct port *port)
 {
@@ -349,7 +368,7 @@ static bool is_wrong(struct port *port, const char *expression, char **error)
 		pcap_freecode(&code);
 		return false;
 	}
-	return !source_error(error, "filter \"%s\": %s", expression, pcap_geterr(port->pcap));
+	return !source_error(error, "filter \"%.200s\": %s", expression, pcap_geterr(port->pcap));
 }
 
 /* libpcap drops its outgoing copies of loopback packets after the kernel counted them: this keeps them out. */
@@ -386,6 +405,8 @@ static bool port_filter(const struct live *live, struct port *port, const char *
 		return true;
 	port->own_filter = filter_new(expression, error);
 	if (!port->own_filter || !filter_require(port->own_filter, port->linktype, error))
+		return false;
+	if (!port_start(port, error)) /* pcap_setfilter() has opened the door */
 		return false;
 	reason = NULL;
 	good = kernel_filter(port, guard, &reason) ||
@@ -449,25 +470,6 @@ static bool port_activate(struct port *port, const char *name, const struct capt
 	port->input->snaplen = (uint32_t)pcap_snapshot(port->pcap);
 	port->input->time_digits = nano ? 9 : 6;
 	source_linktype(port->input, port->linktype);
-	return true;
-}
-
-/* The ring took whatever passed between activation and now, without a filter and half counted: all that goes. */
-static bool port_start(struct port *port, char **error)
-{
-	if (!attach_nothing(port->fd))
-		return source_error(error, "%s: cannot set a filter: %s", port->input->path, strerror(errno));
-	port->starting = true;
-	int64_t now = port->arrived = port->counted = now_ms();
-	while (!port_drained(port, now, START_GIVE_UP)) {
-		while (port_dispatch(port, CAPTURE_BATCH, now) > 0)
-			now = now_ms();
-		poll(NULL, 0, CALM);
-		now = now_ms();
-	}
-	port->starting = false;
-	port->calm = 0;
-	port->received = port->dropped = port->came = port->lost_from = port->lost_to = 0;
 	return true;
 }
 

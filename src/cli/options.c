@@ -7,17 +7,17 @@
 #endif
 #include "cli/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SECOND INT64_C(1000000000)
+#include "cli/values.h"
 
 /* Options without a letter. */
 enum {
@@ -56,8 +56,6 @@ enum {
 struct parse {
 	struct options *options;
 	const struct option_row *row;
-	const char *filter_word;      /* of -f */
-	const char *filter_file;      /* of -F */
 	const char *value;
 	char **error;
 };
@@ -68,7 +66,11 @@ struct option_row {
 	const char *argument;         /* NULL: none */
 	const char *help;             /* NULL: accepted, but not shown */
 	bool (*take)(struct parse *parse);
+	size_t at;                    /* in struct options; of take_action: the action */
+	const char *const *words;     /* of take_word */
 };
+
+#define AT(member) offsetof(struct options, member)
 
 /* Sets the error; always false. */
 static bool __attribute__((format(printf, 2, 3))) refuse(struct parse *parse, const char *format, ...)
@@ -100,77 +102,72 @@ static bool bad_value(struct parse *parse, const char *wanted)
 	return refuse(parse, "%s%s: '%s' is not %s", name[0] == '-' ? "" : "--", name, parse->value, wanted);
 }
 
-/* A whole number in *number, and what stands behind it in *rest. */
-static bool parse_number(const char *text, uint64_t *number, char **rest)
+/* Where the option's value goes. */
+static void *target(const struct parse *parse)
 {
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	*number = strtoull(text, rest, 10);
-	return errno == 0 && *number <= INT64_MAX;
+	return (char *)parse->options + parse->row->at;
 }
 
-static bool take_number(struct parse *parse, uint64_t *number)
+static bool take_number(struct parse *parse)
 {
-	char *rest;
-
-	return (parse_number(parse->value, number, &rest) && *rest == '\0') || bad_value(parse, "a whole number");
+	return value_number(parse->value, target(parse)) || bad_value(parse, "a whole number");
 }
 
-/* A size in bytes: 4096, 512K, 256M, 2G, also with a B or iB behind; a bare number counts in `unit`. */
-static bool take_size(struct parse *parse, uint64_t unit, uint64_t *size)
+static bool take_positive(struct parse *parse)
 {
-	static const char letters[] = "KMGT";
-	const char *letter;
-	char *rest;
+	uint64_t *number = target(parse);
 
-	if (!parse_number(parse->value, size, &rest))
-		return bad_value(parse, "a size like 512M");
-	if (*rest != '\0' && (letter = strchr(letters, toupper((unsigned char)*rest))) != NULL) {
-		unit = UINT64_C(1) << (10 * (letter - letters + 1));
-		rest++;
-		rest += *rest == 'i';
-		rest += *rest == 'B';
-	}
-	if (*rest != '\0' || *size > INT64_MAX / unit)
-		return bad_value(parse, "a size like 512M");
-	*size *= unit;
+	return (value_number(parse->value, number) && *number > 0) || bad_value(parse, "a number above 0");
+}
+
+static bool take_bytes(struct parse *parse)
+{
+	return value_size(parse->value, 1, target(parse)) || bad_value(parse, "a size like 512M");
+}
+
+static bool take_kib(struct parse *parse)
+{
+	return value_size(parse->value, 1024, target(parse)) || bad_value(parse, "a size like 4096 (KiB) or 64M");
+}
+
+static bool take_time(struct parse *parse)
+{
+	return value_duration(parse->value, target(parse)) || bad_value(parse, "a time like 30s, 5m or 250ms");
+}
+
+static bool take_text(struct parse *parse)
+{
+	*(const char **)target(parse) = parse->value;
 	return true;
 }
 
-/* A time: 30, 30s, 1.5s, 250ms, 5m, 2h; a bare number counts seconds. */
-static bool take_duration(struct parse *parse, const char *text, int64_t *duration)
+static bool take_flag(struct parse *parse)
 {
-	static const struct {
-		const char *name;
-		double ns;
-	} unit[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
-	size_t digits = strspn(text, "0123456789.");
-	char *rest;
-	double number = strtod(text, &rest);
-
-	if (digits > 0 && rest == text + digits)
-		for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
-			if (strcmp(rest, unit[i].name) == 0 && number * unit[i].ns < 9e18) {
-				*duration = (int64_t)(number * unit[i].ns);
-				return true;
-			}
-	return bad_value(parse, "a time like 30s, 5m or 250ms");
+	return *(bool *)target(parse) = true;
 }
 
-/* One of the words, as its number. */
-static bool take_word(struct parse *parse, const char *text, const char *const *words, uint8_t *number)
+/* The first action that is asked for wins. */
+static bool take_action(struct parse *parse)
+{
+	if (parse->options->action == OPTIONS_RUN)
+		parse->options->action = (uint8_t)parse->row->at;
+	return true;
+}
+
+static bool one_of(struct parse *parse, const char *text, const char *const *words, uint8_t *index)
 {
 	char wanted[128] = "one of";
 
-	for (uint8_t i = 0; words[i] != NULL; i++)
-		if (strcmp(text, words[i]) == 0) {
-			*number = i;
-			return true;
-		}
-	for (size_t i = 0; words[i] != NULL; i++)
-		snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " %s", words[i]);
+	if (value_word(text, words, index))
+		return true;
+	for (; *words != NULL; words++)
+		snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), " %s", *words);
 	return bad_value(parse, wanted);
+}
+
+static bool take_word(struct parse *parse)
+{
+	return one_of(parse, parse->value, parse->row->words, target(parse));
 }
 
 static const char *const severity_words[] = {"info", "note", "warning", "error", NULL};
@@ -178,6 +175,7 @@ static const char *const fail_words[] = {"info", "note", "warning", "error", "no
 static const char *const flows_words[] = {"all", "flagged", "none", NULL};
 static const char *const color_words[] = {"auto", "always", "never", NULL};
 static const char *const checksum_words[] = {"auto", "strict", "off", NULL};
+static const char *const progress_words[] = {"auto", "never", NULL};
 static const char *const vantage_words[] = {"auto", "client", "server", "middle", NULL};
 
 static bool add_input(struct parse *parse, bool live)
@@ -205,39 +203,14 @@ static bool take_file(struct parse *parse)
 	return add_input(parse, false);
 }
 
-static bool take_list_interfaces(struct parse *parse)
-{
-	parse->options->action = OPTIONS_LIST_INTERFACES;
-	return true;
-}
-
-static bool take_filter(struct parse *parse)
-{
-	parse->filter_word = parse->value;
-	return true;
-}
-
-static bool take_filter_file(struct parse *parse)
-{
-	parse->filter_file = parse->value;
-	return true;
-}
-
 static bool take_snaplen(struct parse *parse)
 {
 	uint64_t number;
 
-	if (!take_number(parse, &number))
-		return false;
-	if (number > 262144)
-		return bad_value(parse, "between 0 and 262144");
+	if (!value_number(parse->value, &number) || number > 262144)
+		return bad_value(parse, "a number up to 262144");
 	parse->options->capture.snaplen = (uint32_t)number;
 	return true;
-}
-
-static bool take_buffer(struct parse *parse)
-{
-	return take_size(parse, 1024, &parse->options->capture.buffer);
 }
 
 static bool take_no_promiscuous(struct parse *parse)
@@ -250,8 +223,8 @@ static bool take_workers(struct parse *parse)
 {
 	uint64_t number;
 
-	if (!take_number(parse, &number))
-		return false;
+	if (!value_number(parse->value, &number) || number == 0)
+		return bad_value(parse, "a number above 0");
 	return number == 1 || refuse(parse, "--workers %s: this version has one worker", parse->value);
 }
 
@@ -280,20 +253,14 @@ static bool take_tunnels(struct parse *parse)
 	return true;
 }
 
-static bool take_count(struct parse *parse)
-{
-	return take_number(parse, &parse->options->count) &&
-	       (parse->options->count > 0 || bad_value(parse, "a number above 0"));
-}
-
 static bool take_autostop(struct parse *parse)
 {
 	static const char prefix[] = "duration:";
 
 	if (strncmp(parse->value, prefix, strlen(prefix)) != 0)
 		return bad_value(parse, "duration:SECONDS");
-	return take_duration(parse, parse->value + strlen(prefix), &parse->options->duration) &&
-	       (parse->options->duration > 0 || bad_value(parse, "a time above 0"));
+	return (value_duration(parse->value + strlen(prefix), &parse->options->duration) && parse->options->duration > 0) ||
+	       bad_value(parse, "duration: with a time above 0");
 }
 
 /* Sets the severity of all checks whose id matches the pattern. */
@@ -332,12 +299,7 @@ static bool take_severity(struct parse *parse)
 		return bad_value(parse, "ID=SEVERITY");
 	memcpy(id, parse->value, (size_t)(equals - parse->value));
 	id[equals - parse->value] = '\0';
-	return take_word(parse, equals + 1, severity_words, &severity) && set_severity(parse, id, (int8_t)(severity + 1));
-}
-
-static bool take_msl(struct parse *parse)
-{
-	return take_duration(parse, parse->value, &parse->options->settings.msl);
+	return one_of(parse, equals + 1, severity_words, &severity) && set_severity(parse, id, (int8_t)(severity + 1));
 }
 
 static bool take_vantage(struct parse *parse)
@@ -345,30 +307,10 @@ static bool take_vantage(struct parse *parse)
 	static const uint8_t ends[] = {0, 1 << TCPAUDIT_CLIENT, 1 << TCPAUDIT_SERVER, 0};
 	uint8_t number;
 
-	if (!take_word(parse, parse->value, vantage_words, &number))
+	if (!one_of(parse, parse->value, vantage_words, &number))
 		return false;
 	parse->options->settings.vantage = ends[number];
 	return true;
-}
-
-static bool take_checksum(struct parse *parse)
-{
-	return take_word(parse, parse->value, checksum_words, &parse->options->settings.checksum);
-}
-
-static bool take_idle_timeout(struct parse *parse)
-{
-	return take_duration(parse, parse->value, &parse->options->settings.idle_timeout);
-}
-
-static bool take_max_flows(struct parse *parse)
-{
-	return take_number(parse, &parse->options->settings.max_flows);
-}
-
-static bool take_memcap(struct parse *parse)
-{
-	return take_size(parse, 1, &parse->options->settings.memcap);
 }
 
 static bool take_format(struct parse *parse)
@@ -385,112 +327,25 @@ static bool take_format(struct parse *parse)
 	return bad_value(parse, "text, jsonl or json");
 }
 
-static bool take_output(struct parse *parse)
-{
-	parse->options->output = parse->value;
-	return true;
-}
-
 static bool take_flows(struct parse *parse)
 {
 	uint8_t number;
 
-	if (!take_word(parse, parse->value, flows_words, &number))
+	if (!one_of(parse, parse->value, flows_words, &number))
 		return false;
 	parse->options->report.flows = (enum report_flows)number;
 	return parse->options->flows_given = true;
 }
 
-static bool take_transitions(struct parse *parse)
-{
-	return parse->options->report.transitions = true;
-}
-
-static bool take_ladder(struct parse *parse)
-{
-	uint64_t *flow = &parse->options->report.ladder;
-
-	return take_number(parse, flow) && (*flow > 0 || bad_value(parse, "a flow_id"));
-}
-
 static bool take_min_severity(struct parse *parse)
 {
 	parse->options->severity_given = true;
-	return take_word(parse, parse->value, severity_words, &parse->options->report.min_severity);
-}
-
-static bool take_color(struct parse *parse)
-{
-	return take_word(parse, parse->value, color_words, &parse->options->color);
-}
-
-static bool take_progress(struct parse *parse)
-{
-	static const char *const words[] = {"auto", "never", NULL};
-	uint8_t number;
-
-	if (!take_word(parse, parse->value, words, &number))
-		return false;
-	parse->options->progress = number == 0 ? OPTIONS_AUTO : OPTIONS_NEVER;
-	return true;
-}
-
-static bool take_quiet(struct parse *parse)
-{
-	return parse->options->quiet = true;
-}
-
-static bool take_verbose(struct parse *parse)
-{
-	return parse->options->report.verbose = true;
-}
-
-static bool take_stats_interval(struct parse *parse)
-{
-	return take_duration(parse, parse->value, &parse->options->stats_interval);
+	return one_of(parse, parse->value, severity_words, &parse->options->report.min_severity);
 }
 
 static bool take_sandbox(struct parse *parse)
 {
 	return strcmp(parse->value, "off") == 0 || refuse(parse, "--sandbox %s: this version has no sandbox", parse->value);
-}
-
-static bool take_fail_on(struct parse *parse)
-{
-	return take_word(parse, parse->value, fail_words, &parse->options->report.fail_on);
-}
-
-/* An action instead of a run.  The first one that is asked for wins. */
-static bool act(struct parse *parse, enum options_action action)
-{
-	if (parse->options->action == OPTIONS_RUN)
-		parse->options->action = (uint8_t)action;
-	return true;
-}
-
-static bool take_help(struct parse *parse)
-{
-	return act(parse, OPTIONS_HELP);
-}
-
-static bool take_version(struct parse *parse)
-{
-	return act(parse, OPTIONS_VERSION);
-}
-
-static bool take_list_checks(struct parse *parse)
-{
-	return act(parse, OPTIONS_LIST_CHECKS);
-}
-
-static bool take_list_fields(struct parse *parse)
-{
-	return act(parse, OPTIONS_LIST_FIELDS);
-}
-
-static bool take_schema(struct parse *parse)
-{
-	return act(parse, OPTIONS_SCHEMA);
 }
 
 /* Accepted where it changes nothing. */
@@ -518,66 +373,66 @@ static bool take_user(struct parse *parse)
 
 /* A row without an id begins a group. */
 static const struct option_row table[] = {
-        {0, "Input", NULL, NULL, NULL},
-        {'i', "interface", "IF", "capture on an interface, or on any (repeatable)", take_interface},
-        {'r', "read-file", "FILE", "read a pcap or pcapng file, also gzip or zstd; - is standard input (repeatable)", take_file},
-        {'D', "list-interfaces", NULL, "list the interfaces and exit", take_list_interfaces},
-        {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_filter},
-        {'F', NULL, "FILE", "read the BPF expression from a file", take_filter_file},
-        {'s', "snapshot-length", "N", "capture N bytes of each packet (default: all)", take_snaplen},
-        {'B', "buffer-size", "KiB", "ring for each interface, also with K, M or G (default: 64M)", take_buffer},
-        {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous},
-        {OPTION_WORKERS, "workers", "N", "worker threads; this version has 1", take_workers},
-        {OPTION_TUNNELS, "tunnels", "LIST", "look into all, none, or ipip,6in4,gre,vxlan,geneve,gtpu (default: all)", take_tunnels},
+        {0, "Input", NULL, NULL, NULL, 0, NULL},
+        {'i', "interface", "IF", "capture on an interface, or on any (repeatable)", take_interface, 0, NULL},
+        {'r', "read-file", "FILE", "read a pcap or pcapng file, also gzip or zstd; - is standard input (repeatable)", take_file, 0, NULL},
+        {'D', "list-interfaces", NULL, "list the interfaces and exit", take_action, OPTIONS_LIST_INTERFACES, NULL},
+        {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_text, AT(filter_word), NULL},
+        {'F', NULL, "FILE", "read the BPF expression from a file", take_text, AT(filter_file), NULL},
+        {'s', "snapshot-length", "N", "capture N bytes of each packet (default: all)", take_snaplen, 0, NULL},
+        {'B', "buffer-size", "KiB", "ring for each interface, also with K, M or G (default: 64M)", take_kib, AT(capture.buffer), NULL},
+        {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
+        {OPTION_WORKERS, "workers", "N", "worker threads; this version has 1", take_workers, 0, NULL},
+        {OPTION_TUNNELS, "tunnels", "LIST", "look into all, none, or ipip,6in4,gre,vxlan,geneve,gtpu (default: all)", take_tunnels, 0, NULL},
 
-        {0, "Stop", NULL, NULL, NULL},
-        {'c', NULL, "COUNT", "after COUNT packets that passed the filter", take_count},
-        {'a', "autostop", "duration:T", "after this time, in seconds or like 5m", take_autostop},
+        {.name = "Stop"},
+        {'c', NULL, "COUNT", "after COUNT packets that passed the filter", take_positive, AT(count), NULL},
+        {'a', "autostop", "duration:T", "after this time, in seconds or like 5m", take_autostop, 0, NULL},
 
-        {0, "Audit", NULL, NULL, NULL},
-        {OPTION_DISABLE, "disable", "ID", "leave a check out; also a list or a pattern like 'rst-*' (repeatable)", take_disable},
-        {OPTION_SEVERITY, "severity", "ID=SEV", "give a check another severity (repeatable)", take_severity},
-        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_msl},
-        {OPTION_VANTAGE, "vantage", "WHERE", "where the capture was taken: auto, client, server or middle", take_vantage},
-        {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_checksum},
-        {OPTION_NO_DPI, "no-dpi", NULL, "no application labels; this version has none", take_nothing},
-        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_idle_timeout},
-        {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_max_flows},
-        {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_memcap},
+        {.name = "Audit"},
+        {OPTION_DISABLE, "disable", "ID", "leave a check out; also a list or a pattern like 'rst-*' (repeatable)", take_disable, 0, NULL},
+        {OPTION_SEVERITY, "severity", "ID=SEV", "give a check another severity (repeatable)", take_severity, 0, NULL},
+        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_time, AT(settings.msl), NULL},
+        {OPTION_VANTAGE, "vantage", "WHERE", "where the capture was taken: auto, client, server or middle", take_vantage, 0, NULL},
+        {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_word, AT(settings.checksum), checksum_words},
+        {OPTION_NO_DPI, "no-dpi", NULL, "no application labels; this version has none", take_nothing, 0, NULL},
+        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_time, AT(settings.idle_timeout), NULL},
+        {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_number, AT(settings.max_flows), NULL},
+        {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_bytes, AT(settings.memcap), NULL},
 
-        {0, "Output", NULL, NULL, NULL},
-        {'T', NULL, "FORMAT", "text, jsonl or json (default: text on a terminal, else jsonl)", take_format},
-        {'o', "output", "FILE", "write there; - is standard output", take_output},
-        {OPTION_FLOWS, "flows", "WHICH", "flow records: all, flagged or none (default: files all, interfaces flagged)", take_flows},
-        {OPTION_TRANSITIONS, "transitions", NULL, "each end's way through the state diagram, in flow records", take_transitions},
-        {OPTION_LADDER, "ladder", "FLOW", "draw one connection, by its flow_id", take_ladder},
-        {OPTION_MIN_SEVERITY, "min-severity", "SEV", "show findings from here: info, note, warning, error (default: JSON note, text warning)", take_min_severity},
-        {OPTION_COLOR, "color", "WHEN", "auto, always or never", take_color},
-        {OPTION_PROGRESS, "progress", "WHEN", "auto (on a terminal) or never", take_progress},
-        {'q', NULL, NULL, "no progress, no packet counters, no warnings on standard error", take_quiet},
-        {'v', NULL, NULL, "text: more examples and more connections", take_verbose},
+        {.name = "Output"},
+        {'T', NULL, "FORMAT", "text, jsonl or json (default: text on a terminal, else jsonl)", take_format, 0, NULL},
+        {'o', "output", "FILE", "write there; - is standard output", take_text, AT(output), NULL},
+        {OPTION_FLOWS, "flows", "WHICH", "flow records: all, flagged or none (default: files all, interfaces flagged)", take_flows, 0, NULL},
+        {OPTION_TRANSITIONS, "transitions", NULL, "each end's way through the state diagram, in flow records", take_flag, AT(report.transitions), NULL},
+        {OPTION_LADDER, "ladder", "FLOW", "draw one connection, by its flow_id", take_positive, AT(report.ladder), NULL},
+        {OPTION_MIN_SEVERITY, "min-severity", "SEV", "show findings from here: info, note, warning, error (default: JSON note, text warning)", take_min_severity, 0, NULL},
+        {OPTION_COLOR, "color", "WHEN", "auto, always or never", take_word, AT(color), color_words},
+        {OPTION_PROGRESS, "progress", "WHEN", "auto (on a terminal) or never", take_word, AT(progress), progress_words},
+        {'q', NULL, NULL, "no progress, no packet counters, no warnings on standard error", take_flag, AT(quiet), NULL},
+        {'v', NULL, NULL, "text: more examples and more connections", take_flag, AT(report.verbose), NULL},
 
-        {0, "Operate", NULL, NULL, NULL},
-        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces)", take_stats_interval},
-        {OPTION_SANDBOX, "sandbox", "off", "this version has no sandbox", take_sandbox},
-        {OPTION_FAIL_ON, "fail-on", "SEV", "exit status 1 if a finding is at least this: info, note, warning, error (default: none)", take_fail_on},
+        {.name = "Operate"},
+        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces)", take_time, AT(stats_interval), NULL},
+        {OPTION_SANDBOX, "sandbox", "off", "this version has no sandbox", take_sandbox, 0, NULL},
+        {OPTION_FAIL_ON, "fail-on", "SEV", "exit status 1 if a finding is at least this: info, note, warning, error (default: none)", take_word, AT(report.fail_on), fail_words},
 
-        {0, "Help", NULL, NULL, NULL},
-        {'h', "help", NULL, "this text", take_help},
-        {OPTION_VERSION, "version", NULL, "the version", take_version},
-        {OPTION_LIST_CHECKS, "list-checks", NULL, "all checks with severity and title", take_list_checks},
-        {OPTION_LIST_FIELDS, "list-fields", NULL, "all fields of all records", take_list_fields},
-        {OPTION_SCHEMA, "schema", NULL, "the JSON Schema of all records", take_schema},
+        {.name = "Help"},
+        {'h', "help", NULL, "this text", take_action, OPTIONS_HELP, NULL},
+        {OPTION_VERSION, "version", NULL, "the version", take_action, OPTIONS_VERSION, NULL},
+        {OPTION_LIST_CHECKS, "list-checks", NULL, "all checks with severity and title", take_action, OPTIONS_LIST_CHECKS, NULL},
+        {OPTION_LIST_FIELDS, "list-fields", NULL, "all fields of all records", take_action, OPTIONS_LIST_FIELDS, NULL},
+        {OPTION_SCHEMA, "schema", NULL, "the JSON Schema of all records", take_action, OPTIONS_SCHEMA, NULL},
 
-        {0, NULL, NULL, NULL, NULL}, /* the rest is not shown */
-        {'n', NULL, NULL, NULL, take_nothing}, /* names are never resolved */
-        {'l', NULL, NULL, NULL, take_nothing}, /* lines are written as soon as nothing else is to do */
-        {OPTION_RULES, "rules", "FILE", NULL, take_rules},
-        {OPTION_CHECK_RULES, "check-rules", NULL, NULL, take_rules},
-        {OPTION_DUMP_RULES, "dump-rules", NULL, NULL, take_rules},
-        {OPTION_SET, "set", "KEY=VALUE", NULL, take_rules},
-        {OPTION_EXPLAIN, "explain", "ID", NULL, take_explain},
-        {'Z', NULL, "USER", NULL, take_user},
+        {.name = NULL}, /* the rest is not shown */
+        {'n', NULL, NULL, NULL, take_nothing, 0, NULL}, /* names are never resolved */
+        {'l', NULL, NULL, NULL, take_nothing, 0, NULL}, /* lines are written as soon as nothing else is to do */
+        {OPTION_RULES, "rules", "FILE", NULL, take_rules, 0, NULL},
+        {OPTION_CHECK_RULES, "check-rules", NULL, NULL, take_rules, 0, NULL},
+        {OPTION_DUMP_RULES, "dump-rules", NULL, NULL, take_rules, 0, NULL},
+        {OPTION_SET, "set", "KEY=VALUE", NULL, take_rules, 0, NULL},
+        {OPTION_EXPLAIN, "explain", "ID", NULL, take_explain, 0, NULL},
+        {'Z', NULL, "USER", NULL, take_user, 0, NULL},
 };
 
 #define ROWS (sizeof table / sizeof *table)
@@ -619,7 +474,7 @@ static bool unknown(struct parse *parse, const char *word)
 {
 	const char *hint = "see tcpaudit --help";
 
-	if (word[0] == '-' && word[1] == '-')
+	if (optopt == 0 || optopt >= 256)
 		return refuse(parse, "unknown option %s (%s)", word, hint);
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
 		if (foreign[i].letter == optopt)
@@ -695,13 +550,13 @@ static bool join_words(struct parse *parse, char **words)
 /* The expression of a file; a line that begins with # is a comment. */
 static bool read_filter_file(struct parse *parse)
 {
-	FILE *file = fopen(parse->filter_file, "re");
+	FILE *file = fopen(parse->options->filter_file, "re");
 	char *line = NULL, *filter = NULL;
 	size_t size = 0, length = 0;
 	FILE *text = file == NULL ? NULL : open_memstream(&filter, &length);
 
 	if (text == NULL) {
-		refuse(parse, "%s: %s", parse->filter_file, strerror(errno));
+		refuse(parse, "%s: %s", parse->options->filter_file, strerror(errno));
 		if (file != NULL)
 			fclose(file);
 		return false;
@@ -722,13 +577,13 @@ static bool find_filter(struct parse *parse, char **words)
 {
 	bool words_given = *words != NULL;
 
-	if (words_given + (parse->filter_word != NULL) + (parse->filter_file != NULL) > 1)
+	if (words_given + (parse->options->filter_word != NULL) + (parse->options->filter_file != NULL) > 1)
 		return refuse(parse, "more than one filter: -f, -F and the words '%s ...' exclude each other",
-		              words_given ? *words : parse->filter_word);
-	if (parse->filter_file != NULL)
+		              words_given ? *words : parse->options->filter_word);
+	if (parse->options->filter_file != NULL)
 		return read_filter_file(parse);
-	if (parse->filter_word != NULL) {
-		parse->options->filter = strdup(parse->filter_word);
+	if (parse->options->filter_word != NULL) {
+		parse->options->filter = strdup(parse->options->filter_word);
 		return parse->options->filter != NULL || refuse(parse, "out of memory");
 	}
 	return join_words(parse, words);

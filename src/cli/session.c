@@ -322,8 +322,8 @@ static struct report_page page_of(const struct session *session)
 	return (struct report_page){
 	        .width = width <= 0 ? 80 : width < 60 ? 60 : width > 200 ? 200 : (unsigned)width,
 	        .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
-	        .color = options->color == OPTIONS_ALWAYS ||
-	                 (options->color == OPTIONS_AUTO && terminal && (no_color == NULL || *no_color == '\0') &&
+	        .color = options->color == OPTIONS_COLOR_ALWAYS ||
+	                 (options->color == OPTIONS_COLOR_AUTO && terminal && (no_color == NULL || *no_color == '\0') &&
 	                  (term == NULL || strcmp(term, "dumb") != 0)),
 	};
 }
@@ -362,7 +362,7 @@ int session_run(struct options *options)
 	char *error = NULL;
 	int status;
 
-	session.progress.on = options->progress == OPTIONS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
+	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
 	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) && open_engine(&session, &error)) {
 		if (!loop(&session))
 			session.report->out_of_memory |= !output_broken(session.output);

@@ -72,7 +72,8 @@ void tcpaudit_free(struct tcpaudit *e)
 
 static void count_finding(struct tcpaudit *e, const struct tcpaudit_finding *f)
 {
-	e->counters.findings[tcpaudit_check_index(f->check->id)] += 1;
+	size_t rows;
+	e->counters.findings[f->check - tcpaudit_checks(&rows)] += 1;
 	if (e->sink.finding)
 		e->sink.finding(e->sink.user, f);
 }
@@ -87,6 +88,8 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
 	*file = (struct case_file){.connection = c, .history = c->history, .mirror = mirror, .settings = &e->settings, .now = e->now,
 	                           .ended = e->ended};
+	for (unsigned x = 0; x < 2; x++)
+		file->route[x] = mirror_route(mirror, x);
 }
 
 /* Tells the sink of a connection that has ended; the record stays the caller's. */
@@ -203,6 +206,7 @@ static int64_t believe(struct tcpaudit *e, const struct tcpaudit_frame *f)
 	if (!e->started) {
 		e->started = true;
 		e->counters.first = e->now = f->time;
+		flow_start_clock(e->table, e->now);
 		for (size_t i = 0; i < sizeof e->newest_of / sizeof e->newest_of[0]; i++)
 			e->newest_of[i] = INT64_MIN;
 	}
@@ -502,9 +506,13 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 		s->time = time;
 		e->crossed[n] = socket_pair_of(s, &e->pair[n]);
 		e->hash[n] = flow_hash(e->table, &e->pair[n]);
-		flow_prefetch(e->table, e->hash[n]);
+		flow_prefetch_bucket(e->table, e->hash[n]);
 		n++;
 	}
+	for (unsigned i = 0; i < n; i++)
+		flow_prefetch_record(e->table, e->hash[i]);
+	for (unsigned i = 0; i < n; i++)
+		flow_prefetch_history(e->table, e->hash[i]);
 	for (unsigned i = 0; i < n; i++)
 		judge(e, i);
 	expire(e);

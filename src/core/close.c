@@ -426,9 +426,9 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 
 	r->time_wait_holder = TCPAUDIT_WHO_NONE;
 	for (unsigned x = 0; x < 2; x++) {
-		struct hypothesis route = mirror_route(f->file->mirror, x);
-		for (int i = 0; i < route.count; i++)
-			holds[x] |= route.step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route.count || route.step[i + 1].to == TCPAUDIT_CLOSED);
+		const struct hypothesis *route = &f->file->route[x];
+		for (int i = 0; i < route->count; i++)
+			holds[x] |= route->step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED);
 		const struct fin_facts *peer = &f->h->fin[!x];
 		if (!holds[x])
 			continue;
@@ -458,15 +458,15 @@ static void describe_routes(const struct facts *f, struct routes *routes)
 {
 	routes->count = 0;
 	for (unsigned x = 0; x < 2; x++) {
-		struct hypothesis route = mirror_route(f->file->mirror, x);
-		uint8_t from = route.first;
-		for (int i = 0; i < route.count; i++) {
+		const struct hypothesis *route = &f->file->route[x];
+		uint8_t from = route->first;
+		for (int i = 0; i < route->count; i++) {
 			struct tcpaudit_transition *t = &routes->step[routes->count++];
-			*t = (struct tcpaudit_transition){.end = (uint8_t)x, .from = from, .to = route.step[i].to};
-			t->at = event_evidence(&f->h->event[route.step[i].at]);
-			if (route.step[i].proof >= 0)
-				t->proof = event_evidence(&f->h->event[route.step[i].proof]);
-			from = route.step[i].to;
+			*t = (struct tcpaudit_transition){.end = (uint8_t)x, .from = from, .to = route->step[i].to};
+			t->at = event_evidence(&f->h->event[route->step[i].at]);
+			if (route->step[i].proof >= 0)
+				t->proof = event_evidence(&f->h->event[route->step[i].proof]);
+			from = route->step[i].to;
 		}
 	}
 }

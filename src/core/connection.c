@@ -89,7 +89,7 @@ static struct history *begin_history(struct connection *c, struct flow_table *ta
 {
 	if (c->history)
 		return c->history;
-	c->history = history_new();
+	c->history = flow_history_new(table);
 	if (!c->history)
 		return NULL;
 	for (int mark = 0; mark < MARKS; mark++) {
@@ -98,7 +98,6 @@ static struct history *begin_history(struct connection *c, struct flow_table *ta
 		struct event e = marked(c, mark);
 		history_predate(c->history, &e);
 	}
-	flow_account(table, (int64_t)history_memory(c->history));
 	return c->history;
 }
 
@@ -320,14 +319,9 @@ static void count_unanswered(struct connection *c, unsigned from, const struct s
 		c->unanswered++;
 }
 
-bool connection_settled(const struct connection *c)
+static bool has_settled(const struct history *h)
 {
-	const struct history *h = c->history;
-	if (!h)
-		return false;
-	if (h->first_reset >= 0)
-		return true;
-	return h->fin[0].acked >= 0 && h->fin[1].acked >= 0;
+	return h && (h->first_reset >= 0 || (h->fin[0].acked >= 0 && h->fin[1].acked >= 0));
 }
 
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
@@ -335,7 +329,6 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 	int64_t since = c->last_from[from] == INT64_MIN ? INT64_MAX : s->time - c->last_from[from];
 	struct sent sent = tcb_judge(tcb, peer, s, since < 0 ? INT64_MAX : since);
-	bool was_settled = connection_settled(c);
 	bool odd = c->entry.bits & (CONN_FIN | CONN_RST) || s->flags & (TCPAUDIT_FIN | TCPAUDIT_RST);
 	bool control = s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST);
 
@@ -393,5 +386,8 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	if (s->time > c->last)
 		c->last = s->time;
 	c->last_from[from] = s->time;
-	return (struct taken){.settles = !was_settled && connection_settled(c)};
+	if (c->entry.bits & CONN_SETTLED || !has_settled(c->history))
+		return (struct taken){.settles = false};
+	c->entry.bits |= CONN_SETTLED;
+	return (struct taken){.settles = true};
 }

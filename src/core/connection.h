@@ -54,6 +54,9 @@ static inline unsigned connection_sender(const struct entry *e, bool crossed)
 struct history *connection_history(struct connection *c, struct flow_table *table);
 
 /* Both FINs acknowledged, or an effective reset: nothing more is due. */
-bool connection_settled(const struct connection *c);
+static inline bool connection_settled(const struct connection *c)
+{
+	return c->entry.bits & CONN_SETTLED;
+}
 
 #endif

@@ -1,18 +1,21 @@
 /* flow.c - the connection table: keyed hash, bucket index, record chunks, expiry wheel, victims. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "flow.h"
 
 #define WAYS 7
-#define CHUNK_BITS 10
+#define CHUNK_BITS 12
 #define CHUNK (1u << CHUNK_BITS)
+#define HUGE_PAGE (2u << 20)
 #define WHEEL_BITS 14 /* slots of about a second: four and a half hours */
 #define WHEEL (1u << WHEEL_BITS)
 #define DUE WHEEL
 #define LIST_NONE UINT32_MAX
 #define TICK_SHIFT 30
 #define VICTIM_LOOKS 16
+#define HISTORIES ((HUGE_PAGE - 64) / sizeof(struct history)) /* in a chunk of one huge page */
 
 struct bucket {
 	uint32_t tag[WAYS];
@@ -42,6 +45,11 @@ struct pool {
 
 enum { CONNECTIONS, TOMBSTONES, POOLS };
 
+struct history_chunk {
+	struct history_chunk *next;
+	struct history history[HISTORIES];
+};
+
 struct flow_table {
 	uint64_t key[2];
 	struct bucket *bucket;
@@ -55,14 +63,16 @@ struct flow_table {
 	uint32_t hand;
 	uint32_t grave_hand;
 	struct queue half_open;
+	struct history_chunk *histories; /* list of the chunks they lie in */
+	struct history *spare;           /* list through history->next */
 };
 
-static uint64_t rotate(uint64_t x, unsigned n)
+static inline uint64_t rotate(uint64_t x, unsigned n)
 {
 	return x << n | x >> (64 - n);
 }
 
-static void sip_round(uint64_t v[4])
+__attribute__((always_inline)) static inline void sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[1] = rotate(v[1], 13) ^ v[0];
@@ -134,6 +144,16 @@ bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
 	return crossed;
 }
 
+/* Memory that is visited at random: huge pages spare the misses of the address translation. */
+static void *pages(size_t size)
+{
+	size_t whole = (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+	void *p = aligned_alloc(size < HUGE_PAGE ? 64 : HUGE_PAGE, size < HUGE_PAGE ? size : whole);
+	if (p && size >= HUGE_PAGE)
+		madvise(p, whole, MADV_HUGEPAGE);
+	return p;
+}
+
 struct flow_table *flow_table_new(const uint8_t key[16])
 {
 	struct flow_table *t = calloc(1, sizeof *t);
@@ -141,7 +161,7 @@ struct flow_table *flow_table_new(const uint8_t key[16])
 		return NULL;
 	memcpy(t->key, key, sizeof t->key);
 	t->buckets = 1024;
-	t->bucket = aligned_alloc(64, t->buckets * sizeof *t->bucket);
+	t->bucket = pages(t->buckets * sizeof *t->bucket);
 	if (!t->bucket) {
 		free(t);
 		return NULL;
@@ -155,12 +175,50 @@ struct flow_table *flow_table_new(const uint8_t key[16])
 	return t;
 }
 
+static void history_drop(struct flow_table *t, struct connection *c)
+{
+	struct history *h = c->history;
+
+	c->history = NULL;
+	if (!h)
+		return;
+	t->memory -= history_memory(h);
+	history_fini(h);
+	h->next = t->spare;
+	t->spare = h;
+}
+
+struct history *flow_history_new(struct flow_table *t)
+{
+	if (!t->spare) {
+		struct history_chunk *chunk = pages(sizeof *chunk);
+		if (!chunk)
+			return NULL;
+		chunk->next = t->histories;
+		t->histories = chunk;
+		t->memory += sizeof *chunk;
+		for (size_t i = 0; i < HISTORIES; i++) {
+			chunk->history[i].next = t->spare;
+			t->spare = &chunk->history[i];
+		}
+	}
+	struct history *h = t->spare;
+	t->spare = h->next;
+	history_init(h);
+	return h;
+}
+
 void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE;)
-		history_free(flow_connection(t, slot)->history);
+		history_drop(t, flow_connection(t, slot));
+	while (t->histories) {
+		struct history_chunk *next = t->histories->next;
+		free(t->histories);
+		t->histories = next;
+	}
 	for (int k = 0; k < POOLS; k++) {
 		for (uint32_t i = 0; i < t->pool[k].chunks; i++)
 			free(t->pool[k].chunk[i]);
@@ -192,9 +250,44 @@ struct tombstone *flow_tombstone(const struct flow_table *t, uint32_t slot)
 	return pool_at(&t->pool[TOMBSTONES], slot & ~SLOT_TOMBSTONE);
 }
 
-void flow_prefetch(const struct flow_table *t, uint32_t hash)
+static void prefetch_lines(const void *p, size_t size)
+{
+	for (size_t line = 0; line < size; line += 64)
+		__builtin_prefetch((const char *)p + line);
+}
+
+void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->bucket[hash & (t->buckets - 1)]);
+}
+
+/* The first entry of the bucket that has this tag: nearly always the one. */
+static uint32_t likely_slot(const struct flow_table *t, uint32_t hash)
+{
+	const struct bucket *b = &t->bucket[hash & (t->buckets - 1)];
+
+	for (unsigned k = 0; k < WAYS; k++)
+		if (b->tag[k] == hash && b->used >> k & 1)
+			return b->slot[k];
+	return SLOT_NONE;
+}
+
+void flow_prefetch_record(const struct flow_table *t, uint32_t hash)
+{
+	uint32_t slot = likely_slot(t, hash);
+	if (slot == SLOT_NONE)
+		return;
+	prefetch_lines(flow_entry(t, slot), offsetof(struct connection, start));
+}
+
+void flow_prefetch_history(const struct flow_table *t, uint32_t hash)
+{
+	uint32_t slot = likely_slot(t, hash);
+	if (slot == SLOT_NONE || slot_buried(slot))
+		return;
+	const struct history *history = flow_connection(t, slot)->history;
+	if (history)
+		prefetch_lines(history, offsetof(struct history, inside) + 8 * sizeof(struct event));
 }
 
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
@@ -287,7 +380,7 @@ static void index_grow(struct flow_table *t)
 		return;
 	struct bucket *old = t->bucket;
 	uint32_t n = t->buckets;
-	struct bucket *grown = aligned_alloc(64, (size_t)n * 2 * sizeof *grown);
+	struct bucket *grown = pages((size_t)n * 2 * sizeof *grown);
 	if (!grown)
 		return;
 	memset(grown, 0, (size_t)n * 2 * sizeof *grown);
@@ -319,7 +412,7 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 					return SLOT_NONE;
 				p->chunk = grown;
 			}
-			char *chunk = aligned_alloc(64, CHUNK * p->size);
+			char *chunk = pages(CHUNK * p->size);
 			if (!chunk)
 				return SLOT_NONE;
 			p->chunk[p->chunks++] = chunk;
@@ -380,14 +473,6 @@ static void wheel_take(struct flow_table *t, uint32_t slot)
 	c->wheel_list = LIST_NONE;
 }
 
-static void history_drop(struct flow_table *t, struct connection *c)
-{
-	if (c->history)
-		t->memory -= history_memory(c->history);
-	history_free(c->history);
-	c->history = NULL;
-}
-
 void flow_remove(struct flow_table *t, uint32_t slot)
 {
 	struct entry *c = flow_entry(t, slot);
@@ -438,10 +523,6 @@ void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
 	int64_t tick = (due >> TICK_SHIFT) + 1;
 
 	wheel_take(t, slot);
-	if (!t->ticking) {
-		t->ticking = true;
-		t->tick = tick - 8;
-	}
 	if (tick < t->tick)
 		tick = t->tick;
 	if (tick - t->tick >= WHEEL) /* further than the wheel is round: looked at once on the way */
@@ -454,6 +535,12 @@ void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
 	t->wheel[c->wheel_list] = slot;
 }
 
+void flow_start_clock(struct flow_table *t, int64_t now)
+{
+	t->ticking = true;
+	t->tick = now >> TICK_SHIFT;
+}
+
 /* Makes the list of one tick the one in work. */
 static void begin_tick(struct flow_table *t)
 {
@@ -464,6 +551,19 @@ static void begin_tick(struct flow_table *t)
 	for (uint32_t slot = t->wheel[DUE]; slot != SLOT_NONE; slot = flow_entry(t, slot)->wheel_next)
 		flow_entry(t, slot)->wheel_list = DUE;
 	t->tick++;
+}
+
+/* What ends at once was quiet for a while, and lies in no cache: the history of the next one, the record of the one behind. */
+static void prefetch_next(const struct flow_table *t, uint32_t slot)
+{
+	uint32_t next = flow_entry(t, slot)->wheel_next;
+	if (next == SLOT_NONE)
+		return;
+	if (!slot_buried(next) && flow_connection(t, next)->history)
+		prefetch_lines(flow_connection(t, next)->history, offsetof(struct history, inside) + 8 * sizeof(struct event));
+	uint32_t behind = flow_entry(t, next)->wheel_next;
+	if (behind != SLOT_NONE)
+		prefetch_lines(flow_entry(t, behind), slot_buried(behind) ? sizeof(struct tombstone) : sizeof(struct connection));
 }
 
 uint32_t flow_due(struct flow_table *t, int64_t now)
@@ -480,6 +580,7 @@ uint32_t flow_due(struct flow_table *t, int64_t now)
 		begin_tick(t);
 	}
 	uint32_t slot = t->wheel[DUE];
+	prefetch_next(t, slot);
 	wheel_take(t, slot);
 	return slot;
 }

@@ -39,6 +39,7 @@ enum {
 	CONN_MP_FASTCLOSE = 0x0800,
 	CONN_ICMP = 0x1000,          /* a hard ICMP error quoted it */
 	CONN_SUPERSEDED = 0x2000,    /* a new incarnation was accepted */
+	CONN_SETTLED = 0x4000,       /* nothing more is due: connection_settled() */
 	CONN_WATCHED = 0x8000,
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
@@ -53,27 +54,28 @@ struct entry {
 	struct socket_pair pair;
 	uint32_t hash;
 	uint64_t id;             /* ordinal of its first frame; 0: a free record */
-	uint32_t older;          /* slot of the incarnation before, SLOT_NONE */
+	uint32_t bits;           /* CONN_ */
+	uint32_t older;          /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
 	uint32_t newer;          /* slot of the one in front of it, SLOT_NONE: it is in the index */
 	uint32_t wheel_next;     /* neighbours in the wheel's list, and which list that is */
 	uint32_t wheel_prev;
 	uint32_t wheel_list;
-	uint32_t bits;           /* CONN_ */
 };
 
 struct connection {
 	struct entry entry;
 	struct tcb end[2];       /* client, server */
-	int64_t start;
 	int64_t last;            /* newest frame */
 	int64_t last_from[2];    /* ... of each end */
+	struct history *history; /* NULL until something happens that is worth keeping */
+	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
+	uint16_t input;
+	uint16_t unanswered;     /* repeats by one end since the other was heard */
+	/* what a plain segment does not touch */
+	int64_t start;
 	uint64_t mark[MARKS];    /* frame number | input << 48; 0 not seen */
 	uint32_t mark_at[MARKS]; /* microseconds after start */
 	uint32_t syn_tsval;      /* timestamp of the client's SYN, valid with its TCB_TS */
-	uint16_t input;
-	uint16_t unanswered;     /* repeats by one end since the other was heard */
-	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
-	struct history *history; /* NULL until something happens that is worth keeping */
 	struct tcpaudit_evidence odd; /* the first frame that a capture note is about */
 };
 
@@ -110,7 +112,11 @@ void flow_table_free(struct flow_table *table);
 bool socket_pair_of(const struct tcpaudit_segment *segment, struct socket_pair *pair);
 
 uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
-void flow_prefetch(const struct flow_table *table, uint32_t hash);
+
+/* Brings the index bucket of a hash on its way; when that is there, the record that it names; then that one's history. */
+void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
+void flow_prefetch_record(const struct flow_table *table, uint32_t hash);
+void flow_prefetch_history(const struct flow_table *table, uint32_t hash);
 
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE. */
 uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
@@ -135,6 +141,9 @@ struct tombstone *flow_tombstone(const struct flow_table *table, uint32_t slot);
  * connection is simply forgotten. */
 uint32_t flow_bury(struct flow_table *table, uint32_t slot);
 
+/* The first packet's time: nothing is due before.  To be called once, before anything is scheduled. */
+void flow_start_clock(struct flow_table *table, int64_t now);
+
 /* Has a record looked at when packet time reaches `due`. */
 void flow_schedule(struct flow_table *table, uint32_t slot, int64_t due);
 
@@ -154,6 +163,9 @@ uint32_t flow_victim(struct flow_table *table);
 uint64_t flow_count(const struct flow_table *table);      /* connections */
 uint64_t flow_tombstones(const struct flow_table *table);
 uint64_t flow_memory(const struct flow_table *table);
-void flow_account(struct flow_table *table, int64_t bytes); /* histories */
+void flow_account(struct flow_table *table, int64_t bytes); /* of histories, as they grow */
+
+/* An empty history, accounted for; NULL when out of memory.  Goes with its connection. */
+struct history *flow_history_new(struct flow_table *table);
 
 #endif

@@ -6,34 +6,26 @@
 
 #define FIN_COPIES_KEPT 4
 
-struct history *history_new(void)
+void history_init(struct history *h)
 {
-	struct history *h = calloc(1, sizeof *h);
-	if (!h)
-		return NULL;
-	h->room = 12;
-	h->event = malloc(h->room * sizeof *h->event);
-	if (!h->event) {
-		free(h);
-		return NULL;
-	}
+	memset(h, 0, offsetof(struct history, inside));
+	h->event = h->inside;
+	h->room = HISTORY_INLINE;
 	h->first_reset = h->first_reset_any = -1;
 	for (int x = 0; x < 2; x++)
 		h->fin[x].first = h->fin[x].acked = h->fin[x].acked_wrong = h->fin[x].moved = h->fin[x].data_after = -1;
-	return h;
 }
 
-void history_free(struct history *h)
+void history_fini(struct history *h)
 {
-	if (!h)
-		return;
-	free(h->event);
-	free(h);
+	if (h->event != h->inside)
+		free(h->event);
+	h->event = h->inside;
 }
 
 size_t history_memory(const struct history *h)
 {
-	return sizeof *h + h->room * sizeof *h->event;
+	return h->event != h->inside ? h->room * sizeof *h->event : 0;
 }
 
 static bool make_room(struct history *h)
@@ -43,9 +35,12 @@ static bool make_room(struct history *h)
 	if (h->room >= HISTORY_MOST)
 		return false;
 	uint8_t room = (uint8_t)(h->room * 2 > HISTORY_MOST ? HISTORY_MOST : h->room * 2);
-	struct event *grown = realloc(h->event, room * sizeof *grown);
+	struct event *grown = malloc(room * sizeof *grown);
 	if (!grown)
 		return false;
+	memcpy(grown, h->event, h->count * sizeof *grown);
+	if (h->event != h->inside)
+		free(h->event);
 	h->event = grown;
 	h->room = room;
 	return true;

@@ -10,6 +10,7 @@
 #include <tcpaudit/connection.h>
 #include "mirror/tcb.h"
 
+#define HISTORY_INLINE 12 /* events that need no memory of their own */
 #define HISTORY_MOST 64 /* events; what does not fit is counted in `dropped` */
 
 /* What an event is, beyond its flags. */
@@ -72,6 +73,7 @@ struct fin_facts {
 
 struct history {
 	struct event *event;
+	struct history *next; /* of those that are not in use */
 	uint8_t count;
 	uint8_t room;
 	uint16_t dropped;
@@ -79,11 +81,12 @@ struct history {
 	uint32_t resets[2];       /* sent by each end */
 	int8_t first_reset;       /* first effective one, -1 none */
 	int8_t first_reset_any;
+	struct event inside[HISTORY_INLINE];
 };
 
-/* NULL when out of memory. */
-struct history *history_new(void);
-void history_free(struct history *history);
+/* Uses the caller's storage; history_fini() frees only what it has grown by, and history_memory() tells how much that is. */
+void history_init(struct history *history);
+void history_fini(struct history *history);
 size_t history_memory(const struct history *history);
 
 /* Appends a segment, judged by tcb_judge() but not yet counted by tcb_sent(): `end` are both blocks before it.

@@ -24,6 +24,17 @@ static uint32_t get_be32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Twenty rounds with one of the functions of FIPS 180-4, 4.1.1. */
+#define ROUNDS(first, function, constant)                                                            \
+	for (unsigned t = first; t < first + 20; t++) {                                              \
+		uint32_t next = rotate(a, 5) + (function) + e + constant + w[t];                     \
+		e = d;                                                                               \
+		d = c;                                                                               \
+		c = rotate(b, 30);                                                                   \
+		b = a;                                                                               \
+		a = next;                                                                            \
+	}
+
 /* SHA-1 of a message that was padded to one block. */
 static void sha1_block(uint8_t digest[20], const uint8_t block[64])
 {
@@ -34,24 +45,10 @@ static void sha1_block(uint8_t digest[20], const uint8_t block[64])
 		w[t] = get_be32(block + 4 * t);
 	for (unsigned t = 16; t < 80; t++)
 		w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
-	for (unsigned t = 0; t < 80; t++) {
-		uint32_t f, k;
-
-		if (t < 20)
-			f = (b & c) | (~b & d), k = 0x5a827999;
-		else if (t < 40)
-			f = b ^ c ^ d, k = 0x6ed9eba1;
-		else if (t < 60)
-			f = (b & c) | (b & d) | (c & d), k = 0x8f1bbcdc;
-		else
-			f = b ^ c ^ d, k = 0xca62c1d6;
-		uint32_t next = rotate(a, 5) + f + e + k + w[t];
-		e = d;
-		d = c;
-		c = rotate(b, 30);
-		b = a;
-		a = next;
-	}
+	ROUNDS(0, d ^ (b & (c ^ d)), 0x5a827999)
+	ROUNDS(20, b ^ c ^ d, 0x6ed9eba1)
+	ROUNDS(40, (b & c) | (d & (b | c)), 0x8f1bbcdc)
+	ROUNDS(60, b ^ c ^ d, 0xca62c1d6)
 	put_be32(digest, initial[0] + a);
 	put_be32(digest + 4, initial[1] + b);
 	put_be32(digest + 8, initial[2] + c);

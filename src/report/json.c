@@ -2,7 +2,6 @@
 #include "report/json.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void json_init(struct json *json)
 {
@@ -22,35 +21,33 @@ void json_reset(struct json *json)
 	json->failed = false;
 }
 
-/* Makes room for `more` bytes; NULL after a failed allocation. */
-static char *reserve(struct json *json, size_t more)
+bool json_grow(struct json *json, size_t more)
 {
-	if (json->failed)
-		return NULL;
-	if (json->capacity - json->length < more) {
-		size_t capacity = json->capacity ? json->capacity : 1024;
+	size_t capacity = json->capacity ? json->capacity : 1024;
+	char *data;
 
-		while (capacity - json->length < more)
-			capacity *= 2;
-		char *data = realloc(json->data, capacity);
-		if (data == NULL) {
-			json->failed = true;
-			return NULL;
-		}
-		json->data = data;
-		json->capacity = capacity;
+	while (capacity - json->length < more)
+		capacity *= 2;
+	data = json->failed ? NULL : realloc(json->data, capacity);
+	if (data == NULL) {
+		json->failed = true;
+		return false;
 	}
-	return json->data + json->length;
+	json->data = data;
+	json->capacity = capacity;
+	return true;
 }
 
-void json_raw(struct json *json, const char *bytes, size_t length)
+void json_name(struct json *json, const char *name)
 {
-	char *to = reserve(json, length);
+	size_t length = strlen(name);
 
-	if (to == NULL)
+	if (!json_room(json, length + 2))
 		return;
-	memcpy(to, bytes, length);
-	json->length += length;
+	json->data[json->length] = '"';
+	memcpy(json->data + json->length + 1, name, length);
+	json->data[json->length + 1 + length] = '"';
+	json->length += length + 2;
 }
 
 /* The length of the well-formed UTF-8 character that begins at `s` (Unicode table 3-7), or 0. */
@@ -110,7 +107,7 @@ void json_string(struct json *json, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text, *plain = s;
 
-	json_raw(json, "\"", 1);
+	json_byte(json, '"');
 	for (;;) {
 		size_t length = 1;
 		unsigned code;
@@ -134,7 +131,7 @@ void json_string(struct json *json, const char *text)
 		plain = s += length;
 	}
 	json_raw(json, (const char *)plain, (size_t)(s - plain));
-	json_raw(json, "\"", 1);
+	json_byte(json, '"');
 }
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
@@ -170,10 +167,8 @@ size_t json_format_integer(char *out, int64_t number)
 
 void json_integer(struct json *json, int64_t number)
 {
-	char *to = reserve(json, JSON_TOKEN);
-
-	if (to != NULL)
-		json->length += json_format_integer(to, number);
+	if (json_room(json, JSON_TOKEN))
+		json->length += json_format_integer(json->data + json->length, number);
 }
 
 /* "YYYY-MM-DDT" of a day since 1970-01-01 in the Gregorian calendar, counted in years that begin with March. */
@@ -229,10 +224,9 @@ size_t json_format_time(struct json *json, char *out, int64_t time, unsigned dig
 
 void json_time(struct json *json, int64_t time, unsigned digits)
 {
-	char *to = reserve(json, JSON_TOKEN);
-
-	if (to == NULL)
+	if (!json_room(json, JSON_TOKEN))
 		return;
+	char *to = json->data + json->length;
 	*to = '"';
 	size_t length = json_format_time(json, to + 1, time, digits);
 	to[length + 1] = '"';
@@ -305,10 +299,9 @@ size_t json_format_address(char *out, const struct tcpaudit_address *address, un
 
 void json_address(struct json *json, const struct tcpaudit_address *address, unsigned ip_version)
 {
-	char *to = reserve(json, JSON_TOKEN);
-
-	if (to == NULL)
+	if (!json_room(json, JSON_TOKEN))
 		return;
+	char *to = json->data + json->length;
 	*to = '"';
 	size_t length = json_format_address(to + 1, address, ip_version);
 	to[length + 1] = '"';

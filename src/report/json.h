@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <tcpaudit/segment.h>
 
@@ -29,8 +30,32 @@ void json_fini(struct json *json);
 /* Empties the buffer and keeps its memory. */
 void json_reset(struct json *json);
 
+/* Makes the buffer larger; false, and `failed`, if that is not possible. */
+bool json_grow(struct json *json, size_t more);
+
+/* Whether `more` bytes can be written behind the last one. */
+static inline bool json_room(struct json *json, size_t more)
+{
+	return json->capacity - json->length >= more || json_grow(json, more);
+}
+
 /* Bytes that are JSON already. */
-void json_raw(struct json *json, const char *bytes, size_t length);
+static inline void json_raw(struct json *json, const char *bytes, size_t length)
+{
+	if (json_room(json, length)) {
+		memcpy(json->data + json->length, bytes, length);
+		json->length += length;
+	}
+}
+
+static inline void json_byte(struct json *json, char byte)
+{
+	if (json_room(json, 1))
+		json->data[json->length++] = byte;
+}
+
+/* A quoted string that needs no escapes. */
+void json_name(struct json *json, const char *name);
 
 /* A quoted string.  Control characters are escaped, invalid UTF-8 becomes U+FFFD. */
 void json_string(struct json *json, const char *text);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY 32 /* copied as a whole, which is faster than its length */
+
 enum step_kind { STEP_OPEN, STEP_CLOSE, STEP_FIELD };
 
 struct step {
@@ -15,7 +17,7 @@ struct step {
 	uint8_t length;            /* of key */
 	uint16_t rows_end;         /* of a field of rows: the step behind those of its rows */
 	const struct field *field;
-	char key[28];              /* "name": with the opening bracket of an object */
+	char key[KEY];             /* "name": with the opening bracket of an object */
 };
 
 struct record_plan {
@@ -123,7 +125,15 @@ static void close_list(struct json *json, char bracket)
 		return;
 	if (json->data[json->length - 1] == ',')
 		json->length--;
-	json_raw(json, &bracket, 1);
+	json_byte(json, bracket);
+}
+
+static void write_key(struct json *json, const struct step *step)
+{
+	if (!json_room(json, KEY))
+		return;
+	memcpy(json->data + json->length, step->key, KEY);
+	json->length += step->length;
 }
 
 static void write_scalar(struct json *json, struct record *record, const struct field *field, const struct field_value *value)
@@ -131,7 +141,10 @@ static void write_scalar(struct json *json, struct record *record, const struct 
 	switch ((enum field_type)field->type) {
 	case FIELD_STRING:
 	case FIELD_STRINGS:
-		json_string(json, value->text);
+		if (field->values != NULL)
+			json_name(json, value->text);
+		else
+			json_string(json, value->text);
 		break;
 	case FIELD_BOOLEAN:
 		json_raw(json, value->number ? "true" : "false", value->number ? 4 : 5);
@@ -156,7 +169,7 @@ static void write_scalar(struct json *json, struct record *record, const struct 
 	case FIELD_ROWS:
 		break;
 	}
-	json_raw(json, ",", 1);
+	json_byte(json, ',');
 }
 
 /* Arrays and counts: fetched one by one until the getter has no more.  They are written even when empty. */
@@ -165,32 +178,32 @@ static void write_list(struct json *json, struct record *record, const struct fi
 	struct field_value value = {0};
 	bool counts = field->type == FIELD_COUNTS;
 
-	json_raw(json, counts ? "{" : "[", 1);
+	json_byte(json, counts ? '{' : '[');
 	while (field->get(record, &value)) {
 		if (counts) {
-			json_string(json, value.name);
-			json_raw(json, ":", 1);
+			json_name(json, value.name);
+			json_byte(json, ':');
 		}
 		write_scalar(json, record, field, &value);
 	}
 	close_list(json, counts ? '}' : ']');
-	json_raw(json, ",", 1);
+	json_byte(json, ',');
 }
 
 static void run(const struct record_plan *plan, size_t from, size_t to, struct json *json, struct record *record);
 
 static void write_rows(const struct record_plan *plan, size_t at, int64_t rows, struct json *json, struct record *record)
 {
-	json_raw(json, "[", 1);
+	json_byte(json, '[');
 	for (int64_t i = 0; i < rows; i++) {
 		record->row = (size_t)i;
-		json_raw(json, "{", 1);
+		json_byte(json, '{');
 		run(plan, at + 1, plan->step[at].rows_end, json, record);
 		close_list(json, '}');
-		json_raw(json, ",", 1);
+		json_byte(json, ',');
 	}
 	close_list(json, ']');
-	json_raw(json, ",", 1);
+	json_byte(json, ',');
 }
 
 /* Returns the step that comes next. */
@@ -204,12 +217,12 @@ static size_t write_field(const struct record_plan *plan, size_t at, struct json
 	case FIELD_STRINGS:
 	case FIELD_INTEGERS:
 	case FIELD_COUNTS:
-		json_raw(json, step->key, step->length);
+		write_key(json, step);
 		write_list(json, record, field);
 		return at + 1;
 	case FIELD_ROWS:
 		if (field->get(record, &value)) {
-			json_raw(json, step->key, step->length);
+			write_key(json, step);
 			write_rows(plan, at, value.number, json, record);
 		}
 		return step->rows_end;
@@ -222,7 +235,7 @@ static size_t write_field(const struct record_plan *plan, size_t at, struct json
 		break;
 	}
 	if (field->get(record, &value)) {
-		json_raw(json, step->key, step->length);
+		write_key(json, step);
 		write_scalar(json, record, field, &value);
 	}
 	return at + 1;
@@ -241,7 +254,7 @@ static void run(const struct record_plan *plan, size_t from, size_t to, struct j
 		}
 		if (step->kind == STEP_OPEN) {
 			opened[depth++] = json->length;
-			json_raw(json, step->key, step->length);
+			write_key(json, step);
 		} else if (!json->failed) {
 			size_t begin = opened[--depth];
 
@@ -249,7 +262,7 @@ static void run(const struct record_plan *plan, size_t from, size_t to, struct j
 				json->length = begin;
 			} else {
 				close_list(json, '}');
-				json_raw(json, ",", 1);
+				json_byte(json, ',');
 			}
 		}
 		at++;
@@ -259,7 +272,7 @@ static void run(const struct record_plan *plan, size_t from, size_t to, struct j
 void record_write(const struct record_plan *plan, struct json *json, struct record *record)
 {
 	record->time_digits = fields_time_digits(record);
-	json_raw(json, "{", 1);
+	json_byte(json, '{');
 	run(plan, 0, plan->count, json, record);
 	close_list(json, '}');
 }

@@ -38,10 +38,12 @@ def why_not():
     if not os.path.exists("/dev/net/tun"):
         return "needs /dev/net/tun"
     probe = f"tcpaudit-{os.getpid()}-probe"
-    if subprocess.run(["ip", "netns", "add", probe], stderr=subprocess.DEVNULL).returncode:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if subprocess.run(["ip", "netns", "add", probe], **quiet).returncode:
         return "may not make network namespaces"
-    subprocess.run(["ip", "netns", "del", probe])
-    return None
+    usable = not subprocess.run(["ip", "netns", "exec", probe, "ip", "link", "set", "lo", "up"], **quiet).returncode
+    subprocess.run(["ip", "netns", "del", probe], **quiet)
+    return None if usable else "may not enter network namespaces"
 
 
 class Tap:
@@ -98,7 +100,8 @@ class Namespaces:
             os.close(fd)
 
     def sysctl(self, end, key, value):
-        subprocess.run(["ip", "netns", "exec", self.name[end], "sysctl", "-qw", f"{key}={value}"], check=True)
+        path = "/proc/sys/" + key.replace(".", "/")
+        subprocess.run(["ip", "netns", "exec", self.name[end], "sh", "-c", f"echo {value} > {path}"], check=True)
 
     def address(self, end):
         """Gives the device of an end its addresses and waits until they are usable."""
@@ -276,9 +279,9 @@ def summary(all_records):
 class Server(threading.Thread):
     """Listens in namespace B, gives each accepted socket to `serve`, as often as `times` says."""
 
-    def __init__(self, lab, version, port, serve, times=1):
+    def __init__(self, lab, version, port, serve, times=1, patience=10):
         super().__init__()
-        self.lab, self.version, self.port, self.serve, self.times = lab, version, port, serve, times
+        self.lab, self.version, self.port, self.serve, self.times, self.patience = lab, version, port, serve, times, patience
         self.error, self.ready = None, threading.Event()
         self.start()
         self.ready.wait()
@@ -290,7 +293,7 @@ class Server(threading.Thread):
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listening.bind((ADDRESS[self.version][1], self.port))
                 listening.listen(8)
-                listening.settimeout(10)
+                listening.settimeout(self.patience)
                 self.ready.set()
                 for _ in range(self.times):
                     accepted = listening.accept()[0]

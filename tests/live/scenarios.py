@@ -10,6 +10,8 @@ PAUSE = 0.15  # longer than a delayed acknowledgment
 
 
 class Scenario:
+    patience = 10  # seconds that the server waits for each connection
+
     def __init__(self, name, serve, act, times=1, **expect):
         self.name, self.serve, self.act, self.times, self.expect = name, serve, act, times, expect
 
@@ -237,7 +239,7 @@ def on_a_relay():
 
 def run(net, version, port, scenario):
     """Plays one scenario; returns what went wrong with the applications themselves."""
-    server = lab.Server(net, version, port, scenario.serve, scenario.times) if scenario.serve else None
+    server = lab.Server(net, version, port, scenario.serve, scenario.times, scenario.patience) if scenario.serve else None
     problems = []
     try:
         net.enter(0)

@@ -18,11 +18,11 @@ void check_tw_early_gone(struct judging *j)
 		const struct fin_facts *own = &j->h->fin[x], *peer = &j->h->fin[!x];
 		if (!own->sent || !peer->sent || own->acked < 0 || peer->acked < 0)
 			continue;
-		struct hypothesis route = mirror_route(j->file->mirror, x);
+		const struct hypothesis *route = &j->file->route[x];
 		int entered = -1;
-		for (int i = 0; i < route.count; i++)
-			if (route.step[i].to == TCPAUDIT_TIME_WAIT && route.step[i].proof >= 0)
-				entered = route.step[i].proof;
+		for (int i = 0; i < route->count; i++)
+			if (route->step[i].to == TCPAUDIT_TIME_WAIT && route->step[i].proof >= 0)
+				entered = route->step[i].proof;
 		if (entered < 0)
 			continue;
 		int64_t since = j->h->event[entered].time, longest = 2 * j->file->settings->msl;

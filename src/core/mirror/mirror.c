@@ -58,15 +58,22 @@ static void keep(struct hypothesis *set, uint8_t *count, bool *overflowed, const
 		set[dearest] = *h;
 }
 
-/* Can this event change its receiver's state at all? */
-static bool is_stimulus(const struct mirror *m, unsigned x, int i)
+/* Can this event change its receiver at all, in that state?  A quick refusal of what segment_arrives() would ignore. */
+static bool is_stimulus(const struct mirror *m, unsigned x, int i, uint8_t state)
 {
 	const struct event *e = &m->event[i];
-	if (e->from == x || e->is & EVENT_STRAY)
+	const struct fin_facts *own = &m->fin[x];
+
+	if (e->from == x || e->is & EVENT_STRAY || m->end[x].lost >> i & 1 || state == TCPAUDIT_CLOSED)
 		return false;
-	if (e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_FIN))
+	if (e->flags & TCPAUDIT_RST)
 		return true;
-	return e->flags & TCPAUDIT_ACK; /* of our SYN or FIN */
+	if (!state_in((enum tcpaudit_state)state, SYNCHRONIZED))
+		return true; /* handshake */
+	if (e->flags & TCPAUDIT_FIN && !state_in((enum tcpaudit_state)state, FIN_RECEIVED))
+		return true;
+	return own->sent && own->first < i && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u) &&
+	       state_in((enum tcpaudit_state)state, FIN_SENT & ~FIN_ACKED);
 }
 
 static bool is_fin_copy(const struct mirror *m, int i)
@@ -146,7 +153,7 @@ static void explore(const struct mirror *m, unsigned x, const struct hypothesis 
 	if (depth == 0)
 		return;
 	for (int i = 0; i < by; i++) {
-		if (!is_stimulus(m, x, i) || m->end[x].lost >> i & 1)
+		if (!is_stimulus(m, x, i, h->state))
 			continue;
 		struct hypothesis t = *h;
 		segment_arrives(m, x, &t, i);
@@ -169,7 +176,7 @@ static int loss_cost(const struct mirror *m, unsigned x, const struct hypothesis
 	int64_t turnaround = m->end[x].turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)m->end[x].turnaround * 1000;
 
 	for (int i = h->delivered + 1; i < by; i++) {
-		if (!is_stimulus(m, x, i) || m->end[x].lost >> i & 1)
+		if (!is_stimulus(m, x, i, h->state))
 			continue;
 		if (e->time - m->event[i].time <= turnaround + turnaround / 2 + 100000)
 			continue;
@@ -366,7 +373,7 @@ struct hypothesis mirror_route(const struct mirror *m, unsigned x)
 	struct hypothesis best = cheapest(end);
 
 	for (int i = 0; i < m->count; i++)
-		if (is_stimulus(m, x, i) && !(end->lost >> i & 1))
+		if (is_stimulus(m, x, i, best.state))
 			segment_arrives(m, x, &best, i);
 	return best;
 }

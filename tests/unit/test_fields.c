@@ -1,0 +1,449 @@
+/* The table of fields and what is made from it: records, which json-c must parse, the schema and the lists. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/community.h"
+#include "report/record.h"
+
+static struct tcpaudit_settings settings;
+static struct report_options options;
+static struct capture_input inputs[2];
+static struct report report;
+static struct report_state state;
+static struct tcpaudit_counters counters;
+static struct tcpaudit_connection connection;
+static struct tcpaudit_finding finding;
+
+static struct tcpaudit_evidence evidence(uint64_t frame, unsigned from, unsigned flags, uint32_t seq, uint32_t ack)
+{
+	return (struct tcpaudit_evidence){.time = (int64_t)frame * 1000, .frame = frame, .seq = seq, .ack = ack, .flags = (uint16_t)flags,
+	                                  .from = (uint8_t)from};
+}
+
+/* A four-way close, client first, in a file of its own. */
+static void begin(void)
+{
+	tcpaudit_settings_init(&settings);
+	options = (struct report_options){.settings = &settings, .filter = "tcp", .args = (const char *const[]){"-r", "a\"b"}, .arg_count = 2};
+	inputs[0] = (struct capture_input){.path = "x.pcap", .format = "pcap", .packets = 12, .time_digits = 6, .linktype = {1}, .linktypes = 1};
+	inputs[1] = (struct capture_input){.path = "y.pcapng", .time_digits = 9, .linktype = {1, 101}, .linktypes = 2, .snaplen = 96};
+	report = (struct report){.options = &options, .inputs = inputs, .input_count = 1};
+	state = (struct report_state){.counters = &counters, .inputs = inputs, .input_count = 1};
+	memset(&counters, 0, sizeof counters);
+	memset(&connection, 0, sizeof connection);
+	connection.id = 7;
+	connection.ip_version = 4;
+	connection.start = 1000000000;
+	connection.last = 1500000000;
+	connection.rtt = 310000;
+	connection.completeness = 31;
+	connection.kind = TCPAUDIT_KIND_FOUR_WAY;
+	connection.closed_first = TCPAUDIT_WHO_CLIENT;
+	connection.aborted_by = TCPAUDIT_WHO_NONE;
+	connection.confidence = TCPAUDIT_CERTAIN;
+	connection.half_close_by = TCPAUDIT_WHO_CLIENT;
+	connection.time_wait_holder = TCPAUDIT_WHO_CLIENT;
+	for (unsigned end = 0; end < 2; end++) {
+		struct tcpaudit_end *x = &connection.end[end];
+
+		inet_pton(AF_INET, end == 0 ? "198.18.0.1" : "198.18.0.2", x->address.byte);
+		x->port = (uint16_t)(20000 + end);
+		x->isn = end == 0 ? 4294967195u : 300;
+		x->isn_known = true;
+		x->fin_sent = true;
+		x->fin_seq = end == 0 ? 4294967295u : 301;
+		x->fin_copies = 1;
+		x->fin = evidence(7 + 2 * end, end, TCPAUDIT_FIN | TCPAUDIT_ACK, x->fin_seq, 0);
+		x->fin_acked = true;
+		x->fin_ack = evidence(8 + 2 * end, !end, TCPAUDIT_ACK, 0, x->fin_seq + 1);
+	}
+	connection.end[0].states = 1 << TCPAUDIT_TIME_WAIT;
+	connection.end[1].states = 1 << TCPAUDIT_LAST_ACK | 1 << TCPAUDIT_CLOSED;
+	memset(&finding, 0, sizeof finding);
+	finding.check = tcpaudit_checks(&(size_t){0});
+	finding.connection = &connection;
+	finding.time = 9000;
+	finding.severity = TCPAUDIT_ERROR;
+	finding.confidence = TCPAUDIT_CERTAIN;
+	finding.endpoint = TCPAUDIT_WHO_SERVER;
+	finding.expected[0] = (struct tcpaudit_fact){"ack", 4101};
+	finding.observed[0] = (struct tcpaudit_fact){"ack", 4102};
+	finding.evidence[0] = evidence(9, 1, TCPAUDIT_ACK, 1, 4102);
+	finding.evidence[1] = evidence(7, 0, TCPAUDIT_FIN | TCPAUDIT_ACK, 4100, 1);
+	finding.evidence[2] = evidence(7, 0, TCPAUDIT_FIN, 4100, 1);
+	finding.evidence_count = 3;
+}
+
+TestSuite(fields, .init = begin);
+
+/* Writes the record and parses it; the caller puts it. */
+static json_object *parse(unsigned kind)
+{
+	struct record_plan *plan = record_plan_new(kind);
+	struct record record = {.report = &report, .connection = &connection, .finding = &finding, .state = &state, .kind = kind};
+	struct json_tokener *tokener = json_tokener_new();
+	struct json json;
+
+	json_init(&json);
+	record_write(plan, &json, &record);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_object *object = json_tokener_parse_ex(tokener, json.data, (int)json.length);
+	cr_assert_eq(json_tokener_get_error(tokener), json_tokener_success, "%.*s", (int)json.length, json.data);
+	cr_assert_eq(json_tokener_get_parse_end(tokener), json.length);
+	json_tokener_free(tokener);
+	json_fini(&json);
+	record_plan_free(plan);
+	return object;
+}
+
+/* A member by its dotted path, or NULL. */
+static json_object *find(json_object *object, const char *path)
+{
+	char name[64];
+
+	for (size_t length; object != NULL && *path != '\0'; path += length + (path[length] == '.')) {
+		length = strcspn(path, ".");
+		snprintf(name, sizeof name, "%.*s", (int)length, path);
+		json_object *member = NULL;
+		json_object_object_get_ex(object, name, &member);
+		object = member;
+	}
+	return object;
+}
+
+static void expect(json_object *object, const char *path, const char *value)
+{
+	json_object *member = find(object, path);
+
+	cr_assert_not_null(member, "%s is absent", path);
+	cr_assert_str_eq(json_object_to_json_string_ext(member, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), value, "%s is %s",
+	                 path, json_object_to_json_string(member));
+}
+
+Test(fields, paths_are_well_formed_and_unique_in_each_record)
+{
+	size_t count;
+	const struct field *table = fields_table(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		cr_assert_neq(table[i].records, 0, "%s", table[i].path);
+		cr_assert_eq(table[i].always & ~table[i].records, 0, "%s", table[i].path);
+		cr_assert_not_null(table[i].get, "%s", table[i].path);
+		cr_assert(strlen(table[i].text) > 3 && table[i].text[strlen(table[i].text) - 1] != '.', "%s", table[i].path);
+		for (const char *c = table[i].path; *c != '\0'; c++)
+			cr_assert((*c >= 'a' && *c <= 'z') || strchr("_.[]0123456789", *c) != NULL, "%s", table[i].path);
+		for (size_t j = 0; j < i; j++)
+			cr_assert(strcmp(table[i].path, table[j].path) != 0 || !(table[i].records & table[j].records), "%s", table[i].path);
+	}
+}
+
+Test(fields, fields_of_an_object_stand_together)
+{
+	size_t count;
+	const struct field *table = fields_table(&count);
+
+	for (unsigned kind = 1; kind < 1u << RECORD_KINDS; kind <<= 1)
+		for (size_t i = 0; i < count; i++) {
+			size_t object = strcspn(table[i].path, ".");
+			bool left = false;
+
+			for (size_t j = i + 1; j < count; j++) {
+				if (!(table[i].records & table[j].records & kind))
+					continue;
+				bool same = table[i].path[object] == '.' && strncmp(table[i].path, table[j].path, object + 1) == 0;
+				cr_assert(!(same && left), "%s and %s", table[i].path, table[j].path);
+				left |= !same;
+			}
+		}
+}
+
+Test(fields, a_flow_record_has_the_promised_names)
+{
+	json_object *flow = parse(RECORD_FLOW);
+
+	expect(flow, "event_type", "\"flow\"");
+	expect(flow, "timestamp", "\"1970-01-01T00:00:01.500000Z\"");
+	expect(flow, "flow_id", "7");
+	expect(flow, "src_ip", "\"198.18.0.1\"");
+	expect(flow, "dest_port", "20001");
+	expect(flow, "proto", "\"TCP\"");
+	expect(flow, "pcap_filename", "\"x.pcap\"");
+	expect(flow, "flow.start", "\"1970-01-01T00:00:01.000000Z\"");
+	expect(flow, "flow.vantage.client", "\"unknown\"");
+	expect(flow, "tcp.state_client", "[\"TIME-WAIT\"]");
+	expect(flow, "tcp.state_server", "[\"LAST-ACK\",\"CLOSED\"]");
+	expect(flow, "tcp.isn_client", "4294967195");
+	expect(flow, "tcp.rtt_us", "310");
+	expect(flow, "close.kind", "\"four-way\"");
+	expect(flow, "close.closed_first", "\"client\"");
+	expect(flow, "close.client", "{\"fin_seq\":4294967295,\"fin_frame\":7,\"ack_expected\":0,\"ack_seen\":0,\"ack_frame\":8,\"fin_copies\":1}");
+	expect(flow, "close.server.ack_expected", "302");
+	expect(flow, "close.half_close", "{\"by\":\"client\",\"duration_us\":0,\"bytes\":0}");
+	expect(flow, "close.time_wait.holder", "\"client\"");
+	expect(flow, "close.lost_bytes", "{\"toserver\":0,\"toclient\":0}");
+	expect(flow, "capture", "[]");
+	expect(flow, "findings", "[]");
+	json_object_put(flow);
+}
+
+Test(fields, absent_facts_are_absent_keys)
+{
+	connection.end[0].fin_sent = connection.end[1].fin_sent = false;
+	connection.end[0].isn_known = false;
+	connection.rtt = -1;
+	connection.half_close_by = connection.time_wait_holder = TCPAUDIT_WHO_NONE;
+	report.input_count = 0;
+	json_object *flow = parse(RECORD_FLOW);
+	static const char *const absent[] = {"close.client", "close.server", "close.half_close", "close.time_wait", "close.aborted_by",
+	                                     "tcp.isn_client", "tcp.rtt_us", "vlan", "vni", "in_iface", "pcap_filename", "transitions"};
+
+	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+		cr_assert_null(find(flow, absent[i]), "%s", absent[i]);
+	json_object_put(flow);
+}
+
+Test(fields, a_fin_without_an_acknowledgment_has_no_ack_seen)
+{
+	connection.end[1].fin_ack.frame = 0;
+	connection.end[1].fin_acked = false;
+	json_object *flow = parse(RECORD_FLOW);
+
+	expect(flow, "close.server", "{\"fin_seq\":301,\"fin_frame\":9,\"ack_expected\":302,\"fin_copies\":1}");
+	json_object_put(flow);
+}
+
+Test(fields, optional_facts)
+{
+	connection.vlan = 12;
+	connection.network = 6;
+	connection.aborted_by = TCPAUDIT_WHO_SERVER;
+	connection.post_close_reset = true;
+	connection.time_wait_restarts = 2;
+	inputs[0].live = true;
+	connection.capture[0] = 1;
+	json_object *flow = parse(RECORD_FLOW);
+
+	expect(flow, "vlan", "12");
+	expect(flow, "vni", "5");
+	expect(flow, "in_iface", "\"x.pcap\"");
+	expect(flow, "close.aborted_by", "\"server\"");
+	expect(flow, "close.post_close_rst", "true");
+	expect(flow, "close.time_wait.restarts", "2");
+	cr_assert_eq(json_object_array_length(find(flow, "capture")), 1);
+	json_object_put(flow);
+}
+
+Test(fields, transitions_have_null_where_there_is_no_frame)
+{
+	struct tcpaudit_transition steps[] = {
+	        {TCPAUDIT_CLIENT, TCPAUDIT_CLOSED, TCPAUDIT_SYN_SENT, evidence(1, 0, 2, 0, 0), evidence(1, 0, 2, 0, 0)},
+	        {TCPAUDIT_SERVER, TCPAUDIT_LAST_ACK, TCPAUDIT_CLOSED, evidence(9, 0, 2, 0, 0), evidence(0, 0, 0, 0, 0)},
+	};
+
+	options.transitions = true;
+	connection.transitions = steps;
+	connection.transition_count = 2;
+	json_object *flow = parse(RECORD_FLOW);
+	expect(flow, "transitions", "[{\"end\":\"client\",\"from\":\"CLOSED\",\"to\":\"SYN-SENT\",\"frame\":1,\"proven_by\":1},"
+	                            "{\"end\":\"server\",\"from\":\"LAST-ACK\",\"to\":\"CLOSED\",\"frame\":9,\"proven_by\":null}]");
+	json_object_put(flow);
+	connection.transition_count = 0;
+	flow = parse(RECORD_FLOW);
+	expect(flow, "transitions", "[]");
+	json_object_put(flow);
+}
+
+Test(fields, a_finding_record_has_the_promised_names)
+{
+	json_object *record = parse(RECORD_FINDING);
+
+	expect(record, "event_type", "\"finding\"");
+	expect(record, "flow_id", "7");
+	expect(record, "severity", "\"error\"");
+	expect(record, "confidence", "\"certain\"");
+	expect(record, "endpoint", "\"server\"");
+	expect(record, "state_before", "{\"client\":[],\"server\":[]}");
+	expect(record, "expected", "{\"ack\":4101}");
+	expect(record, "observed", "{\"ack\":4102}");
+	expect(record, "count", "1");
+	expect(record, "wireshark", "\"frame.number in {7, 9}\"");
+	json_object *first = json_object_array_get_idx(find(record, "evidence"), 1);
+	expect(first, "flags", "\"FIN,ACK\"");
+	expect(first, "timestamp", "\"1970-01-01T00:00:00.000007Z\"");
+	expect(first, "ack", "1");
+	cr_assert_null(find(json_object_array_get_idx(find(record, "evidence"), 2), "ack"));
+	cr_assert_null(find(first, "input"));
+	json_object_put(record);
+}
+
+Test(fields, several_inputs_are_named_beside_frames_and_lengthen_times)
+{
+	report.input_count = 2;
+	finding.evidence[1].input = 1;
+	json_object *record = parse(RECORD_FINDING);
+
+	expect(json_object_array_get_idx(find(record, "evidence"), 0), "input", "\"x.pcap\"");
+	expect(json_object_array_get_idx(find(record, "evidence"), 1), "input", "\"y.pcapng\"");
+	expect(record, "timestamp", "\"1970-01-01T00:00:00.000009000Z\"");
+	expect(record, "wireshark", "\"frame.number in {7, 9}\""); /* those of the decisive frame's input */
+	json_object_put(record);
+}
+
+Test(fields, an_unknown_endpoint_and_no_evidence_leave_no_keys)
+{
+	finding.endpoint = TCPAUDIT_WHO_NONE;
+	finding.evidence_count = 0;
+	json_object *record = parse(RECORD_FINDING);
+
+	cr_assert_null(find(record, "endpoint"));
+	cr_assert_null(find(record, "wireshark"));
+	expect(record, "evidence", "[]");
+	json_object_put(record);
+}
+
+Test(fields, every_check_makes_a_record)
+{
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		finding.check = &check[i];
+		json_object *record = parse(RECORD_FINDING);
+		cr_assert_str_eq(json_object_get_string(find(record, "rule_id")), check[i].id);
+		json_object *rfc = find(record, "rfc");
+		for (size_t j = 0; j < json_object_array_length(rfc); j++)
+			cr_assert_eq(strncmp(json_object_get_string(json_object_array_get_idx(rfc, j)), "RFC ", 4), 0, "%s", check[i].id);
+		cr_assert_eq(json_object_array_length(rfc) == 0, check[i].rfc[0] == '\0', "%s", check[i].id);
+		json_object_put(record);
+	}
+}
+
+Test(fields, meta_and_summary)
+{
+	report.input_count = state.input_count = 2;
+	state.live = true;
+	state.kernel = (struct capture_kernel){12, 2, 0};
+	counters.frames = 10;
+	counters.fate[TCPAUDIT_FATE_TCP] = 7;
+	counters.fate[TCPAUDIT_FATE_NOT_IP] = 3;
+	counters.unusable[TCPAUDIT_UNUSABLE_CHECKSUM] = 1;
+	counters.unusable[TCPAUDIT_UNUSABLE_NONE] = 6;
+	counters.by_kind[TCPAUDIT_KIND_FOUR_WAY] = 2;
+	counters.findings[0] = 5;
+	counters.suppressed[1] = 4;
+	settings.severity[0] = -1;
+	inputs[1].error = (char *)(uintptr_t) "cut";
+	inputs[1].damage_offset = 99;
+	state.records = 4;
+	json_object *meta = parse(RECORD_META), *summary = parse(RECORD_SUMMARY);
+	size_t count;
+	tcpaudit_checks(&count);
+
+	expect(meta, "schema", "\"tcpaudit/1\"");
+	expect(meta, "args", "[\"-r\",\"a\\\"b\"]");
+	expect(meta, "linktypes", "[1,101]");
+	expect(meta, "snaplen", "96");
+	expect(meta, "filter", "\"tcp\"");
+	cr_assert_eq(json_object_array_length(find(meta, "checks")), count - 1);
+	expect(summary, "packets", "{\"read\":10,\"tcp\":7,\"not_analysed\":{\"not-ip\":3},\"tcp_unusable\":{\"checksum\":1}}");
+	expect(summary, "kernel", "{\"received\":12,\"dropped\":2,\"interface_dropped\":0}");
+	expect(summary, "connections.by_close", "{\"four-way\":2}");
+	cr_assert_eq(json_object_object_length(find(summary, "findings")), 1);
+	cr_assert_eq(json_object_object_length(find(summary, "suppressed")), 1);
+	expect(json_object_array_get_idx(find(summary, "inputs"), 1), "error", "\"cut\"");
+	expect(json_object_array_get_idx(find(summary, "inputs"), 1), "offset", "99");
+	expect(summary, "output", "{\"records\":5,\"lost\":0}");
+	json_object_put(meta);
+	json_object_put(summary);
+}
+
+Test(fields, files_have_no_kernel_counters)
+{
+	json_object *summary = parse(RECORD_SUMMARY);
+
+	cr_assert_null(find(summary, "kernel"));
+	expect(summary, "packets.not_analysed", "{}");
+	json_object_put(summary);
+}
+
+/* Whether the record has what the schema requires, and nothing that it does not know. */
+static void follow_schema(json_object *schema, json_object *value, const char *path)
+{
+	json_object *properties = find(schema, "properties"), *required = find(schema, "required"), *items = find(schema, "items");
+
+	for (size_t i = 0; required != NULL && i < json_object_array_length(required); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(required, i));
+		cr_assert_not_null(find(value, name), "%s lacks %s", path, name);
+	}
+	if (properties != NULL) {
+		json_object_object_foreach(value, key, member)
+		{
+			json_object *known = NULL;
+			cr_assert(json_object_object_get_ex(properties, key, &known), "%s has an unknown %s", path, key);
+			follow_schema(known, member, key);
+		}
+	}
+	for (size_t i = 0; items != NULL && i < json_object_array_length(value); i++)
+		follow_schema(items, json_object_array_get_idx(value, i), path);
+}
+
+Test(fields, records_follow_the_schema)
+{
+	char *text = report_schema();
+	json_object *schema = json_tokener_parse(text), *kinds = NULL;
+
+	cr_assert_not_null(schema);
+	json_object_object_get_ex(schema, "$defs", &kinds);
+	options.transitions = true;
+	for (unsigned kind = 1; kind < 1u << RECORD_KINDS; kind <<= 1) {
+		json_object *record = parse(kind);
+		follow_schema(find(kinds, fields_record_name(kind)), record, fields_record_name(kind));
+		json_object_put(record);
+	}
+	json_object_put(schema);
+	free(text);
+}
+
+Test(fields, the_list_names_every_field)
+{
+	size_t count;
+	const struct field *table = fields_table(&count);
+	char *list = report_field_list();
+
+	for (size_t i = 0; i < count; i++)
+		cr_assert_not_null(strstr(list, table[i].path), "%s", table[i].path);
+	free(list);
+}
+
+/* The baseline of corelight/community-id-spec, and its tie-break: equal addresses are ordered by port. */
+Test(fields, community_ids_of_the_specification)
+{
+	static const struct {
+		int family;
+		const char *client, *server;
+		uint16_t ports[2];
+		const char *id;
+	} rows[] = {
+	        {AF_INET, "128.232.110.120", "66.35.250.204", {34855, 80}, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+	        {AF_INET, "66.35.250.204", "128.232.110.120", {80, 34855}, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+	        {AF_INET, "10.0.0.1", "10.0.0.1", {40001, 40000}, "1:iJjw7neBCpNBrE8FMNIuaHTi59E="},
+	        {AF_INET, "10.0.0.1", "10.0.0.1", {40000, 40001}, "1:iJjw7neBCpNBrE8FMNIuaHTi59E="},
+	        {AF_INET6, "2001:db8::1", "2001:db8::2", {40001, 443}, "1:VGhuwRWPDCx6WElJiqOoWElQUAk="},
+	        {AF_INET6, "::1", "::1", {443, 40001}, "1:lmn64sOxqnx0oPaWC3fNRNGrNKg="},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char id[COMMUNITY_ID];
+
+		memset(connection.end, 0, sizeof connection.end);
+		inet_pton(rows[i].family, rows[i].client, connection.end[0].address.byte);
+		inet_pton(rows[i].family, rows[i].server, connection.end[1].address.byte);
+		connection.end[0].port = rows[i].ports[0];
+		connection.end[1].port = rows[i].ports[1];
+		community_id(id, connection.end, rows[i].family == AF_INET6 ? 6 : 4);
+		cr_assert_str_eq(id, rows[i].id);
+	}
+}
