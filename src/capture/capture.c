@@ -83,10 +83,10 @@ static void complete(struct capture *capture, struct capture_batch *batch)
 }
 
 static const uint8_t fate_of_verdict[] = {
-	[FILTER_REJECTS] = TCPAUDIT_FATE_FILTER,
-	[FILTER_MATCHES] = TCPAUDIT_FATE_TCP,
-	/* What the filter cannot look into, was not looked into: that must not pass for "the user did not want it". */
-	[FILTER_CANNOT] = TCPAUDIT_FATE_LINKTYPE,
+        [FILTER_REJECTS] = TCPAUDIT_FATE_FILTER,
+        [FILTER_MATCHES] = TCPAUDIT_FATE_TCP,
+        /* What the filter cannot look into, was not looked into: that must not pass for "the user did not want it". */
+        [FILTER_CANNOT] = TCPAUDIT_FATE_LINKTYPE,
 };
 
 static void filter_batch(struct filter *filter, struct capture_batch *batch)
@@ -96,7 +96,7 @@ static void filter_batch(struct filter *filter, struct capture_batch *batch)
 		if (batch->fate[i] != TCPAUDIT_FATE_TCP)
 			continue;
 		batch->fate[i] =
-			fate_of_verdict[filter_match(filter, frame->linktype, frame->data, frame->caplen, frame->wirelen)];
+		        fate_of_verdict[filter_match(filter, frame->linktype, frame->data, frame->caplen, frame->wirelen)];
 	}
 }
 
@@ -115,20 +115,33 @@ static bool look_ahead(struct capture *capture)
 		file->ended = file_read(file->file, &file->batch) == SOURCE_END;
 		if (!file->ended && file->batch.count == 0)
 			all = false;
+		if (file->ended) { /* of a hundred files in a row, only those being read hold a buffer */
+			file_close(file->file);
+			file->file = NULL;
+		}
 	}
 	return all;
 }
 
-/* The file whose next frame is the oldest; the earlier named of two that are equal.  NULL: all are at their end. */
-static struct lookahead *oldest(struct capture *capture)
+/* The file whose next frame is the oldest, the earlier named of two that are equal; and the time up to which its frames
+ * are older than all others'.  NULL: all are at their end. */
+static struct lookahead *oldest(struct capture *capture, int64_t *until)
 {
 	struct lookahead *best = NULL;
+	int64_t time = INT64_MAX;
+	*until = INT64_MAX;
 	for (size_t i = 0; i < capture->count; i++) {
 		struct lookahead *file = &capture->files[i];
 		if (file->next == file->batch.count)
 			continue;
-		if (!best || file->batch.frame[file->next].time < best->batch.frame[best->next].time)
-			best = file;
+		int64_t next = file->batch.frame[file->next].time;
+		if (best && next >= time) {
+			*until = next < *until ? next : *until;
+			continue;
+		}
+		*until = best ? time : *until;
+		best = file;
+		time = next;
 	}
 	return best;
 }
@@ -138,16 +151,18 @@ static enum capture_status merge(struct capture *capture, struct capture_batch *
 	batch->count = 0;
 	if (!look_ahead(capture))
 		return CAPTURE_MORE;
-	struct lookahead *file = oldest(capture);
+	int64_t until;
+	struct lookahead *file = oldest(capture, &until);
 	if (!file)
 		return CAPTURE_END;
-	while (batch->count < CAPTURE_BATCH) {
+	while (file && batch->count < CAPTURE_BATCH) {
 		batch->frame[batch->count] = file->batch.frame[file->next];
 		batch->fate[batch->count++] = file->batch.fate[file->next++];
 		/* Its next frame is not known yet, and reading it would free those of this batch. */
 		if (file->next == file->batch.count)
 			break;
-		file = oldest(capture);
+		if (file->batch.frame[file->next].time >= until)
+			file = oldest(capture, &until);
 	}
 	return CAPTURE_MORE;
 }
@@ -180,9 +195,10 @@ static bool open_one(struct capture *capture, size_t i, const char *path, char *
 	struct feed *feed = feed_open(path, &reason);
 	if (feed)
 		capture->files[i].file =
-			file_open(feed, input, (uint16_t)i, capture->count <= BUFFER_FEW ? BUFFER : FILE_BUFFER_LEAST, &reason);
+		        file_open(feed, input, (uint16_t)i, capture->count <= BUFFER_FEW ? BUFFER : FILE_BUFFER_LEAST, &reason);
 	if (!capture->files[i].file)
-		source_error(error, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path, reason ? reason : "out of memory");
+		source_error(error, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
+		             reason ? reason : "out of memory");
 	free(reason);
 	return capture->files[i].file != NULL;
 }
@@ -215,7 +231,8 @@ struct capture *capture_open_files(const char *const *paths, size_t count, const
 	return NULL;
 }
 
-struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options, char **error)
+struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options,
+                                        char **error)
 {
 	static const struct capture_options defaults;
 	struct capture *capture = capture_new(count, error);
@@ -231,7 +248,7 @@ struct capture *capture_open_interfaces(const char *const *names, size_t count, 
 enum capture_status capture_read(struct capture *capture, struct capture_batch *batch)
 {
 	static const enum capture_status status_of[] = {
-		[SOURCE_MORE] = CAPTURE_MORE, [SOURCE_END] = CAPTURE_END, [SOURCE_GONE] = CAPTURE_GONE};
+	        [SOURCE_MORE] = CAPTURE_MORE, [SOURCE_END] = CAPTURE_END, [SOURCE_GONE] = CAPTURE_GONE};
 	enum capture_status status = CAPTURE_END;
 	batch->count = 0;
 	if (capture->live)

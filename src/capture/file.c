@@ -18,17 +18,17 @@
 #include <string.h>
 
 enum {
-	FRAME_MOST = 262144,         /* captured bytes of one frame: what libpcap and Wireshark allow */
-	PACKET_BLOCK_MOST = 393216,  /* such a frame with 128 KiB of options around it */
-	BLOCK_MOST = 128 << 20,      /* any other block: only skipped, so the limit is one of plausibility */
-	INTERFACES_MOST = 65536,     /* in one section; packets of further ones are not analysed */
-	LINKTYPE_NONE = 0xffff       /* of a frame whose interface the file does not describe */
+	FRAME_MOST = 262144,        /* captured bytes of one frame: what libpcap and Wireshark allow */
+	PACKET_BLOCK_MOST = 393216, /* such a frame with 128 KiB of options around it */
+	BLOCK_MOST = 128 << 20,     /* any other block: only skipped, so the limit is one of plausibility */
+	INTERFACES_MOST = 65536,    /* in one section; packets of further ones are not analysed */
+	LINKTYPE_NONE = 0xffff      /* of a frame whose interface the file does not describe */
 };
 
 enum {
 	PCAP_MICRO = 0xa1b2c3d4,
 	PCAP_NANO = 0xa1b23c4d,
-	PCAP_KUZNETZOV = 0xa1b2cd34, /* Linux 2.x "modified" libpcap: interface and packet type in each record */
+	PCAP_KUZNETZOV = 0xa1b2cd34,  /* Linux 2.x "modified" libpcap: interface and packet type in each record */
 	PCAP_IXIA_MICRO = 0x1c0001ab, /* lcap: a length of all records after the file header */
 	PCAP_IXIA_NANO = 0x1c0001ac,
 	BYTE_ORDER_MAGIC = 0x1a2b3c4d,
@@ -57,8 +57,8 @@ struct interface {
 	uint32_t unit;       /* ns */
 	uint32_t snaplen;
 	uint16_t linktype;
-	uint8_t resolution;  /* if_tsresol */
-	bool lost;           /* mark the next frame */
+	uint8_t resolution; /* if_tsresol */
+	bool lost;          /* mark the next frame */
 };
 
 /* How a walk over the buffered blocks ended. */
@@ -85,14 +85,14 @@ struct file {
 	uint64_t number;             /* of the last frame */
 	int64_t time;                /* of the last frame */
 	uint16_t index;
-	bool swapped;                /* against this host's order */
+	bool swapped; /* against this host's order */
 	bool ended;
 
 	/* pcap */
 	struct interface only;
 	uint32_t record_header;
-	uint32_t fraction;           /* ns per unit of the second time field */
-	uint16_t minor;              /* version; below 4 the two lengths may be the other way round */
+	uint32_t fraction; /* ns per unit of the second time field */
+	uint16_t minor;    /* version; below 4 the two lengths may be the other way round */
 	bool kuznetzov;
 
 	/* pcapng, this section */
@@ -164,7 +164,7 @@ static enum walk must_have(struct file *file, size_t n)
 /* --- time --- */
 
 static const uint64_t power_of_ten[] = {
-	1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
+        1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
 };
 
 /* A count of 10^-n or 2^-n seconds (pcapng if_tsresol) in nanoseconds, UINT64_MAX if it does not fit. */
@@ -306,8 +306,8 @@ static enum walk section_header(struct file *file, const uint8_t *p, uint32_t le
 		return claims(file, length);
 	uint16_t major = get16(file, p + 12);
 	if (major != 1)
-		return damage(file, file->offset, "section at offset %" PRIu64 " has unsupported version %u.%u", file->offset, major,
-		              get16(file, p + 14));
+		return damage(file, file->offset, "section at offset %" PRIu64 " has unsupported version %u.%u", file->offset,
+		              major, get16(file, p + 14));
 	file->interfaces = 0;
 	file->interfaces_beyond = 0;
 	return WALK_BLOCK;
@@ -541,8 +541,8 @@ static enum walk trailer_check(struct file *file, const uint8_t *trailer, uint32
 	uint32_t again = get32(file, trailer);
 	if (again == length)
 		return WALK_BLOCK;
-	return damage(file, from, "block at offset %" PRIu64 " begins with length %" PRIu32 " and ends with %" PRIu32, from, length,
-	              again);
+	return damage(file, from, "block at offset %" PRIu64 " begins with length %" PRIu32 " and ends with %" PRIu32, from,
+	              length, again);
 }
 
 /* Goes on passing over a block that is longer than the buffer. */
@@ -643,11 +643,8 @@ static const struct pcap_magic {
 	uint8_t record_header;
 	uint16_t fraction;
 } pcap_magics[] = {
-	{PCAP_MICRO, 24, 16, 1000},
-	{PCAP_NANO, 24, 16, 1},
-	{PCAP_KUZNETZOV, 24, 24, 1000},
-	{PCAP_IXIA_MICRO, 28, 16, 1000},
-	{PCAP_IXIA_NANO, 28, 16, 1},
+        {PCAP_MICRO, 24, 16, 1000},      {PCAP_NANO, 24, 16, 1},      {PCAP_KUZNETZOV, 24, 24, 1000},
+        {PCAP_IXIA_MICRO, 28, 16, 1000}, {PCAP_IXIA_NANO, 28, 16, 1},
 };
 
 /* Values that some systems wrote without translation from their DLT_. */
@@ -687,11 +684,12 @@ static const struct stranger {
 	size_t magic_len;
 	const char *magic;
 } strangers[] = {
-	{": xz, unpack it first", 6, "\xfd"
-                                     "7zXZ"},
-	{": bzip2, unpack it first", 3, "BZh"},
-	{": lz4, unpack it first", 4, "\x04\x22\x4d\x18"},
-	{": snoop, convert it with editcap", 5, "snoop"},
+        {": xz, unpack it first", 6,
+         "\xfd"
+         "7zXZ"},
+        {": bzip2, unpack it first", 3, "BZh"},
+        {": lz4, unpack it first", 4, "\x04\x22\x4d\x18"},
+        {": snoop, convert it with editcap", 5, "snoop"},
 };
 
 static bool not_a_capture(const struct file *file, char **error)
@@ -763,8 +761,8 @@ static bool header(struct file *file, char **error)
 	file->swapped = false;
 	bool pcapng = get32(file, file->buffer) == BLOCK_SECTION;
 	static const char *const formats[2][3] = {
-		{"pcap", "pcap gzip", "pcap zstd"},
-		{"pcapng", "pcapng gzip", "pcapng zstd"},
+	        {"pcap", "pcap gzip", "pcap zstd"},
+	        {"pcapng", "pcapng gzip", "pcapng zstd"},
 	};
 	const char *suffix = feed_suffix(file->feed);
 	input->format = formats[pcapng][suffix[0] == '\0' ? 0 : suffix[1] == 'g' ? 1 : 2];
@@ -850,7 +848,6 @@ struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t 
 	file->index = index;
 	file->capacity = buffer < FILE_BUFFER_LEAST ? FILE_BUFFER_LEAST : buffer;
 	file->buffer = malloc(file->capacity);
-	file->time = 0;
 	input->size = feed_size(feed);
 	char *reason = NULL;
 	bool good = file->buffer ? header(file, &reason) : source_error(&reason, "out of memory");

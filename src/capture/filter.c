@@ -31,7 +31,7 @@ static const struct {
 	uint16_t linktype;
 	int dlt;
 } differing[] = {
-	{100, DLT_ATM_RFC1483}, {101, DLT_RAW}, {102, DLT_SLIP_BSDOS}, {103, DLT_PPP_BSDOS}, {106, DLT_ATM_CLIP},
+        {100, DLT_ATM_RFC1483}, {101, DLT_RAW}, {102, DLT_SLIP_BSDOS}, {103, DLT_PPP_BSDOS}, {106, DLT_ATM_CLIP},
 };
 
 int filter_dlt(uint16_t linktype)
@@ -115,7 +115,8 @@ struct filter *filter_new(const char *expression, char **error)
 	}
 	char *first = NULL;
 	for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
-		if (program_get(filter, common[i], i == 0 ? &first : NULL)->good) {
+		const struct program *program = program_get(filter, common[i], i == 0 ? &first : NULL);
+		if (program && program->good) {
 			free(first);
 			return filter;
 		}

@@ -19,8 +19,8 @@
 #include <zstd.h>
 
 enum {
-	PREFIX = 4096,       /* read at first, to see what it is */
-	RAW = 256 << 10,     /* compressed bytes held */
+	PREFIX = 4096,   /* read at first, to see what it is */
+	RAW = 256 << 10, /* compressed bytes held */
 	PIPE = 1 << 20,
 	PATIENCE = 100,      /* ms to wait for a pipe */
 	ZSTD_WINDOW_LOG = 27 /* 128 MiB, what the zstd program accepts without being asked */
@@ -29,7 +29,7 @@ enum {
 struct feed {
 	ptrdiff_t (*read)(struct feed *feed, uint8_t *to, size_t room);
 	const char *suffix;
-	int fd;                /* -1: memory */
+	int fd; /* -1: memory */
 	const uint8_t *memory;
 	uint64_t memory_size;
 	bool regular;
@@ -38,10 +38,10 @@ struct feed {
 	const char *broken;
 	uint8_t prefix[PREFIX];
 	size_t prefix_at, prefix_end;
-	uint8_t *raw;          /* compressed bytes that wait for the decompressor */
+	uint8_t *raw; /* compressed bytes that wait for the decompressor */
 	size_t raw_at, raw_end;
-	bool inside;           /* in the middle of a gzip member or zstd frame */
-	bool held_back;        /* the last output filled its room: the decompressor may have more without input */
+	bool inside;    /* in the middle of a gzip member or zstd frame */
+	bool held_back; /* the last output filled its room: the decompressor may have more without input */
 	z_stream gzip;
 	bool gzip_ready;
 	ZSTD_DStream *zstd;
@@ -186,9 +186,9 @@ static const struct compression {
 	bool (*start)(struct feed *feed);
 	ptrdiff_t (*read)(struct feed *feed, uint8_t *to, size_t room);
 } compressions[] = {
-	{" gzip", 3, {0x1f, 0x8b, 0x08}, gzip_start, gzip_read},
-	{" zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}, zstd_start, zstd_read},
-	{" zstd", 4, {0x50, 0x2a, 0x4d, 0x18}, zstd_start, zstd_read}, /* a skippable frame, as pzstd begins */
+        {" gzip", 3, {0x1f, 0x8b, 0x08}, gzip_start, gzip_read},
+        {" zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}, zstd_start, zstd_read},
+        {" zstd", 4, {0x50, 0x2a, 0x4d, 0x18}, zstd_start, zstd_read}, /* a skippable frame, as pzstd begins */
 };
 
 /* Reads until the first four bytes are there, or the file ends. */

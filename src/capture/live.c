@@ -58,21 +58,21 @@ struct port {
 	uint32_t fraction;         /* ns per unit of libpcap's tv_usec */
 	struct filter *own_filter; /* where the kernel refuses to run the user's expression */
 
-	uint64_t received, dropped; /* by the kernel's count, since the filter was set */
-	uint64_t came;              /* frames out of the ring; received - dropped in the end */
-	uint64_t rejected;          /* of them, by own_filter */
+	uint64_t received, dropped;  /* by the kernel's count, since the filter was set */
+	uint64_t came;               /* frames out of the ring; received - dropped in the end */
+	uint64_t rejected;           /* of them, by own_filter */
 	uint64_t lost_from, lost_to; /* frames, by `came`, between or just behind which some were dropped */
-	int64_t counted, arrived;   /* ms: the last reading of the counters, the last frame */
-	int statistics[2];          /* of the interface: missed and fifo errors */
+	int64_t counted, arrived;    /* ms: the last reading of the counters, the last frame */
+	int statistics[2];           /* of the interface: missed and fifo errors */
 	uint64_t statistic[2], interface_dropped;
 
 	uint8_t *arena;
-	struct held *held;          /* a ring: first to first + count; the first `lent` are in the caller's batch */
+	struct held *held; /* a ring: first to first + count; the first `lent` are in the caller's batch */
 	size_t first, count, lent;
-	size_t arena_at;            /* where the next frame goes */
+	size_t arena_at; /* where the next frame goes */
 	uint64_t number;
-	int64_t now;                /* ms, for the callback */
-	bool starting;              /* throw away what comes */
+	int64_t now;   /* ms, for the callback */
+	bool starting; /* throw away what comes */
 	bool gone, ended;
 	unsigned calm, errors;
 };
@@ -214,8 +214,7 @@ static void packet_came(u_char *user, const struct pcap_pkthdr *header, const u_
 	if (port->starting)
 		return;
 	uint32_t caplen = header->caplen < port->slot ? header->caplen : port->slot - 1;
-	if (port->own_filter &&
-	    filter_match(port->own_filter, port->linktype, data, caplen, header->len) != FILTER_MATCHES) {
+	if (port->own_filter && filter_match(port->own_filter, port->linktype, data, caplen, header->len) != FILTER_MATCHES) {
 		port->rejected++;
 		return;
 	}
@@ -225,22 +224,22 @@ static void packet_came(u_char *user, const struct pcap_pkthdr *header, const u_
 	port->arena_at += caplen + 1; /* so that no two begin at the same place */
 	held->since = port->now;
 	held->frame = (struct tcpaudit_frame){
-		.time = (int64_t)header->ts.tv_sec * 1000000000 + (int64_t)header->ts.tv_usec * port->fraction,
-		.number = ++port->number,
-		.data = copy,
-		.caplen = caplen,
-		.wirelen = header->len,
-		.linktype = port->linktype,
-		.input = port->index,
-		.source = port->index,
-		.flags = port->came > port->lost_from && port->came <= port->lost_to ? TCPAUDIT_FRAME_LOST : 0,
+	        .time = (int64_t)header->ts.tv_sec * 1000000000 + (int64_t)header->ts.tv_usec * port->fraction,
+	        .number = ++port->number,
+	        .data = copy,
+	        .caplen = caplen,
+	        .wirelen = header->len,
+	        .linktype = port->linktype,
+	        .input = port->index,
+	        .source = port->index,
+	        .flags = port->came > port->lost_from && port->came <= port->lost_to ? TCPAUDIT_FRAME_LOST : 0,
 	};
 }
 
 /* Is the interface still there?  A deleted one leaves its socket bound to -1; one that is down or renamed does not. */
 static bool port_is_bound(const struct port *port)
 {
-	struct sockaddr_ll address;
+	struct sockaddr_ll address = {0};
 	socklen_t length = sizeof address;
 	if (port->ifindex == 0 || getsockname(port->fd, (struct sockaddr *)(void *)&address, &length) < 0)
 		return true;

@@ -88,7 +88,8 @@ struct filter *filter_new(const char *expression, char **error);
 bool filter_require(struct filter *filter, uint16_t linktype, char **error);
 
 /* Compiles for new link types as they occur: one filter must not be shared by threads. */
-enum filter_verdict filter_match(struct filter *filter, uint16_t linktype, const uint8_t *data, uint32_t caplen, uint32_t wirelen);
+enum filter_verdict filter_match(struct filter *filter, uint16_t linktype, const uint8_t *data, uint32_t caplen,
+                                 uint32_t wirelen);
 
 /* Accepts NULL. */
 void filter_free(struct filter *filter);

@@ -61,13 +61,13 @@ struct parse {
 };
 
 struct option_row {
-	int id;                       /* the letter, or OPTION_ */
-	const char *name;             /* NULL: only a letter */
-	const char *argument;         /* NULL: none */
-	const char *help;             /* NULL: accepted, but not shown */
+	int id;               /* the letter, or OPTION_ */
+	const char *name;     /* NULL: only a letter */
+	const char *argument; /* NULL: none */
+	const char *help;     /* NULL: accepted, but not shown */
 	bool (*take)(struct parse *parse);
-	size_t at;                    /* in struct options; of take_action: the action */
-	const char *const *words;     /* of take_word */
+	size_t at;                /* in struct options; of take_action: the action */
+	const char *const *words; /* of take_word */
 };
 
 #define AT(member) offsetof(struct options, member)
@@ -233,9 +233,9 @@ static bool take_tunnels(struct parse *parse)
 	static const struct {
 		const char *name;
 		uint32_t bits;
-	} tunnel[] = {{"all", TCPAUDIT_TUNNEL_ALL},   {"none", 0},
-	              {"ipip", TCPAUDIT_TUNNEL_IPIP}, {"6in4", TCPAUDIT_TUNNEL_6IN4},
-	              {"gre", TCPAUDIT_TUNNEL_GRE},   {"vxlan", TCPAUDIT_TUNNEL_VXLAN},
+	} tunnel[] = {{"all", TCPAUDIT_TUNNEL_ALL},       {"none", 0},
+	              {"ipip", TCPAUDIT_TUNNEL_IPIP},     {"6in4", TCPAUDIT_TUNNEL_6IN4},
+	              {"gre", TCPAUDIT_TUNNEL_GRE},       {"vxlan", TCPAUDIT_TUNNEL_VXLAN},
 	              {"geneve", TCPAUDIT_TUNNEL_GENEVE}, {"gtpu", TCPAUDIT_TUNNEL_GTPU}};
 	uint32_t bits = 0;
 
@@ -372,6 +372,7 @@ static bool take_user(struct parse *parse)
 }
 
 /* A row without an id begins a group. */
+/* clang-format off */
 static const struct option_row table[] = {
         {0, "Input", NULL, NULL, NULL, 0, NULL},
         {'i', "interface", "IF", "capture on an interface, or on any (repeatable)", take_interface, 0, NULL},
@@ -409,7 +410,7 @@ static const struct option_row table[] = {
         {OPTION_MIN_SEVERITY, "min-severity", "SEV", "show findings from here: info, note, warning, error (default: JSON note, text warning)", take_min_severity, 0, NULL},
         {OPTION_COLOR, "color", "WHEN", "auto, always or never", take_word, AT(color), color_words},
         {OPTION_PROGRESS, "progress", "WHEN", "auto (on a terminal) or never", take_word, AT(progress), progress_words},
-        {'q', NULL, NULL, "no progress, no packet counters, no warnings on standard error", take_flag, AT(quiet), NULL},
+        {'q', NULL, NULL, "neither progress nor packet counters on standard error", take_flag, AT(quiet), NULL},
         {'v', NULL, NULL, "text: more examples and more connections", take_flag, AT(report.verbose), NULL},
 
         {.name = "Operate"},
@@ -434,6 +435,7 @@ static const struct option_row table[] = {
         {OPTION_EXPLAIN, "explain", "ID", NULL, take_explain, 0, NULL},
         {'Z', NULL, "USER", NULL, take_user, 0, NULL},
 };
+/* clang-format on */
 
 #define ROWS (sizeof table / sizeof *table)
 
@@ -628,7 +630,8 @@ static bool settle(struct parse *parse)
 			if (strcmp(options->inputs[i], "-") == 0 && strcmp(options->inputs[j], "-") == 0)
 				return refuse(parse, "standard input can be read only once");
 	if (options->input_count == 0 && isatty(STDIN_FILENO))
-		return refuse(parse, "no input: tcpaudit -r FILE reads a capture, tcpaudit -i INTERFACE captures (see tcpaudit --help)");
+		return refuse(parse,
+		              "no input: tcpaudit -r FILE reads a capture, tcpaudit -i INTERFACE captures (see tcpaudit --help)");
 	if (options->input_count == 0) { /* as in a pipe: tcpdump -w - | tcpaudit */
 		parse->value = "-";
 		if (!add_input(parse, false))
@@ -664,7 +667,8 @@ bool options_parse(struct options *options, int argc, char **argv, char **error)
 
 	*error = NULL;
 	set_defaults(options);
-	return keep_args(&parse, argc, argv) && read_words(&parse, argc, argv) && find_filter(&parse, argv + optind) && settle(&parse);
+	return keep_args(&parse, argc, argv) && read_words(&parse, argc, argv) && find_filter(&parse, argv + optind) &&
+	       settle(&parse);
 }
 
 void options_fini(struct options *options)
@@ -675,7 +679,7 @@ void options_fini(struct options *options)
 }
 
 #define HELP_COLUMN 32
-#define HELP_WIDTH 80
+#define HELP_WIDTH  80
 
 /* Prints words from HELP_COLUMN on; the cursor is at `column`. */
 static void wrap(FILE *out, const char *text, size_t column)
@@ -722,8 +726,9 @@ char *options_help(void)
 
 	if (out == NULL)
 		return NULL;
-	fprintf(out, "tcpaudit %s - how TCP connections end, judged against RFC 9293\n\n"
-	             "tcpaudit [options] [-i IF ... | -r FILE ...] [BPF expression]\n",
+	fprintf(out,
+	        "tcpaudit %s - how TCP connections end, judged against RFC 9293\n\n"
+	        "tcpaudit [options] [-i IF ... | -r FILE ...] [BPF expression]\n",
 	        tcpaudit_version());
 	for (const struct option_row *row = table; row < table + ROWS; row++)
 		if (row->id != 0 && row->help != NULL)

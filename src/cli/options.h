@@ -18,22 +18,22 @@ enum options_color { OPTIONS_COLOR_AUTO, OPTIONS_COLOR_ALWAYS, OPTIONS_COLOR_NEV
 enum options_progress { OPTIONS_PROGRESS_AUTO, OPTIONS_PROGRESS_NEVER };
 
 struct options {
-	uint8_t action;               /* enum options_action */
-	const char **inputs;          /* files or interfaces, `live` says which */
+	uint8_t action;      /* enum options_action */
+	const char **inputs; /* files or interfaces, `live` says which */
 	size_t input_count;
 	bool live;
-	const char **args;            /* the command line as it was written */
-	const char *filter_word;      /* of -f */
-	const char *filter_file;      /* of -F */
-	char *filter;                 /* never NULL after parsing */
+	const char **args;       /* the command line as it was written */
+	const char *filter_word; /* of -f */
+	const char *filter_file; /* of -F */
+	char *filter;            /* never NULL after parsing */
 	struct capture_options capture;
-	uint64_t count;               /* -c: frames; 0 no limit */
-	int64_t duration;             /* -a duration: ns; 0 no limit */
-	int64_t stats_interval;       /* ns; 0 none */
+	uint64_t count;                     /* -c: frames; 0 no limit */
+	int64_t duration;                   /* -a duration: ns; 0 no limit */
+	int64_t stats_interval;             /* ns; 0 none */
 	const struct report_format *format; /* NULL: by where the output goes */
-	const char *output;           /* NULL standard output */
-	uint8_t color;                /* enum options_color */
-	uint8_t progress;             /* enum options_progress */
+	const char *output;                 /* NULL standard output */
+	uint8_t color;                      /* enum options_color */
+	uint8_t progress;                   /* enum options_progress */
 	bool flows_given;
 	bool severity_given;
 	bool quiet;

@@ -6,8 +6,8 @@
 
 struct progress {
 	bool on;
-	bool shown;          /* there is a line to take away */
-	int64_t begun;       /* monotonic ns */
+	bool shown;    /* there is a line to take away */
+	int64_t begun; /* monotonic ns */
 };
 
 /* Overwrites the line.  `findings` are warnings and errors. */

@@ -31,15 +31,15 @@ struct session {
 	struct output *output;
 	struct report *report;
 	struct progress progress;
-	struct capture_input *inputs;  /* a copy: -c leaves frames that were handed out unread */
+	struct capture_input *inputs; /* a copy: -c leaves frames that were handed out unread */
 	size_t input_count;
-	uint64_t *surplus;             /* such frames, by input */
+	uint64_t *surplus; /* such frames, by input */
 	struct tcpaudit_counters counters;
-	uint64_t passed;               /* frames that passed the filter */
+	uint64_t passed; /* frames that passed the filter */
 	bool stopping;
 	bool gone;
-	int64_t begun;                 /* monotonic ns, as the following */
-	int64_t tick;                  /* when to look at the clock's duties again */
+	int64_t begun; /* monotonic ns, as the following */
+	int64_t tick;  /* when to look at the clock's duties again */
 	int64_t next_stats;
 };
 
@@ -320,7 +320,10 @@ static struct report_page page_of(const struct session *session)
 	if (width <= 0 && terminal && options->output == NULL && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
 		width = size.ws_col;
 	return (struct report_page){
-	        .width = width <= 0 ? 80 : width < 60 ? 60 : width > 200 ? 200 : (unsigned)width,
+	        .width = width <= 0    ? 80
+	                 : width < 60  ? 60
+	                 : width > 200 ? 200
+	                               : (unsigned)width,
 	        .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
 	        .color = options->color == OPTIONS_COLOR_ALWAYS ||
 	                 (options->color == OPTIONS_COLOR_AUTO && terminal && (no_color == NULL || *no_color == '\0') &&
@@ -332,13 +335,15 @@ static bool open_report(struct session *session)
 {
 	struct options *options = session->options;
 	const struct report_format *format = options->format;
+	size_t count;
 
 	if (format == NULL)
 		format = output_is_terminal(session->output) ? &report_text : &report_jsonl;
 	if (!options->severity_given && format == &report_text)
 		options->report.min_severity = TCPAUDIT_WARNING;
 	options->report.page = page_of(session);
-	session->report = report_new(format, &options->report, session->output);
+	session->report = report_new(format, &options->report, capture_inputs(session->capture, &count), session->input_count,
+	                             session->output);
 	return session->report != NULL;
 }
 
@@ -363,7 +368,8 @@ int session_run(struct options *options)
 	int status;
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
-	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) && open_engine(&session, &error)) {
+	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) &&
+	    open_engine(&session, &error)) {
 		if (!loop(&session))
 			session.report->out_of_memory |= !output_broken(session.output);
 		status = finish(&session);

@@ -171,15 +171,29 @@ static bool is_half_close(const struct facts *f)
 	return both_acked(f) && f->h->fin[f->first].peer_text > 0;
 }
 
-/* The first acknowledgment of the first FIN travels on the second FIN, or on what follows it. */
-static bool is_three_way(const struct facts *f)
+/* A segment of the second closer that acknowledges the first FIN and ends at or before its own: by number, since the FIN may
+ * have overtaken it on the way to us. */
+static bool acked_apart(const struct facts *f)
 {
-	return both_acked(f) && f->h->fin[f->first].acked >= f->h->fin[!f->first].first;
+	const struct fin_facts *first = &f->h->fin[f->first], *second = &f->h->fin[!f->first];
+
+	for (int i = 0; i < f->h->count; i++) {
+		const struct event *e = &f->h->event[i];
+		if (e->from != f->first && !(e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_SYN)) && e->flags & TCPAUDIT_ACK &&
+		    !(e->is & (EVENT_STRAY | EVENT_REPEAT)) && seq_gt(e->ack, first->u) && seq_le(seq_add(e->seq, e->len), second->u))
+			return true;
+	}
+	return false;
 }
 
 static bool is_four_way(const struct facts *f)
 {
-	return both_acked(f);
+	return both_acked(f) && acked_apart(f);
+}
+
+static bool is_three_way(const struct facts *f)
+{
+	return both_acked(f); /* the first acknowledgment of the first FIN travels on the second */
 }
 
 static bool is_fin_fin_rst(const struct facts *f)
@@ -284,8 +298,8 @@ static const struct {
 	{TCPAUDIT_KIND_HS_PENDING, is_hs_pending},
 	{TCPAUDIT_KIND_SIMULTANEOUS, is_simultaneous},
 	{TCPAUDIT_KIND_HALF_CLOSE, is_half_close},
-	{TCPAUDIT_KIND_THREE_WAY, is_three_way},
 	{TCPAUDIT_KIND_FOUR_WAY, is_four_way},
+	{TCPAUDIT_KIND_THREE_WAY, is_three_way},
 	{TCPAUDIT_KIND_FIN_FIN_RST, is_fin_fin_rst},
 	{TCPAUDIT_KIND_LAST_ACK_MISSING, is_last_ack_missing},
 	{TCPAUDIT_KIND_FIN_FIN_UNACKED, is_fin_fin_unacked},
@@ -430,9 +444,10 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 		for (int i = 0; i < route->count; i++)
 			holds[x] |= route->step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED);
 		const struct fin_facts *peer = &f->h->fin[!x];
+		holds[x] &= peer->acked >= 0;
 		if (!holds[x])
 			continue;
-		int64_t entered = peer->acked >= 0 ? peer->acked_time : f->c->last;
+		int64_t entered = peer->acked_time;
 		if (entered < since)
 			since = entered;
 		if (peer->copies > 1)

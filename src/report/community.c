@@ -25,14 +25,14 @@ static uint32_t get_be32(const uint8_t *p)
 }
 
 /* Twenty rounds with one of the functions of FIPS 180-4, 4.1.1. */
-#define ROUNDS(first, function, constant)                                                            \
-	for (unsigned t = first; t < first + 20; t++) {                                              \
-		uint32_t next = rotate(a, 5) + (function) + e + constant + w[t];                     \
-		e = d;                                                                               \
-		d = c;                                                                               \
-		c = rotate(b, 30);                                                                   \
-		b = a;                                                                               \
-		a = next;                                                                            \
+#define ROUNDS(first, function, constant)                                                                                        \
+	for (unsigned t = first; t < first + 20; t++) {                                                                          \
+		uint32_t next = rotate(a, 5) + (function) + e + constant + w[t];                                                 \
+		e = d;                                                                                                           \
+		d = c;                                                                                                           \
+		c = rotate(b, 30);                                                                                               \
+		b = a;                                                                                                           \
+		a = next;                                                                                                        \
 	}
 
 /* SHA-1 of a message that was padded to one block. */

@@ -13,41 +13,41 @@
 
 #include "report/community.h"
 
-/* A getter of a number, of a text, and of a time: present if `present`. */
-#define NUMBER(name, present, expression)                                                            \
-	static bool get_##name(struct record *r, struct field_value *v)                              \
-	{                                                                                            \
-		if (!(present))                                                                      \
-			return false;                                                                \
-		v->number = (int64_t)(expression);                                                   \
-		(void)r;                                                                             \
-		return true;                                                                         \
+/* A getter of a number (or a time), and of a text: present if `present`. */
+#define NUMBER(name, present, expression)                                                                                        \
+	static bool get_##name(struct record *r, struct field_value *v)                                                          \
+	{                                                                                                                        \
+		if (!(present))                                                                                                  \
+			return false;                                                                                            \
+		v->number = (int64_t)(expression);                                                                               \
+		(void)r;                                                                                                         \
+		return true;                                                                                                     \
 	}
-#define TEXT(name, present, expression)                                                              \
-	static bool get_##name(struct record *r, struct field_value *v)                              \
-	{                                                                                            \
-		if (!(present))                                                                      \
-			return false;                                                                \
-		v->text = expression;                                                                \
-		(void)r;                                                                             \
-		return true;                                                                         \
+#define TEXT(name, present, expression)                                                                                          \
+	static bool get_##name(struct record *r, struct field_value *v)                                                          \
+	{                                                                                                                        \
+		if (!(present))                                                                                                  \
+			return false;                                                                                            \
+		v->text = expression;                                                                                            \
+		(void)r;                                                                                                         \
+		return true;                                                                                                     \
 	}
 /* The same for both ends: get_client_NAME and get_server_NAME; `e` is the end. */
-#define END_NUMBER(name, present, expression)                                                        \
-	static bool of_end_##name(const struct tcpaudit_end *e, struct field_value *v)               \
-	{                                                                                            \
-		if (!(present))                                                                      \
-			return false;                                                                \
-		v->number = (int64_t)(expression);                                                   \
-		return true;                                                                         \
-	}                                                                                            \
-	static bool get_client_##name(struct record *r, struct field_value *v)                       \
-	{                                                                                            \
-		return of_end_##name(&r->connection->end[TCPAUDIT_CLIENT], v);                       \
-	}                                                                                            \
-	static bool get_server_##name(struct record *r, struct field_value *v)                       \
-	{                                                                                            \
-		return of_end_##name(&r->connection->end[TCPAUDIT_SERVER], v);                       \
+#define END_NUMBER(name, present, expression)                                                                                    \
+	static bool of_end_##name(const struct tcpaudit_end *e, struct field_value *v)                                           \
+	{                                                                                                                        \
+		if (!(present))                                                                                                  \
+			return false;                                                                                            \
+		v->number = (int64_t)(expression);                                                                               \
+		return true;                                                                                                     \
+	}                                                                                                                        \
+	static bool get_client_##name(struct record *r, struct field_value *v)                                                   \
+	{                                                                                                                        \
+		return of_end_##name(&r->connection->end[TCPAUDIT_CLIENT], v);                                                   \
+	}                                                                                                                        \
+	static bool get_server_##name(struct record *r, struct field_value *v)                                                   \
+	{                                                                                                                        \
+		return of_end_##name(&r->connection->end[TCPAUDIT_SERVER], v);                                                   \
 	}
 
 /* Several inputs: only then a frame number needs its input beside it. */
@@ -61,24 +61,23 @@ static const char *input_path(const struct record *r, size_t input)
 	return input < r->report->input_count ? r->report->inputs[input].path : NULL;
 }
 
-/* The next check of a set from number v->index on.  Leaves its row in *row. */
-static bool next_check(const uint64_t *set, struct field_value *v, size_t *row)
+/* The next check of a set, from row v->index on. */
+static bool next_check(const uint64_t *set, struct field_value *v)
 {
 	size_t count;
 	const struct tcpaudit_check *check = tcpaudit_checks(&count);
 
-	for (size_t word = *row >> 6; word < TCPAUDIT_CHECK_WORDS; word++) {
+	for (size_t word = v->index >> 6; word < TCPAUDIT_CHECK_WORDS; word++) {
 		uint64_t bits = set[word];
 
-		if (word == *row >> 6)
-			bits &= ~UINT64_C(0) << (*row & 63);
+		if (word == v->index >> 6)
+			bits &= ~UINT64_C(0) << (v->index & 63);
 		if (bits == 0)
 			continue;
-		*row = (word << 6) + (size_t)__builtin_ctzll(bits);
-		if (*row >= count)
+		v->index = (word << 6) + (size_t)__builtin_ctzll(bits);
+		if (v->index >= count)
 			return false;
-		v->text = check[*row].id;
-		++*row;
+		v->text = check[v->index++].id;
 		return true;
 	}
 	return false;
@@ -243,12 +242,12 @@ NUMBER(time_wait_restarts, has_holder(r) && r->connection->time_wait_restarts > 
 
 static bool get_capture(struct record *r, struct field_value *v)
 {
-	return next_check(r->kind == RECORD_FLOW ? r->connection->capture : r->finding->capture, v, &v->index);
+	return next_check(r->kind == RECORD_FLOW ? r->connection->capture : r->finding->capture, v);
 }
 
 static bool get_flow_findings(struct record *r, struct field_value *v)
 {
-	return next_check(r->connection->findings, v, &v->index);
+	return next_check(r->connection->findings, v);
 }
 
 #define STEP (&r->connection->transitions[r->row])
@@ -399,8 +398,9 @@ static bool get_linktypes(struct record *r, struct field_value *v)
 			bool known = false;
 
 			for (size_t k = 0; k < i && !known; k++)
-				known = memmem(r->state->inputs[k].linktype, r->state->inputs[k].linktypes * sizeof *input->linktype,
-				               &input->linktype[j], sizeof *input->linktype) != NULL;
+				known = memmem(r->state->inputs[k].linktype,
+				               r->state->inputs[k].linktypes * sizeof *input->linktype, &input->linktype[j],
+				               sizeof *input->linktype) != NULL;
 			if (at < v->index || known)
 				continue;
 			v->number = input->linktype[j];
@@ -424,9 +424,8 @@ TEXT(filter, true, r->report->options->filter)
 
 static bool get_checksum(struct record *r, struct field_value *v)
 {
-	static const char *const name[] = {[TCPAUDIT_CHECKSUM_AUTO] = "auto",
-	                                   [TCPAUDIT_CHECKSUM_STRICT] = "strict",
-	                                   [TCPAUDIT_CHECKSUM_OFF] = "off"};
+	static const char *const name[] = {
+	        [TCPAUDIT_CHECKSUM_AUTO] = "auto", [TCPAUDIT_CHECKSUM_STRICT] = "strict", [TCPAUDIT_CHECKSUM_OFF] = "off"};
 
 	v->text = name[r->report->options->settings->checksum];
 	return true;
@@ -513,6 +512,7 @@ static const char *const tcp[] = {"TCP", NULL};
 #define BOTH (FLOW | FIND)
 #define EACH (META | FLOW | FIND | SUMS)
 
+/* clang-format off */
 static const struct field table[] = {
 	{"event_type", EACH, FIELD_STRING, EACH, "", "kind of record: meta, flow, finding, stats or summary", get_event_type, NULL},
 	{"timestamp", EACH, FIELD_TIME, EACH, "", "last frame of a flow, decisive frame of a finding, otherwise when the record was made (files: the newest frame so far)", get_timestamp, NULL},
@@ -655,6 +655,7 @@ static const struct field table[] = {
 	{"output.records", SUMS, FIELD_INTEGER, SUMS, "records", "made so far, this one included", get_output_records, NULL},
 	{"output.lost", SUMS, FIELD_INTEGER, SUMS, "records", "of them, could not be written", get_output_lost, NULL},
 };
+/* clang-format on */
 
 const struct field *fields_table(size_t *count)
 {
@@ -665,9 +666,10 @@ const struct field *fields_table(size_t *count)
 const char *fields_type_name(enum field_type type)
 {
 	static const char *const name[] = {
-	        [FIELD_STRING] = "string",     [FIELD_BOOLEAN] = "boolean", [FIELD_INTEGER] = "integer", [FIELD_FRAME] = "integer or null",
-	        [FIELD_TIME] = "time",         [FIELD_ADDRESS] = "address", [FIELD_STRINGS] = "strings",
-	        [FIELD_INTEGERS] = "integers", [FIELD_COUNTS] = "counts",   [FIELD_ROWS] = "objects",
+	        [FIELD_STRING] = "string",         [FIELD_BOOLEAN] = "boolean",   [FIELD_INTEGER] = "integer",
+	        [FIELD_FRAME] = "integer or null", [FIELD_TIME] = "time",         [FIELD_ADDRESS] = "address",
+	        [FIELD_STRINGS] = "strings",       [FIELD_INTEGERS] = "integers", [FIELD_COUNTS] = "counts",
+	        [FIELD_ROWS] = "objects",
 	};
 
 	return name[type];

@@ -21,13 +21,13 @@ enum field_type {
 	FIELD_STRING,
 	FIELD_BOOLEAN,
 	FIELD_INTEGER,
-	FIELD_FRAME,      /* an integer, or null where there is none */
+	FIELD_FRAME, /* an integer, or null where there is none */
 	FIELD_TIME,
 	FIELD_ADDRESS,
-	FIELD_STRINGS,    /* an array of strings */
+	FIELD_STRINGS, /* an array of strings */
 	FIELD_INTEGERS,
-	FIELD_COUNTS,     /* an object: names of one kind, each with an integer */
-	FIELD_ROWS,       /* an array of objects, whose fields follow as "path[].name" */
+	FIELD_COUNTS, /* an object: names of one kind, each with an integer */
+	FIELD_ROWS,   /* an array of objects, whose fields follow as "path[].name" */
 };
 
 /* What a record is made from; only what its kind needs is set. */
@@ -35,31 +35,31 @@ struct record {
 	const struct report *report;
 	const struct tcpaudit_connection *connection; /* flow, finding */
 	const struct tcpaudit_finding *finding;
-	const struct report_state *state;             /* meta, stats, summary */
-	unsigned kind;                                /* RECORD_ bit */
-	unsigned time_digits;                         /* set by the writer */
-	size_t row;                                   /* of the array of objects that is being written */
-	char scratch[REPORT_FILTER];                  /* for text that a getter composes */
+	const struct report_state *state; /* meta, stats, summary */
+	unsigned kind;                    /* RECORD_ bit */
+	unsigned time_digits;             /* set by the writer */
+	size_t row;                       /* of the array of objects that is being written */
+	char scratch[REPORT_FILTER];      /* for text that a getter composes */
 };
 
 struct field_value {
-	size_t index;            /* arrays and counts, in: which one; the getter returns false behind the last */
-	const char *name;        /* counts: the key */
+	size_t index;     /* arrays and counts, in: which one; the getter returns false behind the last */
+	const char *name; /* counts: the key */
 	const char *text;
-	int64_t number;          /* ROWS: how many.  FRAME: 0 none */
+	int64_t number; /* ROWS: how many.  FRAME: 0 none */
 	const struct tcpaudit_address *address;
 	unsigned ip_version;
 };
 
 struct field {
-	const char *path;        /* dotted; "[]" behind an array of objects */
-	uint8_t records;         /* RECORD_ bits */
-	uint8_t type;            /* enum field_type */
-	uint8_t always;          /* RECORD_ bits of the records in which it is never absent (if its object is present) */
-	const char *unit;        /* "" none */
-	const char *text;        /* one sentence without the full stop */
+	const char *path; /* dotted; "[]" behind an array of objects */
+	uint8_t records;  /* RECORD_ bits */
+	uint8_t type;     /* enum field_type */
+	uint8_t always;   /* RECORD_ bits of the records in which it is never absent (if its object is present) */
+	const char *unit; /* "" none */
+	const char *text; /* one sentence without the full stop */
 	bool (*get)(struct record *record, struct field_value *value); /* false: absent */
-	const char *const *values; /* strings: all that occur, ended by NULL; NULL: open */
+	const char *const *values;                                     /* strings: all that occur, ended by NULL; NULL: open */
 };
 
 /* In the order in which they are written; the fields of an object stand together. */

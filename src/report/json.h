@@ -16,8 +16,8 @@ struct json {
 	char *data;
 	size_t length;
 	size_t capacity;
-	bool failed;         /* an allocation failed: what is in the buffer must not be used */
-	int64_t date_day;    /* the date that was formatted last, and its text: records come in time order */
+	bool failed;      /* an allocation failed: what is in the buffer must not be used */
+	int64_t date_day; /* the date that was formatted last, and its text: records come in time order */
 	char date[11];
 };
 

@@ -15,11 +15,11 @@ struct writer {
 	struct record_plan *plan[RECORD_KINDS];
 	struct json json;
 	struct record record;
-	bool one_object;        /* -T json */
-	bool some_flows;        /* a flow was written: the next needs a comma */
-	uint64_t spooled;       /* findings that wait ... */
-	FILE *spool;            /* ... here */
-	bool spool_full;        /* or it could not be made: the others are lost */
+	bool one_object;  /* -T json */
+	bool some_flows;  /* a flow was written: the next needs a comma */
+	uint64_t spooled; /* findings that wait ... */
+	FILE *spool;      /* ... here */
+	bool spool_full;  /* or it could not be made: the others are lost */
 };
 
 static void writer_free(struct writer *writer)
@@ -148,7 +148,8 @@ static void spool_finding(struct report *report, const struct tcpaudit_finding *
 		report->out_of_memory = true;
 	} else {
 		writer->spooled++;
-		if (!writer->spool_full && fwrite(writer->json.data, 1, writer->json.length, writer->spool) != writer->json.length)
+		if (!writer->spool_full &&
+		    fwrite(writer->json.data, 1, writer->json.length, writer->spool) != writer->json.length)
 			writer->spool_full = true;
 	}
 	json_reset(&writer->json);

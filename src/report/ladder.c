@@ -14,8 +14,8 @@
 #include "report/page.h"
 #include "report/report.h"
 
-#define RUNGS 200   /* kept from the beginning, and as many from the end */
-#define SINGLE 3    /* plain segments in a row that are still drawn one by one */
+#define RUNGS    200 /* kept from the beginning, and as many from the end */
+#define SINGLE   3   /* plain segments in a row that are still drawn one by one */
 #define FINDINGS 64
 
 /* A segment, or a run of plain ones. */
@@ -26,18 +26,18 @@ struct rung {
 	uint16_t input;
 	uint16_t flags;
 	uint8_t from;
-	uint32_t seq;             /* relative */
+	uint32_t seq; /* relative */
 	uint32_t ack;
 	uint32_t len;
-	uint32_t run;             /* segments in a run; 0: a single one */
-	uint64_t count[2];        /* of the run, by sender */
+	uint32_t run;      /* segments in a run; 0: a single one */
+	uint64_t count[2]; /* of the run, by sender */
 	uint64_t bytes[2];
 	tcpaudit_state_set states[2]; /* that changed; 0: as before */
 };
 
 struct ladder_finding {
 	const struct tcpaudit_check *check;
-	uint64_t frame;           /* decisive; 0 none */
+	uint64_t frame; /* decisive; 0 none */
 	uint16_t input;
 	uint8_t severity;
 	uint8_t confidence;
@@ -46,7 +46,7 @@ struct ladder_finding {
 
 struct ladder {
 	struct rung first[RUNGS];
-	struct rung last[RUNGS];  /* a ring */
+	struct rung last[RUNGS]; /* a ring */
 	uint64_t rungs;
 	struct rung plain[SINGLE]; /* that may become a run */
 	unsigned plains;
@@ -59,10 +59,10 @@ struct ladder {
 	uint8_t ip_version;
 	struct tcpaudit_address address[2];
 	uint16_t port[2];
-	uint32_t base[2];         /* what relative numbers count from */
+	uint32_t base[2]; /* what relative numbers count from */
 	bool base_known[2];
 	tcpaudit_state_set states[2];
-	bool ended;               /* the following are known */
+	bool ended; /* the following are known */
 	uint8_t kind;
 	uint8_t closed_first;
 	uint8_t confidence;
@@ -151,8 +151,13 @@ static void take_segment(struct report *report, const struct tcpaudit_segment *s
                          const tcpaudit_state_set states[2])
 {
 	struct ladder *ladder = report->state;
-	struct rung rung = {.time = segment->time, .frame = segment->frame, .last_frame = segment->frame, .input = segment->input,
-	                    .flags = segment->flags, .from = (uint8_t)from, .len = segment->len};
+	struct rung rung = {.time = segment->time,
+	                    .frame = segment->frame,
+	                    .last_frame = segment->frame,
+	                    .input = segment->input,
+	                    .flags = segment->flags,
+	                    .from = (uint8_t)from,
+	                    .len = segment->len};
 	bool plain = !(segment->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_URG));
 
 	if (!ladder->begun)
@@ -248,7 +253,8 @@ static bool put_state(struct page *page, tcpaudit_state_set set, unsigned line, 
 	} else {
 		for (unsigned skip = line; skip > 0; skip--)
 			set &= (tcpaudit_state_set)(set - 1);
-		page_put(page, 0, "%s%s", tcpaudit_state_name((enum tcpaudit_state)__builtin_ctz(set)), line + 1 < members ? "|" : "");
+		page_put(page, 0, "%s%s", tcpaudit_state_name((enum tcpaudit_state)__builtin_ctz(set)),
+		         line + 1 < members ? "|" : "");
 	}
 	page_color(page, PAGE_PLAIN);
 	return true;
@@ -274,7 +280,8 @@ static void format_label(char out[PAGE_TOKEN], const struct rung *rung)
 	if (shown != 0)
 		at = (size_t)snprintf(out, PAGE_TOKEN, "%s ", fields_flag_names(flags, shown));
 	if (rung->len > 0)
-		snprintf(out + at, PAGE_TOKEN - at, "%" PRIu32 ":%" PRIu32 "(%" PRIu32 ")", rung->seq, rung->seq + rung->len, rung->len);
+		snprintf(out + at, PAGE_TOKEN - at, "%" PRIu32 ":%" PRIu32 "(%" PRIu32 ")", rung->seq, rung->seq + rung->len,
+		         rung->len);
 	else
 		snprintf(out + at, PAGE_TOKEN - at, "%" PRIu32, rung->seq);
 }
@@ -293,7 +300,9 @@ static bool put_arrow(struct page *page, const struct rung *rung)
 	if (!fits)
 		ack[0] = '\0';
 	page_column(page, ARROW);
-	page_color(page, rung->flags & TCPAUDIT_RST ? PAGE_ERROR : rung->flags & (TCPAUDIT_FIN | TCPAUDIT_SYN) ? PAGE_NOTE : PAGE_PLAIN);
+	page_color(page, rung->flags & TCPAUDIT_RST                    ? PAGE_ERROR
+	                 : rung->flags & (TCPAUDIT_FIN | TCPAUDIT_SYN) ? PAGE_NOTE
+	                                                               : PAGE_PLAIN);
 	unsigned shaft = width - (unsigned)(strlen(label) + strlen(ack)) - 2;
 	if (right) {
 		page_put(page, 0, "%s%s ", label, ack);
@@ -321,7 +330,9 @@ static void show_run(struct page *page, const struct rung *rung)
 		page_column(page, ARROW + 2);
 		page_put(page, 0, "%s %s, %s %s", page->look.utf8 ? "…" : "...", page_count(count, rung->count[from], "segment"),
 		         page_bytes(bytes, rung->bytes[from]),
-		         from == TCPAUDIT_CLIENT ? page_arrow(page) : page->look.utf8 ? "←" : "<-");
+		         from == TCPAUDIT_CLIENT ? page_arrow(page)
+		         : page->look.utf8       ? "←"
+		                                 : "<-");
 	}
 	page_color(page, PAGE_PLAIN);
 	page_end(page);
@@ -376,7 +387,8 @@ static void show_rung(struct page *page, const struct report *report, struct lad
 	for (size_t i = 0; i < ladder->findings; i++) {
 		struct ladder_finding *finding = &ladder->finding[i];
 
-		if (!finding->shown && finding->input == rung->input && finding->frame >= rung->frame && finding->frame <= rung->last_frame)
+		if (!finding->shown && finding->input == rung->input && finding->frame >= rung->frame &&
+		    finding->frame <= rung->last_frame)
 			show_finding(page, finding);
 	}
 }
@@ -389,7 +401,8 @@ static void show_header(struct page *page, const struct ladder *ladder, uint64_t
 	page_put(page, 0, "flow %" PRIu64, flow_id);
 	page_color(page, PAGE_PLAIN);
 	page_put(page, 3, "%s", page_socket(socket, &ladder->address[0], ladder->ip_version, ladder->port[0]));
-	page_put(page, 1, "%s %s", page_arrow(page), page_socket(socket, &ladder->address[1], ladder->ip_version, ladder->port[1]));
+	page_put(page, 1, "%s %s", page_arrow(page),
+	         page_socket(socket, &ladder->address[1], ladder->ip_version, ladder->port[1]));
 	page_end(page);
 	if (ladder->ended) {
 		page_put(page, 0, "%s", tcpaudit_kind_name((enum tcpaudit_kind)ladder->kind));

@@ -17,22 +17,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OUTPUT_CHUNK (256 * 1024)       /* written at once */
-#define OUTPUT_LIMIT (8 * 1024 * 1024)  /* waiting while nothing can be written */
+#define OUTPUT_CHUNK (256 * 1024)      /* written at once */
+#define OUTPUT_LIMIT (8 * 1024 * 1024) /* waiting while nothing can be written */
 
 struct output {
 	int fd;
-	char *path;          /* NULL: standard output */
+	char *path; /* NULL: standard output */
 	char *buffer;
 	size_t used;
 	size_t capacity;
-	uint64_t records;    /* taken */
+	uint64_t records; /* taken */
 	uint64_t written;
-	uint64_t refused;    /* not taken: no room */
+	uint64_t refused; /* not taken: no room */
 	bool regular;
-	bool broken;         /* the reader went away */
-	int error;           /* errno of the last failure, 0 none */
-	time_t retry;        /* monotonic second before which a failed write is not tried again */
+	bool broken;  /* the reader went away */
+	int error;    /* errno of the last failure, 0 none */
+	time_t retry; /* monotonic second before which a failed write is not tried again */
 };
 
 static time_t now(void)

@@ -88,7 +88,8 @@ static void clean(const struct page *page, char *text)
 	for (char *c = text; *c != '\0'; c++) {
 		unsigned char byte = (unsigned char)*c;
 
-		if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !page->look.utf8) || (byte == 0xc2 && (unsigned char)c[1] < 0xa0))
+		if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !page->look.utf8) ||
+		    (byte == 0xc2 && (unsigned char)c[1] < 0xa0))
 			*c = '?';
 	}
 }
@@ -123,12 +124,15 @@ void page_foreign(struct page *page, unsigned gap, const char *text, unsigned ro
 void page_color(struct page *page, enum page_color color)
 {
 	static const char *const code[] = {
-	        [PAGE_PLAIN] = "\033[0m",    [PAGE_HEADING] = "\033[1m", [PAGE_ERROR] = "\033[1;31m", [PAGE_WARNING] = "\033[33m",
-	        [PAGE_NOTE] = "\033[36m", [PAGE_GOOD] = "\033[32m",  [PAGE_DIM] = "\033[2m",
+	        [PAGE_PLAIN] = "\033[0m", [PAGE_HEADING] = "\033[1m", [PAGE_ERROR] = "\033[1;31m", [PAGE_WARNING] = "\033[33m",
+	        [PAGE_NOTE] = "\033[36m", [PAGE_GOOD] = "\033[32m",   [PAGE_DIM] = "\033[2m",
 	};
 
-	if (page->look.color)
-		fputs(code[color], page->out);
+	if (!page->look.color)
+		return;
+	if (color != PAGE_PLAIN)
+		page_column(page, page->indent); /* what is indented needs no color */
+	fputs(code[color], page->out);
 }
 
 void page_heading(struct page *page, const char *heading)
@@ -163,8 +167,10 @@ const char *page_arrow(const struct page *page)
 
 enum page_color page_severity_color(unsigned severity)
 {
-	static const uint8_t color[] = {
-	        [TCPAUDIT_INFO] = PAGE_PLAIN, [TCPAUDIT_NOTE] = PAGE_NOTE, [TCPAUDIT_WARNING] = PAGE_WARNING, [TCPAUDIT_ERROR] = PAGE_ERROR};
+	static const uint8_t color[] = {[TCPAUDIT_INFO] = PAGE_PLAIN,
+	                                [TCPAUDIT_NOTE] = PAGE_NOTE,
+	                                [TCPAUDIT_WARNING] = PAGE_WARNING,
+	                                [TCPAUDIT_ERROR] = PAGE_ERROR};
 
 	return (enum page_color)color[severity];
 }

@@ -11,11 +11,11 @@ enum page_color { PAGE_PLAIN, PAGE_HEADING, PAGE_ERROR, PAGE_WARNING, PAGE_NOTE,
 
 struct page {
 	struct report_page look;
-	FILE *out;             /* into memory */
+	FILE *out; /* into memory */
 	char *text;
 	size_t size;
-	unsigned column;       /* of the cursor */
-	unsigned indent;       /* of lines that are continued */
+	unsigned column; /* of the cursor */
+	unsigned indent; /* of lines that are continued */
 };
 
 /* Room for the longest of the short texts below. */
@@ -52,11 +52,11 @@ const char *page_arrow(const struct page *page);
 enum page_color page_severity_color(unsigned severity);
 
 /* Each writes a short text and returns it. */
-const char *page_number(char out[PAGE_TOKEN], uint64_t number);                /* 1,284,311 */
+const char *page_number(char out[PAGE_TOKEN], uint64_t number);                  /* 1,284,311 */
 const char *page_count(char out[PAGE_TOKEN], uint64_t number, const char *noun); /* 1 packet, 2 packets */
-const char *page_bytes(char out[PAGE_TOKEN], uint64_t bytes);                  /* 38 KiB */
-const char *page_duration(char out[PAGE_TOKEN], int64_t ns);                   /* 5 min 12 s */
-const char *page_share(char out[PAGE_TOKEN], uint64_t part, uint64_t whole);   /* 64.3 % */
+const char *page_bytes(char out[PAGE_TOKEN], uint64_t bytes);                    /* 38 KiB */
+const char *page_duration(char out[PAGE_TOKEN], int64_t ns);                     /* 5 min 12 s */
+const char *page_share(char out[PAGE_TOKEN], uint64_t part, uint64_t whole);     /* 64.3 % */
 const char *page_address(char out[PAGE_TOKEN], const struct tcpaudit_address *address, unsigned ip_version);
 const char *page_socket(char out[PAGE_TOKEN], const struct tcpaudit_address *address, unsigned ip_version, unsigned port);
 

@@ -14,10 +14,10 @@ enum step_kind { STEP_OPEN, STEP_CLOSE, STEP_FIELD };
 
 struct step {
 	uint8_t kind;
-	uint8_t length;            /* of key */
-	uint16_t rows_end;         /* of a field of rows: the step behind those of its rows */
+	uint8_t length;    /* of key */
+	uint16_t rows_end; /* of a field of rows: the step behind those of its rows */
 	const struct field *field;
-	char key[KEY];             /* "name": with the opening bracket of an object */
+	char key[KEY]; /* "name": with the opening bracket of an object */
 };
 
 struct record_plan {

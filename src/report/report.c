@@ -11,15 +11,31 @@
 
 #include "report/output.h"
 
-struct report *report_new(const struct report_format *format, const struct report_options *options, struct output *output)
+/* The checks whose severity, by the catalogue or the command line, is above info. */
+static void find_flagging(struct report *report)
+{
+	const int8_t *changed = report->options->settings->severity;
+	size_t count;
+	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if ((changed[i] > 0 ? changed[i] - 1 : check[i].severity) > TCPAUDIT_INFO)
+			report->flagging[i >> 6] |= UINT64_C(1) << (i & 63);
+}
+
+struct report *report_new(const struct report_format *format, const struct report_options *options,
+                          const struct capture_input *inputs, size_t input_count, struct output *output)
 {
 	struct report *report = calloc(1, sizeof *report);
 
-	if (report != NULL) {
-		report->format = format;
-		report->options = options;
-		report->output = output;
-	}
+	if (report == NULL)
+		return NULL;
+	report->format = format;
+	report->options = options;
+	report->inputs = inputs;
+	report->input_count = input_count;
+	report->output = output;
+	find_flagging(report);
 	return report;
 }
 
@@ -30,19 +46,16 @@ bool report_set_has(const uint64_t *set, size_t row)
 
 const char *report_verdict_name(enum report_verdict verdict)
 {
-	static const char *const name[] = {[REPORT_OK] = "ok", [REPORT_FINDINGS] = "findings", [REPORT_INCOMPLETE] = "incomplete"};
+	static const char *const name[] = {
+	        [REPORT_OK] = "ok", [REPORT_FINDINGS] = "findings", [REPORT_INCOMPLETE] = "incomplete"};
 
 	return name[verdict];
 }
 
-/* Whether a connection raised more than facts; only then its record is wanted with --flows flagged. */
-static bool is_flagged(const struct tcpaudit_connection *connection)
+static bool is_flagged(const struct report *report, const struct tcpaudit_connection *connection)
 {
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
-
-	for (size_t i = 0; i < count; i++)
-		if (report_set_has(connection->findings, i) && check[i].severity > TCPAUDIT_INFO)
+	for (size_t word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
+		if (connection->findings[word] & report->flagging[word])
 			return true;
 	return false;
 }
@@ -89,7 +102,7 @@ bool report_wants_flow(const struct report *report, const struct tcpaudit_connec
 	case REPORT_FLOWS_ALL:
 		return true;
 	case REPORT_FLOWS_FLAGGED:
-		return is_flagged(connection);
+		return is_flagged(report, connection);
 	case REPORT_FLOWS_NONE:
 		break;
 	}
@@ -214,8 +227,6 @@ static void judge(struct report *report, struct report_state *state)
 
 bool report_begin(struct report *report, struct report_state *state)
 {
-	report->inputs = state->inputs;
-	report->input_count = state->input_count;
 	judge(report, state);
 	report->state = report->format->begin(report, state);
 	return report->state != NULL;

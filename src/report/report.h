@@ -30,30 +30,30 @@ enum {
 
 /* Where text goes and what can be shown there. */
 struct report_page {
-	unsigned width;      /* columns, at least 60 */
+	unsigned width; /* columns, at least 60 */
 	bool color;
 	bool utf8;
 };
 
 struct report_options {
 	enum report_flows flows;
-	uint8_t min_severity;             /* enum tcpaudit_severity: of finding records and of text */
-	uint8_t fail_on;                  /* or REPORT_NEVER */
+	uint8_t min_severity; /* enum tcpaudit_severity: of finding records and of text */
+	uint8_t fail_on;      /* or REPORT_NEVER */
 	bool transitions;
-	bool verbose;                     /* text: more examples, more connections */
-	uint64_t ladder;                  /* the connection that the ladder format draws */
+	bool verbose;    /* text: more examples, more connections */
+	uint64_t ladder; /* the connection that the ladder format draws */
 	struct report_page page;
-	const char *const *args;          /* the command line without the program's name */
+	const char *const *args; /* the command line without the program's name */
 	size_t arg_count;
-	const char *filter;               /* "" none */
+	const char *filter; /* "" none */
 	const struct tcpaudit_settings *settings;
 };
 
 /* How far a run has come.  Borrowed for the length of a call. */
 struct report_state {
-	int64_t time;                     /* ns; of the last frame of a file, of the clock live */
+	int64_t time; /* ns; of the last frame of a file, of the clock live */
 	bool live;
-	bool gone;                        /* an interface went away */
+	bool gone; /* an interface went away */
 	const struct tcpaudit_counters *counters;
 	const struct capture_input *inputs;
 	size_t input_count;
@@ -61,7 +61,7 @@ struct report_state {
 	/* set by the report */
 	enum report_verdict verdict;
 	int exit_status;
-	uint64_t records;                 /* taken so far, and of them lost */
+	uint64_t records; /* taken so far, and of them lost */
 	uint64_t lost;
 };
 
@@ -85,15 +85,17 @@ struct report {
 	const struct report_format *format;
 	const struct report_options *options;
 	struct output *output;
-	const struct capture_input *inputs;  /* grow while they are read */
+	const struct capture_input *inputs; /* grow while they are read */
 	size_t input_count;
+	uint64_t flagging[TCPAUDIT_CHECK_WORDS];  /* checks above info: what makes a connection flagged */
 	uint64_t by_severity[TCPAUDIT_ERROR + 1]; /* findings raised */
 	bool out_of_memory;
-	void *state;                         /* the format's own */
+	void *state; /* the format's own */
 };
 
-/* NULL when out of memory.  Options and output are borrowed. */
-struct report *report_new(const struct report_format *format, const struct report_options *options, struct output *output);
+/* NULL when out of memory.  Everything is borrowed for the life of the report. */
+struct report *report_new(const struct report_format *format, const struct report_options *options,
+                          const struct capture_input *inputs, size_t input_count, struct output *output);
 
 /* Before the engine gets its first frame. */
 bool report_begin(struct report *report, struct report_state *state);

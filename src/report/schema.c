@@ -161,7 +161,8 @@ static void require(json_object *object, const char *name)
 /* Objects of which any member may be missing, though each is always there when the object is. */
 static bool is_optional_object(const char *path, size_t length)
 {
-	static const char *const optional[] = {"close.client", "close.server", "close.half_close", "close.time_wait", "kernel", "time"};
+	static const char *const optional[] = {"close.client",    "close.server", "close.half_close",
+	                                       "close.time_wait", "kernel",       "time"};
 
 	for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
 		if (strlen(optional[i]) == length && strncmp(optional[i], path, length) == 0)
@@ -253,9 +254,9 @@ char *report_field_list(void)
 		fprintf(out, "%s%s\n", kind == 1 ? "" : "\n", fields_record_name(kind));
 		for (size_t i = 0; i < count; i++)
 			if (table[i].records & kind)
-				fprintf(out, "  %-28s %-16s %s%s%s%s\n", table[i].path, fields_type_name((enum field_type)table[i].type),
-				        table[i].text, table[i].unit[0] == '\0' ? "" : " (", table[i].unit,
-				        table[i].unit[0] == '\0' ? "" : ")");
+				fprintf(out, "  %-28s %-16s %s%s%s%s\n", table[i].path,
+				        fields_type_name((enum field_type)table[i].type), table[i].text,
+				        table[i].unit[0] == '\0' ? "" : " (", table[i].unit, table[i].unit[0] == '\0' ? "" : ")");
 	}
 	fclose(out);
 	return text;

@@ -4,11 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tally *tally_new(void)
+struct tally *tally_new(const uint64_t *notable)
 {
 	struct tally *tally = calloc(1, sizeof *tally);
 
-	if (tally != NULL && (tally->host = calloc(2 * TALLY_HOSTS, sizeof *tally->host)) == NULL) {
+	if (tally == NULL)
+		return NULL;
+	tally->notable = notable;
+	tally->midstream_row = tcpaudit_check_index("cap-midstream");
+	tally->host = calloc(2 * TALLY_HOSTS, sizeof *tally->host);
+	if (tally->host == NULL) {
 		free(tally);
 		return NULL;
 	}
@@ -120,18 +125,8 @@ static void count_hosts(struct tally *tally, const struct tcpaudit_connection *c
 	}
 }
 
-/* Findings that deserve a mention beside the connection. */
-static void set_notable(struct tally_connection *kept, const struct tcpaudit_connection *connection)
-{
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
-
-	for (size_t i = 0; i < count; i++)
-		if (check[i].severity > TCPAUDIT_INFO && report_set_has(connection->findings, i))
-			kept->notable[i >> 6] |= UINT64_C(1) << (i & 63);
-}
-
-static void keep_connection(struct tally_connection *kept, const struct tcpaudit_connection *connection)
+static void keep_connection(const struct tally *tally, struct tally_connection *kept,
+                            const struct tcpaudit_connection *connection)
 {
 	kept->flow_id = connection->id;
 	kept->ip_version = connection->ip_version;
@@ -143,18 +138,17 @@ static void keep_connection(struct tally_connection *kept, const struct tcpaudit
 		kept->address[end] = connection->end[end].address;
 		kept->port[end] = connection->end[end].port;
 	}
-	set_notable(kept, connection);
+	for (size_t word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
+		kept->notable[word] = connection->findings[word] & tally->notable[word];
 }
 
 void tally_connection(struct tally *tally, const struct tcpaudit_connection *connection)
 {
-	int midstream = tcpaudit_check_index("cap-midstream");
-
 	if (tally->connections < TALLY_CONNECTIONS)
-		keep_connection(&tally->connection[tally->connections], connection);
+		keep_connection(tally, &tally->connection[tally->connections], connection);
 	tally->connections++;
 	tally->closed_first[connection->closed_first]++;
-	tally->midstream += midstream >= 0 && report_set_has(connection->capture, (size_t)midstream);
+	tally->midstream += tally->midstream_row >= 0 && report_set_has(connection->capture, (size_t)tally->midstream_row);
 	if (connection->kind == TCPAUDIT_KIND_HALF_CLOSE) {
 		median_add(&tally->half_close_duration, connection->half_close_duration);
 		median_add(&tally->half_close_bytes, (int64_t)connection->half_close_bytes);

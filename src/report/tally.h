@@ -6,10 +6,10 @@
 
 #include "report/report.h"
 
-#define TALLY_EXAMPLES 10     /* of a check */
-#define TALLY_PLACES 16       /* of a check: the sockets that it speaks of most */
-#define TALLY_HOSTS 16384     /* that stand out */
-#define TALLY_CONNECTIONS 200 /* kept for the list */
+#define TALLY_EXAMPLES    10    /* of a check */
+#define TALLY_PLACES      16    /* of a check: the sockets that it speaks of most */
+#define TALLY_HOSTS       16384 /* that stand out */
+#define TALLY_CONNECTIONS 200   /* kept for the list */
 
 /* A service by its socket, or a client by its address (port 0). */
 struct tally_place {
@@ -22,8 +22,8 @@ struct tally_place {
 /* A finding, with what is shown of its connection. */
 struct tally_example {
 	uint64_t flow_id;
-	int64_t time;             /* of the decisive frame */
-	unsigned rank;            /* severity, then confidence: the best ones are kept */
+	int64_t time;  /* of the decisive frame */
+	unsigned rank; /* severity, then confidence: the best ones are kept */
 	uint8_t ip_version;
 	uint8_t severity;
 	uint8_t confidence;
@@ -42,10 +42,10 @@ struct tally_example {
 /* What is shown of one check. */
 struct tally_check {
 	uint64_t count;
-	uint8_t severity;         /* the worst */
+	uint8_t severity; /* the worst */
 	unsigned examples;
 	unsigned places;
-	bool places_left_out;     /* counts of places are lower bounds */
+	bool places_left_out; /* counts of places are lower bounds */
 	struct tally_place place[TALLY_PLACES];
 	struct tally_example example[TALLY_EXAMPLES];
 };
@@ -55,7 +55,7 @@ enum { TALLY_RESETS, TALLY_CLOSE_WAIT, TALLY_TIME_WAIT, TALLY_MEASURES };
 struct tally_host {
 	struct tally_place place; /* count: connections */
 	uint64_t measure[TALLY_MEASURES];
-	int64_t oldest;           /* ns that it was in CLOSE-WAIT, at most */
+	int64_t oldest; /* ns that it was in CLOSE-WAIT, at most */
 };
 
 /* A connection as the list shows it. */
@@ -68,7 +68,7 @@ struct tally_connection {
 	struct tcpaudit_address address[2];
 	uint16_t port[2];
 	int64_t duration;
-	uint64_t notable[TCPAUDIT_CHECK_WORDS]; /* findings above info */
+	uint64_t notable[TCPAUDIT_CHECK_WORDS]; /* findings */
 };
 
 /* Values in classes 3 % wide: their median is near enough for people. */
@@ -78,22 +78,24 @@ struct tally_median {
 };
 
 struct tally {
+	const uint64_t *notable; /* the checks that deserve a mention beside a connection */
+	int midstream_row;       /* of the check that says so; -1: there is none */
 	uint64_t connections;
 	uint64_t closed_first[TCPAUDIT_WHO_UNKNOWN + 1];
-	uint64_t midstream;       /* began before the capture */
+	uint64_t midstream; /* began before the capture */
 	struct tally_median half_close_duration;
 	struct tally_median half_close_bytes;
 	struct tally_median close_wait;
 	struct tally_check *check[TCPAUDIT_CHECK_WORDS * 64]; /* made when it is first raised */
-	struct tally_host *host;  /* hash table */
+	struct tally_host *host;                              /* hash table */
 	uint64_t hosts;
-	uint64_t hosts_left_out;  /* connections whose end found no room */
+	uint64_t hosts_left_out; /* connections whose end found no room */
 	struct tally_connection connection[TALLY_CONNECTIONS];
 	bool out_of_memory;
 };
 
-/* NULL when out of memory. */
-struct tally *tally_new(void);
+/* NULL when out of memory.  `notable` is a set of checks, borrowed. */
+struct tally *tally_new(const uint64_t *notable);
 
 /* Accepts NULL. */
 void tally_free(struct tally *tally);

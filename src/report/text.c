@@ -10,11 +10,11 @@
 #include "report/tally.h"
 
 #define FEW_CONNECTIONS 20 /* that are listed one by one */
-#define FEW_EXAMPLES 3     /* of each check, without -v */
-#define FEW_INPUTS 8       /* that get a line of their own */
-#define FEW_PLACES 4       /* at which a check speaks most */
-#define TOP_HOSTS 3
-#define NAME_COLUMN 19     /* what stands behind a name in the header */
+#define FEW_EXAMPLES    3  /* of each check, without -v */
+#define FEW_INPUTS      8  /* that get a line of their own */
+#define FEW_PLACES      4  /* at which a check speaks most */
+#define TOP_HOSTS       3
+#define NAME_COLUMN     19 /* what stands behind a name in the header */
 
 /* Least values of a host's measures that are worth a line: TIME-WAIT is normal, so only many. */
 static const uint64_t normal[TALLY_MEASURES] = {[TALLY_RESETS] = 3, [TALLY_CLOSE_WAIT] = 2, [TALLY_TIME_WAIT] = 100};
@@ -59,9 +59,8 @@ static const char *const meaning[TCPAUDIT_KIND_COUNT] = {
 
 static void *begin(struct report *report, const struct report_state *state)
 {
-	(void)report;
 	(void)state;
-	return tally_new();
+	return tally_new(report->flagging);
 }
 
 static void take_connection(struct report *report, const struct tcpaudit_connection *connection)
@@ -201,10 +200,11 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	show_drops(page, &some, state);
 	show_reasons(page, &some, counters);
 	for (size_t i = TCPAUDIT_UNUSABLE_NONE + 1; i < TCPAUDIT_UNUSABLE_COUNT; i++)
-		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP ? PAGE_ERROR : PAGE_PLAIN, counters->unusable[i], "TCP packet",
-		             tcpaudit_unusable_name((enum tcpaudit_unusable)i));
+		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP ? PAGE_ERROR : PAGE_PLAIN, counters->unusable[i],
+		             "TCP packet", tcpaudit_unusable_name((enum tcpaudit_unusable)i));
 	count_clause(page, &some, PAGE_PLAIN, tally->midstream, "connection", "began before the capture");
-	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection", "evicted for want of memory (--memcap, --max-flows)");
+	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection",
+	             "evicted for want of memory (--memcap, --max-flows)");
 	count_clause(page, &some, PAGE_PLAIN, counters->time_backwards, "packet", "stamped before their predecessor");
 	count_clause(page, &some, PAGE_ERROR, state->lost, "output record", "lost");
 	if (state->gone)
@@ -218,7 +218,8 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	page_end(page);
 }
 
-static void show_header(struct page *page, const struct report *report, const struct report_state *state, const struct tally *tally)
+static void show_header(struct page *page, const struct report *report, const struct report_state *state,
+                        const struct tally *tally)
 {
 	const struct tcpaudit_counters *counters = state->counters;
 	char text[PAGE_TOKEN];
@@ -254,7 +255,8 @@ static void show_closed_first(struct page *page, const struct tally *tally)
 		if (tally->closed_first[who[i]] > 0) {
 			size_t at = strlen(text);
 
-			snprintf(text + at, sizeof text - at, "%s %s %s", some ? "," : "", tcpaudit_who_name((enum tcpaudit_who)who[i]),
+			snprintf(text + at, sizeof text - at, "%s %s %s", some ? "," : "",
+			         tcpaudit_who_name((enum tcpaudit_who)who[i]),
 			         page_share(share, tally->closed_first[who[i]], sum));
 			some = true;
 		}
@@ -278,7 +280,8 @@ static void show_meaning(struct page *page, unsigned kind, const struct tally *t
 		page_put(page, 0, "%s", meaning[kind]);
 }
 
-static void show_kind(struct page *page, const struct report_state *state, const struct tally *tally, unsigned kind, uint64_t most)
+static void show_kind(struct page *page, const struct report_state *state, const struct tally *tally, unsigned kind,
+                      uint64_t most)
 {
 	uint64_t count = state->counters->by_kind[kind];
 	unsigned bar = page->look.width < 80 ? page->look.width - 42 : page->look.width < 104 ? page->look.width - 68 : 36;
@@ -367,35 +370,28 @@ static const struct tcpaudit_fact *find_fact(const struct tcpaudit_fact *facts, 
 	return NULL;
 }
 
-/* "ack 4102, expected 4101" */
+/* "ack 4102, expected 4101", each fact in one piece. */
 static void show_facts(struct page *page, const struct tally_example *example)
 {
-	char name[PAGE_TOKEN], value[PAGE_TOKEN];
-	bool some = false;
+	char name[PAGE_TOKEN], value[PAGE_TOKEN], wanted[PAGE_TOKEN];
 
 	for (size_t i = 0; i < TCPAUDIT_FACTS && example->observed[i].name != NULL; i++) {
 		const struct tcpaudit_fact *fact = &example->observed[i], *expected = find_fact(example->expected, fact->name);
 
-		if (some)
-			page_put(page, 0, ",");
 		fact_words(name, fact->name);
-		page_put(page, some ? 1 : 2, "%s %s", name, format_fact(value, example, fact));
-		if (expected != NULL) {
-			page_put(page, 0, ",");
-			page_put(page, 1, "expected %s", format_fact(value, example, expected));
-		}
-		some = true;
+		format_fact(value, example, fact);
+		if (expected != NULL)
+			page_put(page, 2, "%s %s, expected %s", name, value, format_fact(wanted, example, expected));
+		else
+			page_put(page, 2, "%s %s", name, value);
 	}
 	for (size_t i = 0; i < TCPAUDIT_FACTS && example->expected[i].name != NULL; i++) {
 		const struct tcpaudit_fact *fact = &example->expected[i];
 
 		if (find_fact(example->observed, fact->name) != NULL)
 			continue;
-		if (some)
-			page_put(page, 0, ",");
 		fact_words(name, fact->name);
-		page_put(page, some ? 1 : 2, "expected %s %s", name, format_fact(value, example, fact));
-		some = true;
+		page_put(page, 2, "expected %s %s", name, format_fact(wanted, example, fact));
 	}
 }
 
@@ -420,7 +416,8 @@ static void show_example(struct page *page, const struct report_state *state, co
 
 	page->indent = 10;
 	page_put(page, 0, "%s", page_socket(socket, &example->address[0], example->ip_version, example->port[0]));
-	page_put(page, 1, "%s %s", page_arrow(page), page_socket(socket, &example->address[1], example->ip_version, example->port[1]));
+	page_put(page, 1, "%s %s", page_arrow(page),
+	         page_socket(socket, &example->address[1], example->ip_version, example->port[1]));
 	page->indent = 12;
 	page_put(page, 2, "flow %" PRIu64, example->flow_id);
 	if (decisive != NULL) {
@@ -544,7 +541,8 @@ static void show_findings(struct page *page, const struct report *report, const 
 		for (size_t i = 0; i < count; i++)
 			if (tally->check[i] != NULL &&
 			    (worst == count || tally->check[i]->severity > tally->check[worst]->severity ||
-			     (tally->check[i]->severity == tally->check[worst]->severity && tally->check[i]->count > tally->check[worst]->count)))
+			     (tally->check[i]->severity == tally->check[worst]->severity &&
+			      tally->check[i]->count > tally->check[worst]->count)))
 				worst = i;
 		if (worst == count)
 			break;
@@ -636,6 +634,7 @@ static const char *who_ended(const struct tally_connection *connection)
 struct columns {
 	unsigned socket[2];
 	bool one_line;
+	bool aligned; /* there is room to align the arrows */
 };
 
 #define AFTER_SOCKETS 33 /* kind, closed by, duration */
@@ -649,7 +648,7 @@ static void show_connection(struct page *page, const struct tally_connection *co
 	page->indent = 0;
 	page_put(page, 0, "%8" PRIu64, connection->flow_id);
 	page_socket(text, &connection->address[0], connection->ip_version, connection->port[0]);
-	page_put(page, 2, "%-*s", (int)columns->socket[0], text);
+	page_put(page, 2, "%-*s", columns->aligned ? (int)columns->socket[0] : 0, text);
 	page->indent = 10;
 	page_socket(text, &connection->address[1], connection->ip_version, connection->port[1]);
 	page_put(page, 1, "%s %-*s", page_arrow(page), columns->one_line ? (int)columns->socket[1] : 0, text);
@@ -671,7 +670,7 @@ static void show_connection(struct page *page, const struct tally_connection *co
 static void show_connections(struct page *page, const struct report *report, const struct tally *tally)
 {
 	uint64_t limit = report->options->verbose ? TALLY_CONNECTIONS : FEW_CONNECTIONS;
-	struct columns columns = {{0, 0}, false};
+	struct columns columns = {{0, 0}, false, false};
 	char text[PAGE_TOKEN];
 
 	if (tally->connections == 0 || tally->connections > limit)
@@ -679,11 +678,13 @@ static void show_connections(struct page *page, const struct report *report, con
 	for (size_t i = 0; i < tally->connections; i++)
 		for (unsigned end = 0; end < 2; end++) {
 			const struct tally_connection *kept = &tally->connection[i];
-			unsigned length = (unsigned)strlen(page_socket(text, &kept->address[end], kept->ip_version, kept->port[end]));
+			unsigned length =
+			        (unsigned)strlen(page_socket(text, &kept->address[end], kept->ip_version, kept->port[end]));
 
 			if (length > columns.socket[end])
 				columns.socket[end] = length;
 		}
+	columns.aligned = 10 + columns.socket[0] + 4 + columns.socket[1] < page->look.width;
 	columns.one_line = 10 + columns.socket[0] + 4 + columns.socket[1] + AFTER_SOCKETS <= page->look.width;
 	page_heading(page, "Connections");
 	page_color(page, PAGE_DIM);

@@ -213,7 +213,8 @@ Test(capture, a_filter_must_fit_the_link_types)
 	capture_close(capture);
 	expect_refusal(1, "tcp or", "syntax error");
 	expect_refusal(1, "inbound", "do not say their direction or interface");
-	expect_refusal(3, "ether src 1:2:3:4:5:6", "ethernet addresses supported only on ethernet/FDDI/token ring/802.11/ATM LANE/Fibre Channel");
+	expect_refusal(3, "ether src 1:2:3:4:5:6",
+	               "ethernet addresses supported only on ethernet/FDDI/token ring/802.11/ATM LANE/Fibre Channel");
 }
 
 Test(capture, cooked_packet_types_show_the_direction)

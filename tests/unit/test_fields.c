@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,17 +20,25 @@ static struct tcpaudit_finding finding;
 
 static struct tcpaudit_evidence evidence(uint64_t frame, unsigned from, unsigned flags, uint32_t seq, uint32_t ack)
 {
-	return (struct tcpaudit_evidence){.time = (int64_t)frame * 1000, .frame = frame, .seq = seq, .ack = ack, .flags = (uint16_t)flags,
+	return (struct tcpaudit_evidence){.time = (int64_t)frame * 1000,
+	                                  .frame = frame,
+	                                  .seq = seq,
+	                                  .ack = ack,
+	                                  .flags = (uint16_t)flags,
 	                                  .from = (uint8_t)from};
 }
 
 /* A four-way close, client first, in a file of its own. */
 static void begin(void)
 {
+	static const char *const args[] = {"-r", "a\"b"};
+
 	tcpaudit_settings_init(&settings);
-	options = (struct report_options){.settings = &settings, .filter = "tcp", .args = (const char *const[]){"-r", "a\"b"}, .arg_count = 2};
-	inputs[0] = (struct capture_input){.path = "x.pcap", .format = "pcap", .packets = 12, .time_digits = 6, .linktype = {1}, .linktypes = 1};
-	inputs[1] = (struct capture_input){.path = "y.pcapng", .time_digits = 9, .linktype = {1, 101}, .linktypes = 2, .snaplen = 96};
+	options = (struct report_options){.settings = &settings, .filter = "tcp", .args = args, .arg_count = 2};
+	inputs[0] = (struct capture_input){
+	        .path = "x.pcap", .format = "pcap", .packets = 12, .time_digits = 6, .linktype = {1}, .linktypes = 1};
+	inputs[1] =
+	        (struct capture_input){.path = "y.pcapng", .time_digits = 9, .linktype = {1, 101}, .linktypes = 2, .snaplen = 96};
 	report = (struct report){.options = &options, .inputs = inputs, .input_count = 1};
 	state = (struct report_state){.counters = &counters, .inputs = inputs, .input_count = 1};
 	memset(&counters, 0, sizeof counters);
@@ -119,8 +128,8 @@ static void expect(json_object *object, const char *path, const char *value)
 	json_object *member = find(object, path);
 
 	cr_assert_not_null(member, "%s is absent", path);
-	cr_assert_str_eq(json_object_to_json_string_ext(member, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), value, "%s is %s",
-	                 path, json_object_to_json_string(member));
+	cr_assert_str_eq(json_object_to_json_string_ext(member, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), value,
+	                 "%s is %s", path, json_object_to_json_string(member));
 }
 
 Test(fields, paths_are_well_formed_and_unique_in_each_record)
@@ -136,7 +145,8 @@ Test(fields, paths_are_well_formed_and_unique_in_each_record)
 		for (const char *c = table[i].path; *c != '\0'; c++)
 			cr_assert((*c >= 'a' && *c <= 'z') || strchr("_.[]0123456789", *c) != NULL, "%s", table[i].path);
 		for (size_t j = 0; j < i; j++)
-			cr_assert(strcmp(table[i].path, table[j].path) != 0 || !(table[i].records & table[j].records), "%s", table[i].path);
+			cr_assert(strcmp(table[i].path, table[j].path) != 0 || !(table[i].records & table[j].records), "%s",
+			          table[i].path);
 	}
 }
 
@@ -153,7 +163,8 @@ Test(fields, fields_of_an_object_stand_together)
 			for (size_t j = i + 1; j < count; j++) {
 				if (!(table[i].records & table[j].records & kind))
 					continue;
-				bool same = table[i].path[object] == '.' && strncmp(table[i].path, table[j].path, object + 1) == 0;
+				bool same =
+				        table[i].path[object] == '.' && strncmp(table[i].path, table[j].path, object + 1) == 0;
 				cr_assert(!(same && left), "%s and %s", table[i].path, table[j].path);
 				left |= !same;
 			}
@@ -179,7 +190,8 @@ Test(fields, a_flow_record_has_the_promised_names)
 	expect(flow, "tcp.rtt_us", "310");
 	expect(flow, "close.kind", "\"four-way\"");
 	expect(flow, "close.closed_first", "\"client\"");
-	expect(flow, "close.client", "{\"fin_seq\":4294967295,\"fin_frame\":7,\"ack_expected\":0,\"ack_seen\":0,\"ack_frame\":8,\"fin_copies\":1}");
+	expect(flow, "close.client",
+	       "{\"fin_seq\":4294967295,\"fin_frame\":7,\"ack_expected\":0,\"ack_seen\":0,\"ack_frame\":8,\"fin_copies\":1}");
 	expect(flow, "close.server.ack_expected", "302");
 	expect(flow, "close.half_close", "{\"by\":\"client\",\"duration_us\":0,\"bytes\":0}");
 	expect(flow, "close.time_wait.holder", "\"client\"");
@@ -197,8 +209,18 @@ Test(fields, absent_facts_are_absent_keys)
 	connection.half_close_by = connection.time_wait_holder = TCPAUDIT_WHO_NONE;
 	report.input_count = 0;
 	json_object *flow = parse(RECORD_FLOW);
-	static const char *const absent[] = {"close.client", "close.server", "close.half_close", "close.time_wait", "close.aborted_by",
-	                                     "tcp.isn_client", "tcp.rtt_us", "vlan", "vni", "in_iface", "pcap_filename", "transitions"};
+	static const char *const absent[] = {"close.client",
+	                                     "close.server",
+	                                     "close.half_close",
+	                                     "close.time_wait",
+	                                     "close.aborted_by",
+	                                     "tcp.isn_client",
+	                                     "tcp.rtt_us",
+	                                     "vlan",
+	                                     "vni",
+	                                     "in_iface",
+	                                     "pcap_filename",
+	                                     "transitions"};
 
 	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
 		cr_assert_null(find(flow, absent[i]), "%s", absent[i]);
@@ -247,8 +269,9 @@ Test(fields, transitions_have_null_where_there_is_no_frame)
 	connection.transitions = steps;
 	connection.transition_count = 2;
 	json_object *flow = parse(RECORD_FLOW);
-	expect(flow, "transitions", "[{\"end\":\"client\",\"from\":\"CLOSED\",\"to\":\"SYN-SENT\",\"frame\":1,\"proven_by\":1},"
-	                            "{\"end\":\"server\",\"from\":\"LAST-ACK\",\"to\":\"CLOSED\",\"frame\":9,\"proven_by\":null}]");
+	expect(flow, "transitions",
+	       "[{\"end\":\"client\",\"from\":\"CLOSED\",\"to\":\"SYN-SENT\",\"frame\":1,\"proven_by\":1},"
+	       "{\"end\":\"server\",\"from\":\"LAST-ACK\",\"to\":\"CLOSED\",\"frame\":9,\"proven_by\":null}]");
 	json_object_put(flow);
 	connection.transition_count = 0;
 	flow = parse(RECORD_FLOW);
@@ -315,7 +338,8 @@ Test(fields, every_check_makes_a_record)
 		cr_assert_str_eq(json_object_get_string(find(record, "rule_id")), check[i].id);
 		json_object *rfc = find(record, "rfc");
 		for (size_t j = 0; j < json_object_array_length(rfc); j++)
-			cr_assert_eq(strncmp(json_object_get_string(json_object_array_get_idx(rfc, j)), "RFC ", 4), 0, "%s", check[i].id);
+			cr_assert_eq(strncmp(json_object_get_string(json_object_array_get_idx(rfc, j)), "RFC ", 4), 0, "%s",
+			             check[i].id);
 		cr_assert_eq(json_object_array_length(rfc) == 0, check[i].rfc[0] == '\0', "%s", check[i].id);
 		json_object_put(record);
 	}
@@ -372,7 +396,8 @@ Test(fields, files_have_no_kernel_counters)
 /* Whether the record has what the schema requires, and nothing that it does not know. */
 static void follow_schema(json_object *schema, json_object *value, const char *path)
 {
-	json_object *properties = find(schema, "properties"), *required = find(schema, "required"), *items = find(schema, "items");
+	json_object *properties = find(schema, "properties"), *required = find(schema, "required"),
+	            *items = find(schema, "items");
 
 	for (size_t i = 0; required != NULL && i < json_object_array_length(required); i++) {
 		const char *name = json_object_get_string(json_object_array_get_idx(required, i));

@@ -274,8 +274,8 @@ Test(file, pcap_in_both_orders_and_units)
 		uint8_t digits;
 		int64_t time;
 	} rows[] = {
-		{0xa1b2c3d4, 6, INT64_C(1700000000000999000)},
-		{0xa1b23c4d, 9, INT64_C(1700000000000000999)},
+	        {0xa1b2c3d4, 6, INT64_C(1700000000000999000)},
+	        {0xa1b23c4d, 9, INT64_C(1700000000000000999)},
 	};
 	for (size_t i = 0; i < 4; i++) {
 		length = 0;
@@ -516,21 +516,21 @@ Test(file, clocks)
 		int64_t time;
 		bool odd;
 	} rows[] = {
-		{0, 0, 3, 3000000000, false},
-		{6, -1, 1000001, 1000, false},
-		{9, 0, UINT64_MAX, INT64_MAX, true},
-		{6, 0, UINT64_MAX, INT64_MAX, true},
-		{12, 0, 5999, 5, false},
-		{127, 0, UINT64_MAX, 0, false},
-		{0x80, 0, 7, 7000000000, false},
-		{0x80 | 1, 0, 3, 1500000000, false},
-		{0x80 | 20, 0, (UINT64_C(1) << 40) + (1 << 19), INT64_C(1048576500000000), false},
-		{0x80 | 63, 0, UINT64_C(3) << 62, 1500000000, false},
-		{0x80 | 127, 0, UINT64_MAX, 0, false},
-		{0x80, 0, UINT64_MAX, INT64_MAX, true},
-		{6, -(INT64_C(1) << 62), 1, INT64_MIN, false},
-		{6, INT64_C(1) << 62, 1, INT64_MAX, true},
-		{6, -5, 0, -5000000000, false},
+	        {0, 0, 3, 3000000000, false},
+	        {6, -1, 1000001, 1000, false},
+	        {9, 0, UINT64_MAX, INT64_MAX, true},
+	        {6, 0, UINT64_MAX, INT64_MAX, true},
+	        {12, 0, 5999, 5, false},
+	        {127, 0, UINT64_MAX, 0, false},
+	        {0x80, 0, 7, 7000000000, false},
+	        {0x80 | 1, 0, 3, 1500000000, false},
+	        {0x80 | 20, 0, (UINT64_C(1) << 40) + (1 << 19), INT64_C(1048576500000000), false},
+	        {0x80 | 63, 0, UINT64_C(3) << 62, 1500000000, false},
+	        {0x80 | 127, 0, UINT64_MAX, 0, false},
+	        {0x80, 0, UINT64_MAX, INT64_MAX, true},
+	        {6, -(INT64_C(1) << 62), 1, INT64_MIN, false},
+	        {6, INT64_C(1) << 62, 1, INT64_MAX, true},
+	        {6, -5, 0, -5000000000, false},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		length = 0;
@@ -612,8 +612,8 @@ Test(file, numbers_are_those_of_wireshark)
 		uint32_t type;
 		bool numbered;
 	} rows[] = {
-		{4, false}, {10, false}, {0x7777, false}, {0x80000001, false}, {7, false},
-		{9, true}, {0xbad, true}, {0x40000bad, true}, {0x204, true}, {0x216, true}, {0x221, true},
+	        {4, false},    {10, false},        {0x7777, false}, {0x80000001, false}, {7, false},    {9, true},
+	        {0xbad, true}, {0x40000bad, true}, {0x204, true},   {0x216, true},       {0x221, true},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		length = 0;
@@ -687,13 +687,13 @@ Test(file, block_damage)
 		uint32_t type, length;
 		const char *error;
 	} rows[] = {
-		{6, 4, "block at offset 160 claims 4 bytes"},
-		{6, 61, "block at offset 160 claims 61 bytes"},
-		{6, 28, "block at offset 160 begins with length 28 and ends with 0"},
-		{6, 0x7ffffffc, "block at offset 160 claims 2147483644 bytes"},
-		{77, 0xfffffffc, "block at offset 160 claims 4294967292 bytes"},
-		{77, 64, "block at offset 160 begins with length 64 and ends with 0"},
-		{0x0a0d0d0a, 28, "section at offset 160 has no byte order"},
+	        {6, 4, "block at offset 160 claims 4 bytes"},
+	        {6, 61, "block at offset 160 claims 61 bytes"},
+	        {6, 28, "block at offset 160 begins with length 28 and ends with 0"},
+	        {6, 0x7ffffffc, "block at offset 160 claims 2147483644 bytes"},
+	        {77, 0xfffffffc, "block at offset 160 claims 4294967292 bytes"},
+	        {77, 64, "block at offset 160 begins with length 64 and ends with 0"},
+	        {0x0a0d0d0a, 28, "section at offset 160 has no byte order"},
 	};
 	put_section();
 	put_interface(1, 0, 6, 0);
@@ -749,7 +749,8 @@ static uint8_t packed[1 << 20];
 
 static size_t pack_gzip(const uint8_t *data, size_t size, uint8_t *to)
 {
-	z_stream z = {.next_in = (uint8_t *)(uintptr_t)data, .avail_in = (uInt)size, .next_out = to, .avail_out = sizeof packed / 2};
+	z_stream z = {
+	        .next_in = (uint8_t *)(uintptr_t)data, .avail_in = (uInt)size, .next_out = to, .avail_out = sizeof packed / 2};
 	cr_assert_eq(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
 	cr_assert_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
 	deflateEnd(&z);

@@ -74,11 +74,11 @@ Test(json, well_formed_utf8_is_kept)
 
 Test(json, ill_formed_utf8_is_replaced)
 {
-	check_string("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd");                         /* overlong */
-	check_string("\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");         /* overlong */
-	check_string("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");         /* surrogate */
+	check_string("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd");                                 /* overlong */
+	check_string("\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");                 /* overlong */
+	check_string("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");                 /* surrogate */
 	check_string("\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"); /* beyond U+10FFFF */
-	check_string("\xe2\x86", "\xef\xbf\xbd\xef\xbf\xbd");                         /* cut */
+	check_string("\xe2\x86", "\xef\xbf\xbd\xef\xbf\xbd");                                 /* cut */
 	check_string("\xf0\x9d\x84", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
@@ -153,7 +153,8 @@ Test(json, addresses_agree_with_the_library)
 			address.byte[j] = random() % 3 ? 0 : (uint8_t)random();
 		json_format_address(text, &address, 4);
 		cr_assert_str_eq(text, inet_ntop(AF_INET, address.byte, expected, sizeof expected));
-		if (address.byte[0] | address.byte[1] | address.byte[2] | address.byte[3]) { /* not IPv4-compatible: that form is deprecated */
+		if (address.byte[0] | address.byte[1] | address.byte[2] |
+		    address.byte[3]) { /* not IPv4-compatible: that form is deprecated */
 			json_format_address(text, &address, 6);
 			cr_assert_str_eq(text, inet_ntop(AF_INET6, address.byte, expected, sizeof expected));
 		}
@@ -162,8 +163,15 @@ Test(json, addresses_agree_with_the_library)
 
 Test(json, addresses_of_rfc_5952)
 {
-	static const char *const rows[] = {"::", "::1", "2001:db8::1", "2001:db8:0:1:1:1:1:1", "2001:0:0:1::1", "2001:db8::1:0:0:1",
-	                                   "::ffff:192.0.2.1", "fe80::", "1:2:3:4:5:6:7:8"};
+	static const char *const rows[] = {"::",
+	                                   "::1",
+	                                   "2001:db8::1",
+	                                   "2001:db8:0:1:1:1:1:1",
+	                                   "2001:0:0:1::1",
+	                                   "2001:db8::1:0:0:1",
+	                                   "::ffff:192.0.2.1",
+	                                   "fe80::",
+	                                   "1:2:3:4:5:6:7:8"};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct tcpaudit_address address;

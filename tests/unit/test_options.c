@@ -10,8 +10,8 @@
 
 static struct options options;
 static char *error;
-static char line[256];
-static char *words[32];
+static char line[512];
+static char *words[48];
 
 /* Parses a command line that is written as one string. */
 static bool parse(const char *text)
@@ -81,8 +81,10 @@ Test(options, interfaces_flag_by_default)
 
 Test(options, long_names_and_values)
 {
-	accept("--read-file=a --read-file b --checksum strict --vantage server --msl 2m --idle-timeout 1h --max-flows 9 --memcap 256M "
-	       "--tunnels gre,vxlan --flows none --min-severity error --fail-on warning -T json -o out --color never --progress never -q -v");
+	accept("--read-file=a --read-file b --checksum strict --vantage server --msl 2m --idle-timeout 1h --max-flows 9 --memcap "
+	       "256M "
+	       "--tunnels gre,vxlan --flows none --min-severity error --fail-on warning -T json -o out --color never --progress "
+	       "never -q -v");
 	cr_assert_eq(options.input_count, 2);
 	cr_assert_eq(options.settings.checksum, TCPAUDIT_CHECKSUM_STRICT);
 	cr_assert_eq(options.settings.vantage, 1 << TCPAUDIT_SERVER);
@@ -199,8 +201,12 @@ Test(options, actions)
 	static const struct {
 		const char *option;
 		enum options_action action;
-	} rows[] = {{"-h", OPTIONS_HELP}, {"--version", OPTIONS_VERSION}, {"--list-checks", OPTIONS_LIST_CHECKS},
-	            {"--list-fields", OPTIONS_LIST_FIELDS}, {"--schema", OPTIONS_SCHEMA}, {"-D", OPTIONS_LIST_INTERFACES}};
+	} rows[] = {{"-h", OPTIONS_HELP},
+	            {"--version", OPTIONS_VERSION},
+	            {"--list-checks", OPTIONS_LIST_CHECKS},
+	            {"--list-fields", OPTIONS_LIST_FIELDS},
+	            {"--schema", OPTIONS_SCHEMA},
+	            {"-D", OPTIONS_LIST_INTERFACES}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		accept(rows[i].option);
@@ -297,7 +303,13 @@ Test(values, sizes)
 	static const struct {
 		const char *text;
 		uint64_t bytes;
-	} rows[] = {{"0", 0}, {"10", 10}, {"1K", 1024}, {"1k", 1024}, {"3M", 3 << 20}, {"2GiB", UINT64_C(2) << 30}, {"1TB", UINT64_C(1) << 40}};
+	} rows[] = {{"0", 0},
+	            {"10", 10},
+	            {"1K", 1024},
+	            {"1k", 1024},
+	            {"3M", 3 << 20},
+	            {"2GiB", UINT64_C(2) << 30},
+	            {"1TB", UINT64_C(1) << 40}};
 	static const char *const wrong[] = {"", "K", "-1", "1.5G", "1KK", "1Q", "99999999999999999999", "9999999999G", " 1"};
 	uint64_t bytes;
 
@@ -316,8 +328,8 @@ Test(values, durations)
 	static const struct {
 		const char *text;
 		int64_t ns;
-	} rows[] = {{"0", 0}, {"30", 30000000000}, {"30s", 30000000000}, {"1.5s", 1500000000}, {"250ms", 250000000}, {"7us", 7000},
-	            {"5m", 300000000000}, {"5min", 300000000000}, {"1h", 3600000000000}, {"1d", 86400000000000}};
+	} rows[] = {{"0", 0},      {"30", 30000000000},  {"30s", 30000000000},   {"1.5s", 1500000000},  {"250ms", 250000000},
+	            {"7us", 7000}, {"5m", 300000000000}, {"5min", 300000000000}, {"1h", 3600000000000}, {"1d", 86400000000000}};
 	static const char *const wrong[] = {"", "s", "-1s", "1x", "1e3", "0x10", "1 s", "inf", "nan", "1..5", "999999999999d"};
 	int64_t ns;
 

@@ -3,6 +3,7 @@
  * u is the number that a FIN occupies: SEG.SEQ plus the length of the text before it.  Its acknowledgment is u+1. */
 #include <string.h>
 
+#include "../mirror/owes.h"
 #include "check.h"
 
 #define MILLISECOND 1000000ll
@@ -276,29 +277,26 @@ void check_fin_rexmit_timing(struct judging *j)
 	}
 }
 
-/* Challenge and repeated ACKs may be limited to two a second (RFC 5961 7): only repeats with a quiet second behind them count. */
+/* Challenge and repeated ACKs may be limited to two a second (RFC 5961 7): only a debt with a quiet second behind it counts. */
 void check_fin_rexmit_silent(struct judging *j)
 {
+	struct obligation debts[OBLIGATIONS_MOST];
+	size_t count = obligations_find(j->h, debts);
+
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
-		if (f->first < 0 || f->acked < 0)
-			continue;
 		uint8_t silent = 0;
 		int newest = -1;
-		for (int i = f->acked + 1; i < j->h->count; i++) {
-			const struct event *e = &j->h->event[i];
-			if (e->from != x) {
-				silent = 0;
-				newest = -1;
+		for (size_t k = 0; k < count; k++) {
+			const struct obligation *o = &debts[k];
+			if (o->debtor == x || o->owed != OWED_ACK_AGAIN)
 				continue;
-			}
-			if (!is_fin(e) || e->is & EVENT_REORDERED)
-				continue;
-			int64_t until = i + 1 < j->h->count ? j->h->event[i + 1].time : j->file->now;
-			if (until - e->time <= SECOND)
+			int next = o->since + 1;
+			int64_t until = next < j->h->count ? j->h->event[next].time : j->file->now;
+			if (o->paid >= 0 || until - j->h->event[o->since].time <= SECOND)
 				continue;
 			silent++;
-			newest = i;
+			newest = o->since;
 		}
 		if (silent < 2)
 			continue;
