@@ -99,8 +99,6 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		is |= EVENT_PROBE;
 	if (sent->duplicate)
 		is |= EVENT_DUPLICATE;
-	if (sent->reordered)
-		is |= EVENT_REORDERED;
 	if (sent->ack_unsent)
 		is |= EVENT_ACK_UNSENT;
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS) {
@@ -131,22 +129,35 @@ static bool seen_before(const struct history *h, const struct event *e)
 	return false;
 }
 
-/* An older segment of the same sender than one that stands here already? */
-static bool overtaken(const struct history *h, const struct event *e)
+/* Was e built before o, by their one sender?  A reset without ACK may come from no block at all, with numbers of its own. */
+static bool built_before(const struct event *e, const struct event *o)
 {
+	const uint16_t stateless = TCPAUDIT_RST | TCPAUDIT_ACK;
+	if ((o->flags & stateless) == TCPAUDIT_RST || (e->flags & stateless) == TCPAUDIT_RST)
+		return false;
+	if (o->is & e->is & EVENT_TIMESTAMPS && o->tsval != e->tsval)
+		return seq_gt(o->tsval, e->tsval);
+	if (!o->ip_id || !e->ip_id || e->time - o->time >= 1000000000)
+		return false;
+	return (uint16_t)(o->ip_id - e->ip_id - 1) < 255;
+}
+
+/* The first event that stands here already although its sender built it later; -1 none. */
+static int overtaker(const struct history *h, const struct event *e)
+{
+	int first = -1;
 	for (int i = h->count - 1; i >= 0; i--) {
 		const struct event *o = &h->event[i];
-		if (o->from != e->from || o->is & EVENT_PREDATES || o->flags & TCPAUDIT_RST || e->flags & TCPAUDIT_RST)
+		if (o->from != e->from || o->is & EVENT_PREDATES)
 			continue;
-		if (o->is & e->is & EVENT_TIMESTAMPS && o->tsval != e->tsval)
-			return seq_gt(o->tsval, e->tsval);
-		if (o->ip_id && e->ip_id && e->time - o->time < 1000000000) {
-			int16_t behind = (int16_t)(o->ip_id - e->ip_id);
-			return behind > 0 && behind < 256;
+		if (!built_before(e, o)) {
+			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST)
+				break;
+			continue;
 		}
-		return false;
+		first = i;
 	}
-	return false;
+	return first;
 }
 
 /* What a plain segment says of the close: segments of one class that follow each other say the same. */
@@ -186,22 +197,42 @@ static int run_of(const struct history *h, const struct event *e, bool *first)
 	return -1;
 }
 
-/* Events behind i that no index points to may move down: only newests are dropped from the middle. */
-static void drop_newest(struct history *h, int i)
+/* Indices that point above `after` move by `by`. */
+static void shift_indices(struct history *h, int after, int by)
 {
-	memmove(&h->event[i], &h->event[i + 1], (size_t)(h->count - i - 1) * sizeof h->event[0]);
-	h->count--;
 	for (int x = 0; x < 2; x++) {
 		struct fin_facts *f = &h->fin[x];
 		int8_t *index[] = {&f->first, &f->acked, &f->acked_wrong, &f->moved, &f->data_after};
 		for (size_t k = 0; k < sizeof index / sizeof index[0]; k++)
-			if (*index[k] > i)
-				--*index[k];
+			if (*index[k] > after)
+				*index[k] = (int8_t)(*index[k] + by);
 	}
-	if (h->first_reset > i)
-		h->first_reset--;
-	if (h->first_reset_any > i)
-		h->first_reset_any--;
+	if (h->first_reset > after)
+		h->first_reset = (int8_t)(h->first_reset + by);
+	if (h->first_reset_any > after)
+		h->first_reset_any = (int8_t)(h->first_reset_any + by);
+}
+
+/* No index points to a newest. */
+static void drop_newest(struct history *h, int i)
+{
+	memmove(&h->event[i], &h->event[i + 1], (size_t)(h->count - i - 1) * sizeof h->event[0]);
+	h->count--;
+	shift_indices(h, i, -1);
+}
+
+/* Puts an event where its sender built it: the network delivered it to us later than others. */
+static int insert(struct history *h, const struct event *e, int at)
+{
+	if (!make_room(h)) {
+		h->dropped += h->dropped < UINT16_MAX;
+		return -1;
+	}
+	memmove(&h->event[at + 1], &h->event[at], (size_t)(h->count - at) * sizeof h->event[0]);
+	h->count++;
+	shift_indices(h, at - 1, 1);
+	h->event[at] = *e;
+	return at;
 }
 
 static int append(struct history *h, struct event *e)
@@ -288,14 +319,15 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	                  .tsecr = s->tsecr, .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
 	                  .flags = s->flags, .input = s->input, .ip_id = s->ip_id, .from = (uint8_t)from, .ttl = s->ttl};
 	struct fin_facts *peer = &h->fin[!from];
+	int overtaken_by = -1;
 
 	e.is = event_bits(end, s, from, sent, h) | extra;
 	if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
 		e.tsval = e.tsecr = 0;
 	if (seen_before(h, &e))
 		e.is |= EVENT_DUPLICATE;
-	else if (overtaken(h, &e))
-		e.is |= EVENT_REORDERED;
+	else
+		overtaken_by = overtaker(h, &e);
 	if (acks_fin(peer, &e) && sent->new_text) {
 		peer->peer_text += sent->fresh;
 		peer->peer_last = s->time;
@@ -312,7 +344,11 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 		h->dropped++;
 		return false;
 	}
-	int i = append(h, &e);
+	/* a FIN counts from where it was built; of other stragglers it is enough to know that they are */
+	bool early_fin = overtaken_by >= 0 && s->flags & TCPAUDIT_FIN;
+	if (overtaken_by >= 0 && !early_fin)
+		e.is |= EVENT_REORDERED;
+	int i = early_fin ? insert(h, &e, overtaken_by) : append(h, &e);
 	if (i < 0)
 		return false;
 	note_close(h, end, i);

@@ -118,9 +118,10 @@ static void count_hosts(struct tally *tally, const struct tcpaudit_connection *c
 		host->measure[TALLY_RESETS] += is_or_both(connection->aborted_by, end);
 		host->measure[TALLY_TIME_WAIT] += is_or_both(connection->time_wait_holder, end);
 		if (connection->kind == TCPAUDIT_KIND_HALF_CLOSED && connection->end[end].states == close_wait) {
-			host->measure[TALLY_CLOSE_WAIT]++;
-			if (connection->half_close_duration > host->oldest)
-				host->oldest = connection->half_close_duration;
+			int64_t since = connection->end[!end].fin_ack.time;
+
+			if (host->measure[TALLY_CLOSE_WAIT]++ == 0 || since < host->oldest)
+				host->oldest = since;
 		}
 	}
 }
@@ -153,8 +154,6 @@ void tally_connection(struct tally *tally, const struct tcpaudit_connection *con
 		median_add(&tally->half_close_duration, connection->half_close_duration);
 		median_add(&tally->half_close_bytes, (int64_t)connection->half_close_bytes);
 	}
-	if (connection->kind == TCPAUDIT_KIND_HALF_CLOSED)
-		median_add(&tally->close_wait, connection->half_close_duration);
 	count_hosts(tally, connection);
 }
 

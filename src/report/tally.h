@@ -55,7 +55,7 @@ enum { TALLY_RESETS, TALLY_CLOSE_WAIT, TALLY_TIME_WAIT, TALLY_MEASURES };
 struct tally_host {
 	struct tally_place place; /* count: connections */
 	uint64_t measure[TALLY_MEASURES];
-	int64_t oldest; /* ns that it was in CLOSE-WAIT, at most */
+	int64_t oldest; /* when the first of its ends in CLOSE-WAIT came there */
 };
 
 /* A connection as the list shows it. */
@@ -85,7 +85,6 @@ struct tally {
 	uint64_t midstream; /* began before the capture */
 	struct tally_median half_close_duration;
 	struct tally_median half_close_bytes;
-	struct tally_median close_wait;
 	struct tally_check *check[TCPAUDIT_CHECK_WORDS * 64]; /* made when it is first raised */
 	struct tally_host *host;                              /* hash table */
 	uint64_t hosts;

@@ -274,8 +274,6 @@ static void show_meaning(struct page *page, unsigned kind, const struct tally *t
 	if (kind == TCPAUDIT_KIND_HALF_CLOSE && tally->half_close_duration.count > 0)
 		page_put(page, 0, "median %s, %s", page_duration(duration, (int64_t)tally_median(&tally->half_close_duration)),
 		         page_bytes(bytes, tally_median(&tally->half_close_bytes)));
-	else if (kind == TCPAUDIT_KIND_HALF_CLOSED && tally_median(&tally->close_wait) > 0)
-		page_put(page, 0, "no 2nd FIN, median %s", page_duration(duration, (int64_t)tally_median(&tally->close_wait)));
 	else
 		page_put(page, 0, "%s", meaning[kind]);
 }
@@ -553,7 +551,7 @@ static void show_findings(struct page *page, const struct report *report, const 
 }
 
 /* A host, and each measure of it that is above what is normal. */
-static void show_host(struct page *page, const struct tally_host *host)
+static void show_host(struct page *page, const struct report_state *state, const struct tally_host *host)
 {
 	static const char *const what[] = {
 	        [TALLY_RESETS] = "aborted", [TALLY_CLOSE_WAIT] = "did not close", [TALLY_TIME_WAIT] = "held TIME-WAIT after"};
@@ -574,8 +572,9 @@ static void show_host(struct page *page, const struct tally_host *host)
 		if (some)
 			page_put(page, 0, ",");
 		page_put(page, 1, "%s %s", what[measure], page_number(text, host->measure[measure]));
-		if (measure == TALLY_CLOSE_WAIT && host->oldest > 0)
-			page_put(page, 1, "(CLOSE-WAIT for up to %s)", page_duration(text, host->oldest));
+		if (measure == TALLY_CLOSE_WAIT)
+			page_put(page, 1, "(oldest in CLOSE-WAIT for %s)",
+			         page_duration(text, state->counters->newest - host->oldest));
 		some = true;
 	}
 	page_end(page);
@@ -602,7 +601,7 @@ static size_t find_hosts(const struct tally *tally, const struct tally_host **fo
 	return hosts;
 }
 
-static void show_hosts(struct page *page, const struct tally *tally)
+static void show_hosts(struct page *page, const struct report_state *state, const struct tally *tally)
 {
 	const struct tally_host *found[TALLY_MEASURES * TOP_HOSTS];
 	size_t hosts = find_hosts(tally, found);
@@ -613,7 +612,7 @@ static void show_hosts(struct page *page, const struct tally *tally)
 	page_heading(page, "Hosts that stand out");
 	page_end(page);
 	for (size_t i = 0; i < hosts; i++)
-		show_host(page, found[i]);
+		show_host(page, state, found[i]);
 	if (tally->hosts_left_out > 0) {
 		page->indent = 2;
 		page_put(page, 0, "beyond the first %s hosts,", page_number(number, TALLY_HOSTS));
@@ -705,7 +704,7 @@ static void end(struct report *report, const struct report_state *state)
 		show_header(&page, report, state, tally);
 		show_closes(&page, state, tally);
 		show_findings(&page, report, state, tally);
-		show_hosts(&page, tally);
+		show_hosts(&page, state, tally);
 		show_connections(&page, report, tally);
 		report->out_of_memory |= !page_finish(&page, report->output) || tally->out_of_memory;
 	}

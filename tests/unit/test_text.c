@@ -308,7 +308,8 @@ Test(text, hosts_that_stand_out)
 	struct tcpaudit_connection c = connection(7, TCPAUDIT_KIND_HALF_CLOSED);
 
 	c.end[1].states = 1 << TCPAUDIT_CLOSE_WAIT;
-	c.half_close_duration = INT64_C(1080000000000);
+	c.end[0].fin_ack.time = 5000000000;
+	counters.newest = INT64_C(1085000000000);
 	start(&report_text);
 	for (int i = 0; i < 30; i++)
 		give(c);

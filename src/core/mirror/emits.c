@@ -29,11 +29,12 @@ static struct emission emitted_syn(const struct event *e)
 
 /* E12, E13, E15: an end that resets is CLOSED afterwards.  A reset with ACK comes from a block that is being deleted and
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
- * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth). */
+ * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
+ * abort whose reset we did not see. */
 static struct emission emitted_rst(const struct mirror *m, unsigned x, const struct event *e, int at)
 {
 	const struct fin_facts *own = &m->fin[x];
-	state_set was = ALL_STATES;
+	state_set was = ALL_STATES, unlikely = NO_STATE;
 
 	if (e->is & EVENT_REFUSAL) /* 3.10.7.1: no connection at all */
 		return (struct emission){.was = SET(CLOSED), .call = CALL_NONE};
@@ -44,9 +45,9 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 		else if (fin == ACCEPTED_NO && m->fin[!x].sent)
 			was &= (state_set)~FIN_RECEIVED;
 	} else if (!(e->flags & TCPAUDIT_ACK) && own->sent && own->first >= 0 && own->first < at && e->seq == seq_add(own->u, 1)) {
-		was = (state_set)(was & ~(SET(FIN_WAIT_1) | SET(CLOSING) | SET(LAST_ACK) | SET(ESTABLISHED) | SET(CLOSE_WAIT)));
+		unlikely = SET(FIN_WAIT_1) | SET(CLOSING) | SET(LAST_ACK) | SET(ESTABLISHED) | SET(CLOSE_WAIT);
 	}
-	return (struct emission){.was = was, .call = CALL_ABORT};
+	return (struct emission){.was = was, .unlikely = unlikely, .call = CALL_ABORT};
 }
 
 /* E6, E7: the first FIN is the user's CLOSE. */

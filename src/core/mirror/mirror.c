@@ -14,7 +14,7 @@ enum {
 	COST_TIMEOUT = 6,  /* a timer fired unseen */
 };
 
-#define SETTLED_MARGIN 20000000 /* ns; far below any retransmission timeout, far above jitter */
+#define SETTLED_MARGIN 20000000 /* ns */
 
 void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at)
 {
@@ -104,6 +104,12 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 		cost += COST_HASTE;
 	if (i < h->delivered)
 		cost += COST_ORDER;
+	for (int k = h->delivered + 1; k < i; k++) {
+		if (!is_stimulus(m, x, k, h->state) || (is_fin_copy(m, k) && is_fin_copy(m, i)))
+			continue;
+		cost += COST_LOSS; /* passed over */
+		break;
+	}
 	if (is_fin_copy(m, i) && later_copy_fits(m, i, by, e->time - turnaround + turnaround / 8))
 		cost += COST_OLD_COPY;
 	if (s->is & e->is & EVENT_TIMESTAMPS && seq_gt(s->tsval, e->tsecr))
@@ -267,21 +273,45 @@ static void restart(struct mirror_end *end, const struct emission *is, int at)
 		end->h[end->count++] = base;
 }
 
+/* Time after which what has not arrived will not: far above reordering, far below any retransmission timeout. */
+static int64_t settled_margin(const struct mirror_end *end)
+{
+	int64_t turnaround = end->turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)end->turnaround * 1000;
+	return 2 * turnaround > SETTLED_MARGIN ? 2 * turnaround : SETTLED_MARGIN;
+}
+
 /* Stimuli that had all the time to arrive, and that the frame says did not, never will. */
 static void mark_lost(const struct mirror *m, unsigned x, struct mirror_end *end, const struct emission *is, int at)
 {
-	int64_t turnaround = end->turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)end->turnaround * 1000;
-	int64_t margin = 2 * turnaround > SETTLED_MARGIN ? 2 * turnaround : SETTLED_MARGIN;
-
 	for (int i = 0; i < at; i++) {
 		const struct event *s = &m->event[i];
-		if (s->from == x || m->event[at].time - s->time < margin)
+		if (s->from == x || m->event[at].time - s->time < settled_margin(end))
 			continue;
 		if (is->fin_refused && is_fin_copy(m, i))
 			end->lost |= 1ull << i;
 		if (is->ack_refused && s->flags & TCPAUDIT_ACK && m->fin[x].sent && seq_gt(s->ack, m->fin[x].u) && !is_fin_copy(m, i))
 			end->lost |= 1ull << i;
 	}
+}
+
+/* A late copy of the handshake, or what was under way when its sender reset the connection: proves nothing any more. */
+static bool is_straggler(const struct mirror *m, unsigned x, int at)
+{
+	const struct mirror_end *end = &m->end[x];
+	enum tcpaudit_state state = (enum tcpaudit_state)cheapest(end).state;
+
+	if (m->event[at].flags & TCPAUDIT_SYN)
+		return state_in(state, SYNCHRONIZED | SET(CLOSED));
+	for (int i = at - 1; i >= 0; i--) /* RCV.NXT never goes back */
+		if (m->event[i].from == x && m->event[i].flags & m->event[at].flags & TCPAUDIT_ACK && !(m->event[i].is & EVENT_STRAY) &&
+		    seq_gt(m->event[i].ack, m->event[at].ack))
+			return true;
+	if (state != TCPAUDIT_CLOSED)
+		return false;
+	for (int i = at - 1; i >= 0; i--)
+		if (m->event[i].from == x && m->event[i].flags & TCPAUDIT_RST)
+			return m->event[at].time - m->event[i].time < settled_margin(end) * 5;
+	return false;
 }
 
 static void emission(struct mirror *m, unsigned x, int at)
@@ -303,14 +333,16 @@ static void emission(struct mirror *m, unsigned x, int at)
 				keep(out, &n, &end->overflowed, &t);
 		}
 	}
-	if (!n && m->event[at].flags & TCPAUDIT_SYN && state_in((enum tcpaudit_state)cheapest(end).state, SYNCHRONIZED))
-		return; /* a late copy of the handshake, by whatever made it: it proves nothing any more */
+	if (!n && is_straggler(m, x, at))
+		return;
 	if (!n) {
 		restart(end, &is, at);
 	} else {
 		end->count = 0;
 		for (int i = 0; i < n; i++) {
 			out[i].cost = (int16_t)(out[i].cost + loss_cost(m, x, &out[i], at));
+			if (state_in((enum tcpaudit_state)out[i].state, is.unlikely))
+				out[i].cost += COST_TIMEOUT;
 			apply_call(&out[i], is.call, at);
 			keep(end->h, &end->count, &end->overflowed, &out[i]);
 		}

@@ -74,6 +74,7 @@ void segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis 
 enum user_call { CALL_NONE, CALL_OPEN, CALL_CLOSE, CALL_ABORT };
 struct emission {
 	state_set was;         /* the states in which it can have been built */
+	state_set unlikely;    /* ... of them, those that ask for something unseen as well */
 	enum user_call call;   /* what the user, or the stack, did with it (RFC 9293 3.10.1, 3.10.4, 3.10.5) */
 	bool fin_refused;      /* the peer's FIN was not accepted: all text before it was acknowledged, and not it */
 	bool ack_refused;      /* the acknowledgment of its own FIN had not arrived */
