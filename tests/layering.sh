@@ -9,7 +9,7 @@ stage() {
     include/tcpaudit/*) echo public ;;
     src/core/seq.h) echo seq ;;
     src/core/names.c) echo names ;;
-    src/core/decode* | src/core/defrag*) echo decode ;;
+    src/core/decode* | src/core/defrag* | src/core/walk.h | src/core/wire.h | src/core/link_layer* | src/core/tunnel* | src/core/tcp_options* | src/core/checksum*) echo decode ;;
     src/core/mirror/* | src/core/history* | src/core/stream*) echo mirror ;;
     src/core/flow* | src/core/connection*) echo flow ;;
     src/core/close*) echo close ;;
