@@ -1,44 +1,85 @@
-/* dialogue.h - a segment of a dialogue, and the frame it becomes. */
+/* dialogue.h - one dialogue while it runs, and what its parts offer each other. */
 #ifndef DIALOGUE_H
 #define DIALOGUE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "dialogue_frame.h"
 
-enum { PARTY_A, PARTY_B, PARTY_ROUTER }; /* the client, the server, and a router that sends ICMP */
+#include <stdio.h>
+#include <tcpaudit/audit.h>
 
-enum checksum { CHECKSUM_GOOD, CHECKSUM_BAD, CHECKSUM_PARTIAL };
+#define NS              INT64_C(1000000000)
+#define MAX_WISHES      64
+#define MAX_CONNECTIONS 16
+#define MAX_RAISED      256
 
-#define PACKET_MAX (66 * 1024)
-
-struct packet {
-	unsigned from;         /* PARTY_ */
-	unsigned to;           /* PARTY_A or PARTY_B */
-	bool ipv6;
-	bool ethernet;         /* an Ethernet header in front, with a VLAN tag if vlan is not 0 */
-	uint16_t vlan;
-	uint8_t ttl;
-	uint16_t id;
-	uint16_t port[2];      /* of A and of B */
-	uint16_t flags;        /* TCPAUDIT_FIN ... */
-	uint32_t seq;          /* numbers as on the wire */
-	uint32_t ack;
-	uint32_t len;
-	uint16_t window;
-	uint8_t option[40];    /* padded to a multiple of four */
-	uint8_t option_len;
-	enum checksum checksum;
-	bool icmp;             /* an ICMP error that quotes a segment of `to` with number `seq` */
-	uint8_t icmp_type;
-	uint8_t icmp_code;
-	bool silence;          /* a UDP datagram, which shows that the capture goes on */
+struct wish {
+	int line;
+	char text[240];
 };
 
-/* Writes the frame into `frame`, PACKET_MAX octets, and returns its length. */
-size_t packet_frame(const struct packet *packet, uint8_t *frame);
+struct wishes {
+	struct wish wish[MAX_WISHES];
+	size_t count;
+};
 
-/* The address of A or B: 4 or 16 octets. */
-void packet_address(unsigned party, bool ipv6, uint8_t *address);
+struct raised {
+	const struct tcpaudit_check *check;
+	uint8_t severity;
+	uint8_t confidence;
+	bool named;
+};
+
+/* One dialogue while it runs. */
+struct dialogue {
+	const char *path;
+	int line;
+	unsigned failures;
+	char *report; /* diagnostics */
+	size_t report_len;
+	FILE *diagnostics; /* writes `report` */
+	FILE *pcap;        /* --write; else NULL */
+	bool started;      /* a segment was fed: settings are fixed */
+
+	/* the script */
+	int64_t now;
+	uint32_t iss[2];
+	bool ipv6, ethernet, timestamps, scaled;
+	uint16_t vlan[2];
+	uint16_t ip_id[2];
+	uint32_t last_tsval[2];
+	uint64_t frames;
+	struct wishes findings, tolerated, notes, absent, ends, routes;
+
+	/* the engine and what it said */
+	struct tcpaudit_settings settings;
+	struct tcpaudit *engine;
+	unsigned sender;              /* of the segment being fed */
+	tcpaudit_state_set states[2]; /* of A and B after the last segment */
+	bool states_known;
+	struct tcpaudit_connection connection[MAX_CONNECTIONS];
+	size_t connections;
+	struct raised raised[MAX_RAISED];
+	size_t raised_count;
+};
+
+/* dialogue_words.c: a failure of the dialogue, and words of a line. */
+__attribute__((format(printf, 3, 4))) void fail(struct dialogue *d, int line, const char *format, ...);
+char *next_word(char **cursor); /* NULL at the end of the line; <...> is one word */
+bool to_number(const char *word, int64_t *value);
+bool next_number(struct dialogue *d, char **cursor, const char *what, int64_t *value);
+bool to_time(const char *word, int64_t *time); /* seconds with up to nine digits behind the point, without rounding */
+bool to_party(const char *word, unsigned *party);
+bool to_state(const char *word, size_t n, unsigned *state);
+bool to_states(const char *word, tcpaudit_state_set *set);
+const char *set_name(tcpaudit_state_set set, char text[128]);
+
+/* dialogue_segment.c: a line that begins with a time, fed to the engine or written. */
+void parse_timed(struct dialogue *d, char *word, char **cursor);
+void start(struct dialogue *d); /* makes the engine, if no segment has yet */
+void put_le32(FILE *file, uint32_t value);
+
+/* dialogue_expect.c: what must hold, after the last segment and at the end. */
+void check_states(struct dialogue *d, char **cursor);
+void check_all(struct dialogue *d);
 
 #endif

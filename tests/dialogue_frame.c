@@ -1,7 +1,7 @@
 /* dialogue_frame.c - writes the frame of one packet: Ethernet or nothing, IPv4 or IPv6, then TCP, ICMP or UDP.
  *
  * Text is a function of its sequence numbers, so that a repeat carries the same octets. */
-#include "dialogue.h"
+#include "dialogue_frame.h"
 
 #include <string.h>
 #include <tcpaudit/segment.h>
@@ -36,9 +36,9 @@ static uint16_t fold(uint32_t sum)
 
 void packet_address(unsigned party, bool ipv6, uint8_t *address)
 {
-	static const uint8_t host[] = { 1, 2, 254 };
-	static const uint8_t v4[3] = { 198, 18, 0 };
-	static const uint8_t v6[15] = { 0x20, 0x01, 0x00, 0x02 }; /* 2001:2::/48, benchmarking as 198.18/15 is */
+	static const uint8_t host[] = {1, 2, 254};
+	static const uint8_t v4[3] = {198, 18, 0};
+	static const uint8_t v6[15] = {0x20, 0x01, 0x00, 0x02}; /* 2001:2::/48, benchmarking as 198.18/15 is */
 	size_t n = ipv6 ? 15 : 3;
 
 	memcpy(address, ipv6 ? v6 : v4, n);
@@ -83,7 +83,13 @@ static void set_tcp_checksum(const struct packet *packet, uint8_t *tcp, size_t l
 /* What the error quotes: the IP header and eight octets of a segment that its receiver sent. */
 static size_t put_quoted(const struct packet *packet, uint8_t *p)
 {
-	struct packet quoted = { .from = packet->to, .to = !packet->to, .ipv6 = packet->ipv6, .ttl = 60, .id = 1, .seq = packet->seq, .flags = TCPAUDIT_SYN };
+	struct packet quoted = {.from = packet->to,
+	                        .to = !packet->to,
+	                        .ipv6 = packet->ipv6,
+	                        .ttl = 60,
+	                        .id = 1,
+	                        .seq = packet->seq,
+	                        .flags = TCPAUDIT_SYN};
 	uint8_t frame[128];
 
 	memcpy(quoted.port, packet->port, sizeof quoted.port);
@@ -106,7 +112,7 @@ static size_t put_icmp(const struct packet *packet, uint8_t *p, uint32_t pseudo_
 
 static size_t put_udp(uint8_t *p)
 {
-	static const uint8_t datagram[8] = { 0, 9, 0, 9, 0, 8, 0, 0 }; /* discard to discard, no checksum */
+	static const uint8_t datagram[8] = {0, 9, 0, 9, 0, 8, 0, 0}; /* discard to discard, no checksum */
 
 	memcpy(p, datagram, sizeof datagram);
 	return sizeof datagram;
