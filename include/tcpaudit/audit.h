@@ -17,7 +17,7 @@ enum tcpaudit_checksum_mode { TCPAUDIT_CHECKSUM_AUTO, TCPAUDIT_CHECKSUM_STRICT, 
 
 /* Tunnels that are looked through. */
 enum {
-	TCPAUDIT_TUNNEL_IPIP = 0x01,   /* IPv4 in IPv4, IPv6 in IPv6, 4in6 */
+	TCPAUDIT_TUNNEL_IPIP = 0x01, /* IPv4 in IPv4, IPv6 in IPv6, 4in6 */
 	TCPAUDIT_TUNNEL_6IN4 = 0x02,
 	TCPAUDIT_TUNNEL_GRE = 0x04,
 	TCPAUDIT_TUNNEL_VXLAN = 0x08,
@@ -27,19 +27,23 @@ enum {
 };
 
 struct tcpaudit_settings {
-	uint8_t hash_key[16];     /* of the keyed hash over socket pairs: random, secret */
-	uint64_t max_flows;       /* connections in memory at once; 0 none but memcap */
-	uint64_t memcap;          /* bytes of connection memory; 0 none */
-	int64_t idle_timeout;     /* ns without a frame until an open connection is given up */
-	int64_t msl;              /* ns; TIME-WAIT is presumed to last twice this */
-	uint32_t tunnels;         /* TCPAUDIT_TUNNEL_ bits */
-	uint8_t checksum;         /* enum tcpaudit_checksum_mode */
-	uint8_t vantage;          /* a bit 1 << end for each end at which the user says the capture was taken; 0 find out */
-	bool transitions;         /* compute routes */
-	uint64_t watch;           /* flow_id whose segments go to sink->segment; 0 none */
-	bool watch_all;           /* ... all segments of all connections (slow; tests) */
-	int8_t severity[TCPAUDIT_CHECK_WORDS * 64]; /* by row: -1 disabled, else severity + 1 to use instead; 0 as the catalogue says */
+	uint8_t hash_key[16]; /* of the keyed hash over socket pairs: random, secret */
+	uint64_t max_flows;   /* connections in memory at once; 0 none but memcap */
+	uint64_t memcap;      /* bytes of connection memory; 0 none */
+	int64_t idle_timeout; /* ns without a frame until an open connection is given up */
+	int64_t msl;          /* ns; TIME-WAIT is presumed to last twice this */
+	uint32_t tunnels;     /* TCPAUDIT_TUNNEL_ bits */
+	uint8_t checksum;     /* enum tcpaudit_checksum_mode */
+	uint8_t vantage;      /* what the user says: 1 << end for each end at which the capture was taken, or
+	                       * TCPAUDIT_IN_THE_MIDDLE; 0 find out */
+	bool transitions;     /* compute routes */
+	uint64_t watch;       /* flow_id whose segments go to sink->segment; 0 none */
+	bool watch_all;       /* ... all segments of all connections (slow; tests) */
+	int8_t severity[TCPAUDIT_CHECK_WORDS *
+	                64]; /* by row: -1 disabled, else severity + 1 to use instead; 0 as the catalogue says */
 };
+
+#define TCPAUDIT_IN_THE_MIDDLE 0x80 /* at neither end, whatever checksums say */
 
 /* Fills in the defaults of report.md 1; the key is left zero. */
 void tcpaudit_settings_init(struct tcpaudit_settings *settings);
@@ -59,21 +63,21 @@ struct tcpaudit_sink {
 
 /* Cumulative counters. */
 struct tcpaudit_counters {
-	uint64_t frames;                               /* handed in */
-	uint64_t fate[TCPAUDIT_FATE_COUNT];            /* sums to `frames` */
-	uint64_t unusable[TCPAUDIT_UNUSABLE_COUNT];    /* part of fate[TCPAUDIT_FATE_TCP] */
-	uint64_t connections;                          /* incarnations begun */
-	uint64_t open;                                 /* of them, still in memory */
-	uint64_t by_kind[TCPAUDIT_KIND_COUNT];         /* reported */
-	uint64_t findings[TCPAUDIT_CHECK_WORDS * 64];  /* raised, by row */
+	uint64_t frames;                                /* handed in */
+	uint64_t fate[TCPAUDIT_FATE_COUNT];             /* sums to `frames` */
+	uint64_t unusable[TCPAUDIT_UNUSABLE_COUNT];     /* part of fate[TCPAUDIT_FATE_TCP] */
+	uint64_t connections;                           /* incarnations begun */
+	uint64_t open;                                  /* of them, still in memory */
+	uint64_t by_kind[TCPAUDIT_KIND_COUNT];          /* reported */
+	uint64_t findings[TCPAUDIT_CHECK_WORDS * 64];   /* raised, by row */
 	uint64_t suppressed[TCPAUDIT_CHECK_WORDS * 64]; /* below `possible`, by row */
 	uint64_t evicted;
 	uint64_t tombstones_evicted;
-	uint64_t late;                                 /* segments that found only a tombstone */
-	uint64_t memory;                               /* bytes held now */
-	uint64_t time_backwards;                       /* frames stamped before their predecessor of the same source */
-	uint64_t time_held;                            /* frames more than an hour ahead, not believed at once */
-	int64_t first;                                 /* time of the first and of the newest frame, ns */
+	uint64_t late;           /* segments that found only a tombstone */
+	uint64_t memory;         /* bytes held now */
+	uint64_t time_backwards; /* frames stamped before their predecessor of the same source */
+	uint64_t time_held;      /* frames more than an hour ahead, not believed at once */
+	int64_t first;           /* time of the first and of the newest frame, ns */
 	int64_t newest;
 };
 

@@ -17,30 +17,30 @@ struct capture_batch {
 };
 
 struct capture_options {
-	const char *filter;       /* BPF expression, NULL or "" for none */
-	uint32_t snaplen;         /* live; 0: everything */
-	uint64_t buffer;          /* live: bytes of ring for each interface; 0: 64 MiB */
-	bool promiscuous;         /* live */
+	const char *filter; /* BPF expression, NULL or "" for none */
+	uint32_t snaplen;   /* live; 0: everything */
+	uint64_t buffer;    /* live: bytes of ring for each interface; 0: 64 MiB */
+	bool promiscuous;   /* live */
 };
 
 /* What is known of one input, file or interface.  Grows while it is read. */
 struct capture_input {
-	const char *path;         /* as the user wrote it; "-" standard input */
-	const char *format;       /* "pcap", "pcapng", with " gzip" or " zstd" behind it; "interface" */
+	const char *path;   /* as the user wrote it; "-" standard input */
+	const char *format; /* "pcap", "pcapng", with " gzip" or " zstd" behind it; "interface" */
 	bool live;
-	uint64_t packets;         /* frames handed out */
-	uint64_t bytes;           /* of the file, read (compressed inputs: after decompression) */
-	uint64_t size;            /* of the file on disk, 0 unknown (pipes) */
-	uint64_t position;        /* how much of `size` has been consumed: progress */
-	uint64_t bytes_unread;    /* behind the damage, as far as known */
-	uint64_t damage_offset;   /* where the damage begins; valid with error */
-	char *error;              /* what is damaged, or NULL; owned by the capture */
-	uint8_t time_digits;      /* digits after the second: 0 to 9 */
-	uint32_t snaplen;         /* the largest that its interfaces name */
-	uint16_t linktype[8];     /* LINKTYPE_ values that occurred */
-	uint8_t linktypes;        /* how many of them are filled in */
-	uint64_t recorded_drops;  /* that the file itself tells of (pcapng statistics and drop counts) */
-	uint64_t odd;             /* records with caplen above length or snaplen, or an impossible time */
+	uint64_t packets;        /* frames handed out */
+	uint64_t bytes;          /* of the file, read (compressed inputs: after decompression) */
+	uint64_t size;           /* of the file on disk, 0 unknown (pipes) */
+	uint64_t position;       /* how much of `size` has been consumed: progress */
+	uint64_t bytes_unread;   /* behind the damage, as far as known */
+	uint64_t damage_offset;  /* where the damage begins; valid with error */
+	char *error;             /* what is damaged, or NULL; owned by the capture */
+	uint8_t time_digits;     /* digits after the second: 0 to 9 */
+	uint32_t snaplen;        /* the largest that its interfaces name */
+	uint16_t linktype[8];    /* LINKTYPE_ values that occurred */
+	uint8_t linktypes;       /* how many of them are filled in */
+	uint64_t recorded_drops; /* that the file itself tells of (pcapng statistics and drop counts) */
+	uint64_t odd;            /* records with caplen above length or snaplen, or an impossible time */
 };
 
 /* Counters of the kernel, summed over live interfaces; all zero for files. */
@@ -61,7 +61,8 @@ enum capture_status {
 struct capture *capture_open_files(const char *const *paths, size_t count, const struct capture_options *options, char **error);
 
 /* The same for interfaces. */
-struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options, char **error);
+struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options,
+                                        char **error);
 
 /* Fills the batch, in time order. */
 enum capture_status capture_read(struct capture *capture, struct capture_batch *batch);

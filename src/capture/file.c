@@ -152,7 +152,7 @@ __attribute__((format(printf, 3, 4))) static enum walk damage(struct file *file,
 
 static enum walk claims(struct file *file, uint64_t length)
 {
-	return damage(file, file->offset, "%s at offset %" PRIu64 " claims %" PRIu64 " bytes", file->what, file->offset, length);
+	return damage(file, file->offset, "%s claims %" PRIu64 " bytes", file->what, length);
 }
 
 static enum walk must_have(struct file *file, size_t n)
@@ -306,8 +306,7 @@ static enum walk section_header(struct file *file, const uint8_t *p, uint32_t le
 		return claims(file, length);
 	uint16_t major = get16(file, p + 12);
 	if (major != 1)
-		return damage(file, file->offset, "section at offset %" PRIu64 " has unsupported version %u.%u", file->offset,
-		              major, get16(file, p + 14));
+		return damage(file, file->offset, "section has unsupported version %u.%u", major, get16(file, p + 14));
 	file->interfaces = 0;
 	file->interfaces_beyond = 0;
 	return WALK_BLOCK;
@@ -437,10 +436,9 @@ static enum walk enhanced_packet(struct file *file, const uint8_t *p, uint32_t l
 	uint32_t id = obsolete ? get16(file, p + 8) : get32(file, p + 8);
 	uint32_t caplen = get32(file, p + 20);
 	if (caplen > length - 32)
-		return damage(file, file->offset, "packet at offset %" PRIu64 " claims %" PRIu32 " bytes in a block of %" PRIu32,
-		              file->offset, caplen, length);
+		return damage(file, file->offset, "packet claims %" PRIu32 " bytes in a block of %" PRIu32, caplen, length);
 	if (caplen > FRAME_MOST)
-		return damage(file, file->offset, "packet at offset %" PRIu64 " claims %" PRIu32 " bytes", file->offset, caplen);
+		return damage(file, file->offset, "packet claims %" PRIu32 " bytes", caplen);
 	struct interface *interface = interface_get(file, id);
 	struct tcpaudit_frame *frame = block_frame(file, batch, interface, caplen, get32(file, p + 24));
 	if (interface)
@@ -465,10 +463,9 @@ static enum walk simple_packet(struct file *file, const uint8_t *p, uint32_t len
 	if (interface && caplen > interface->snaplen)
 		caplen = interface->snaplen;
 	if (caplen > length - 16)
-		return damage(file, file->offset, "packet at offset %" PRIu64 " claims %" PRIu32 " bytes in a block of %" PRIu32,
-		              file->offset, caplen, length);
+		return damage(file, file->offset, "packet claims %" PRIu32 " bytes in a block of %" PRIu32, caplen, length);
 	if (caplen > FRAME_MOST)
-		return damage(file, file->offset, "packet at offset %" PRIu64 " claims %" PRIu32 " bytes", file->offset, caplen);
+		return damage(file, file->offset, "packet claims %" PRIu32 " bytes", caplen);
 	block_frame(file, batch, interface, caplen, wirelen)->data = p + 12;
 	return WALK_FRAME;
 }
@@ -541,8 +538,7 @@ static enum walk trailer_check(struct file *file, const uint8_t *trailer, uint32
 	uint32_t again = get32(file, trailer);
 	if (again == length)
 		return WALK_BLOCK;
-	return damage(file, from, "block at offset %" PRIu64 " begins with length %" PRIu32 " and ends with %" PRIu32, from,
-	              length, again);
+	return damage(file, from, "block begins with length %" PRIu32 " and ends with %" PRIu32, length, again);
 }
 
 /* Goes on passing over a block that is longer than the buffer. */
@@ -574,7 +570,7 @@ static enum walk block_walk(struct file *file, struct capture_batch *batch)
 		return must_have(file, 12);
 	uint32_t type = get32(file, p);
 	if (type == BLOCK_SECTION && !section_order(file, p))
-		return damage(file, file->offset, "section at offset %" PRIu64 " has no byte order", file->offset);
+		return damage(file, file->offset, "section has no byte order");
 	uint32_t length = block_length(file, p);
 	if (length == 0)
 		return WALK_DAMAGE;

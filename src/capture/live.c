@@ -53,7 +53,9 @@ struct port {
 	int fd;
 	struct capture_input *input;
 	uint16_t index, linktype;
-	int ifindex;               /* 0: any */
+	int ifindex;        /* 0: any */
+	uint8_t address[6]; /* of an Ethernet interface: frames from it are this host's own */
+	bool has_address;
 	uint32_t slot;             /* bytes that one frame can take */
 	uint32_t fraction;         /* ns per unit of libpcap's tv_usec */
 	struct filter *own_filter; /* where the kernel refuses to run the user's expression */
@@ -193,6 +195,29 @@ static void statistics_open(struct port *port)
 	}
 }
 
+static void address_read(struct port *port)
+{
+	char path[PATH_MAX], text[32] = "";
+	uint8_t *a = port->address;
+
+	if (port->ifindex <= 0 || port->linktype != 1 /* Ethernet */)
+		return;
+	snprintf(path, sizeof path, "/sys/class/net/%s/address", port->input->path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	port->has_address = length > 0 &&
+	                    sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) == 6 &&
+	                    memcmp(a, "\0\0\0\0\0\0", 6) != 0;
+}
+
+/* What this host sends carries its own address; only a hairpin comes back with it. */
+static bool is_outbound(const struct port *port, const uint8_t *data, uint32_t caplen)
+{
+	return port->has_address && caplen >= 14 && memcmp(data + 6, port->address, 6) == 0;
+}
+
 static void statistics_count(struct port *port)
 {
 	for (size_t i = 0; i < 2; i++) {
@@ -232,7 +257,8 @@ static void packet_came(u_char *user, const struct pcap_pkthdr *header, const u_
 	        .linktype = port->linktype,
 	        .input = port->index,
 	        .source = port->index,
-	        .flags = port->came > port->lost_from && port->came <= port->lost_to ? TCPAUDIT_FRAME_LOST : 0,
+	        .flags = (uint8_t)((port->came > port->lost_from && port->came <= port->lost_to ? TCPAUDIT_FRAME_LOST : 0) |
+	                           (is_outbound(port, data, caplen) ? TCPAUDIT_FRAME_OUTBOUND : 0)),
 	};
 }
 
@@ -485,6 +511,7 @@ static bool port_open(struct port *port, const char *name, const struct capture_
 	if (!port_activate(port, name, options, error) || !port_start(port, error))
 		return false;
 	statistics_open(port);
+	address_read(port);
 	return true;
 }
 

@@ -304,7 +304,7 @@ static bool take_severity(struct parse *parse)
 
 static bool take_vantage(struct parse *parse)
 {
-	static const uint8_t ends[] = {0, 1 << TCPAUDIT_CLIENT, 1 << TCPAUDIT_SERVER, 0};
+	static const uint8_t ends[] = {0, 1 << TCPAUDIT_CLIENT, 1 << TCPAUDIT_SERVER, TCPAUDIT_IN_THE_MIDDLE};
 	uint8_t number;
 
 	if (!one_of(parse, parse->value, vantage_words, &number))

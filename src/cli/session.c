@@ -234,10 +234,15 @@ static bool loop(struct session *session)
 
 static void report_damage(const struct session *session)
 {
-	for (size_t i = 0; i < session->input_count; i++)
-		if (session->inputs[i].error != NULL)
-			fprintf(stderr, "%s: offset %" PRIu64 ": %s\n", session->inputs[i].path, session->inputs[i].damage_offset,
-			        session->inputs[i].error);
+	for (size_t i = 0; i < session->input_count; i++) {
+		const struct capture_input *input = &session->inputs[i];
+		if (input->error == NULL)
+			continue;
+		fprintf(stderr, "%s: ", input->path);
+		if (!input->live)
+			fprintf(stderr, "offset %" PRIu64 ": ", input->damage_offset);
+		fprintf(stderr, "%s\n", input->error);
+	}
 }
 
 /* As tcpdump prints them. */
@@ -275,6 +280,17 @@ static int finish(struct session *session)
 		        session->options->output != NULL ? session->options->output : "standard output", lost,
 		        failed != NULL ? failed : "write error");
 	return lost > 0 && status < REPORT_EXIT_LOST ? REPORT_EXIT_LOST : status;
+}
+
+/* From here on nothing is missed: scripts wait for this line, as for tcpdump's. */
+static void announce(const struct session *session)
+{
+	if (!session->options->live || session->options->quiet)
+		return;
+	fputs("tcpaudit: listening on", stderr);
+	for (size_t i = 0; i < session->options->input_count; i++)
+		fprintf(stderr, "%s %s", i ? "," : "", session->options->inputs[i]);
+	fputc('\n', stderr);
 }
 
 static bool open_capture(struct session *session, char **error)
@@ -370,6 +386,7 @@ int session_run(struct options *options)
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
 	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) &&
 	    open_engine(&session, &error)) {
+		announce(&session);
 		if (!loop(&session))
 			session.report->out_of_memory |= !output_broken(session.output);
 		status = finish(&session);

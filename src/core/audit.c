@@ -1,4 +1,5 @@
-/* audit.c - the engine: batches of frames through decode, flow, connection; what has ended through mirror, close, checks, to the sink.
+/* audit.c - the engine: batches of frames through decode, flow, connection; what has ended through mirror, close, checks, to the
+ * sink.
  *
  * Holds packet time, finds the incarnation that a segment belongs to, and decides when a connection is over. */
 #include <stdlib.h>
@@ -9,13 +10,14 @@
 #include "decode.h"
 #include "flow.h"
 
-#define SECOND 1000000000ll
-#define BATCH 32
-#define SETTLING (5 * SECOND)           /* after the last frame of a connection that has closed */
-#define HALF_OPEN_FOR (200 * SECOND)    /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
-#define TOMBSTONE_FOR (256 * SECOND)    /* 2 MSL of the RFC, and slack */
-#define JUMP (3600 * SECOND)
-#define INCARNATIONS 8                  /* looked at behind one socket pair */
+#define SECOND        1000000000ll
+#define BATCH         32
+#define SETTLING      (5 * SECOND)   /* after the last frame of a connection that has closed */
+#define HALF_OPEN_FOR (200 * SECOND) /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
+#define TOMBSTONE_FOR (256 * SECOND) /* 2 MSL of the RFC, and slack */
+#define JUMP          (3600 * SECOND)
+#define LATEST        (INT64_MAX / 2) /* the year 2116 */
+#define INCARNATIONS  8               /* looked at behind one socket pair */
 
 struct tcpaudit {
 	struct tcpaudit_settings settings;
@@ -26,10 +28,10 @@ struct tcpaudit {
 	int64_t now;
 	bool started;
 	bool ended;
-	bool holding;            /* a time far ahead waits for its confirmation */
+	bool holding; /* a time far ahead waits for its confirmation */
 	uint16_t held_source;
 	int64_t held_time;
-	int64_t newest_of[64];   /* newest time of each source, by its low bits */
+	int64_t newest_of[64]; /* newest time of each source, by its low bits */
 	struct routes routes;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
@@ -39,8 +41,16 @@ struct tcpaudit {
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 {
-	*settings = (struct tcpaudit_settings){.idle_timeout = 7440 * SECOND, .msl = 30 * SECOND, .tunnels = TCPAUDIT_TUNNEL_ALL,
+	*settings = (struct tcpaudit_settings){.idle_timeout = 7440 * SECOND,
+	                                       .msl = 30 * SECOND,
+	                                       .tunnels = TCPAUDIT_TUNNEL_ALL,
 	                                       .checksum = TCPAUDIT_CHECKSUM_AUTO};
+}
+
+/* Packet times are whatever the capture says.  Within these bounds, sums and differences of them are numbers. */
+static int64_t bounded(int64_t time)
+{
+	return time < 0 ? 0 : time > LATEST ? LATEST : time;
 }
 
 struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
@@ -49,6 +59,8 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	if (!e)
 		return NULL;
 	e->settings = *settings;
+	e->settings.idle_timeout = bounded(settings->idle_timeout);
+	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 	e->sink = *sink;
 	e->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
 	e->table = flow_table_new(settings->hash_key);
@@ -86,7 +98,11 @@ static void take_finding(void *user, const struct tcpaudit_finding *finding)
 static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, struct case_file *file)
 {
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
-	*file = (struct case_file){.connection = c, .history = c->history, .mirror = mirror, .settings = &e->settings, .now = e->now,
+	*file = (struct case_file){.connection = c,
+	                           .history = c->history,
+	                           .mirror = mirror,
+	                           .settings = &e->settings,
+	                           .now = e->now,
 	                           .ended = e->ended};
 	for (unsigned x = 0; x < 2; x++)
 		file->route[x] = mirror_route(mirror, x);
@@ -201,39 +217,39 @@ static void expire(struct tcpaudit *e)
  * judged at the time that is believed. */
 static int64_t believe(struct tcpaudit *e, const struct tcpaudit_frame *f)
 {
-	int64_t *newest = &e->newest_of[f->source & 63];
+	int64_t *newest = &e->newest_of[f->source & 63], time = bounded(f->time);
 
 	if (!e->started) {
 		e->started = true;
-		e->counters.first = e->now = f->time;
+		e->counters.first = e->now = time;
 		flow_start_clock(e->table, e->now);
 		for (size_t i = 0; i < sizeof e->newest_of / sizeof e->newest_of[0]; i++)
 			e->newest_of[i] = INT64_MIN;
 	}
-	if (f->time < *newest)
+	if (time < *newest)
 		e->counters.time_backwards++;
-	*newest = f->time;
-	if (f->time <= e->now)
-		return f->time;
-	if (e->now < INT64_MAX - JUMP && f->time > e->now + JUMP) {
-		bool confirmed = e->holding && e->held_source == f->source && f->time >= e->held_time - JUMP;
+	*newest = time;
+	if (time <= e->now)
+		return time;
+	if (time > e->now + JUMP) {
+		bool confirmed = e->holding && e->held_source == f->source && time + JUMP >= e->held_time;
 		e->holding = !confirmed;
 		e->held_source = f->source;
-		e->held_time = f->time;
+		e->held_time = time;
 		if (!confirmed) {
 			e->counters.time_held++;
 			return e->now;
 		}
 	}
-	e->now = f->time;
-	return f->time;
+	e->now = time;
+	return time;
 }
 
 void tcpaudit_advance(struct tcpaudit *e, int64_t now)
 {
-	if (!e->started || now <= e->now)
+	if (!e->started || bounded(now) <= e->now)
 		return;
-	e->now = now;
+	e->now = bounded(now);
 	expire(e);
 }
 
@@ -257,8 +273,8 @@ static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const stru
 	const struct connection *c = flow_connection(e->table, slot);
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
 	if (own->bits & TCB_ISS)
-		return own->iss == s->seq || (s->flags & TCPAUDIT_ACK && peer->bits & TCB_ISS && s->ack == seq_add(peer->iss, 1) &&
-		                              !(entry->bits & CONN_ESTABLISHED));
+		return own->iss == s->seq || (s->flags & TCPAUDIT_ACK && peer->bits & TCB_ISS &&
+		                              s->ack == seq_add(peer->iss, 1) && !(entry->bits & CONN_ESTABLISHED));
 	if (own->bits & TCB_SEQ) /* its stream is known, its SYN was not captured: a late copy fits in front */
 		return entry->bits & CONN_MIDSTREAM ? false : seq_lt(s->seq, own->maxseq);
 	if (s->flags & TCPAUDIT_ACK)
@@ -268,9 +284,10 @@ static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const stru
 
 static bool tombstone_fits(const struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
-	bool seq = seq_le(s->seq, seq_add(t->next[from], 65536)) && seq_ge(s->seq, seq_add(t->next[from], (uint32_t)-(1 << 30)));
+	bool seq =
+	        seq_le(s->seq, seq_add(t->next[from], 65536)) && seq_ge(s->seq, seq_add(t->next[from], (uint32_t) - (1 << 30)));
 	bool ack = !(s->flags & TCPAUDIT_ACK) || (seq_le(s->ack, seq_add(t->next[!from], 1)) &&
-	                                          seq_ge(s->ack, seq_add(t->next[!from], (uint32_t)-(1 << 30))));
+	                                          seq_ge(s->ack, seq_add(t->next[!from], (uint32_t) - (1 << 30))));
 	return seq && ack;
 }
 
@@ -300,8 +317,8 @@ static uint32_t choose_incarnation(const struct tcpaudit *e, uint32_t newest, co
 
 /* ---- segments ---- */
 
-static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, const struct socket_pair *pair, uint32_t hash, bool crossed,
-                      uint32_t older)
+static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, const struct socket_pair *pair, uint32_t hash,
+                      bool crossed, uint32_t older)
 {
 	for (int tries = 0; tries < 4; tries++) {
 		bool many = e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows;
@@ -351,8 +368,13 @@ static void show_watched(struct tcpaudit *e, struct connection *c, const struct 
 /* A record for findings about a connection that was already reported. */
 static struct tcpaudit_connection epitaph(const struct tombstone *t)
 {
-	struct tcpaudit_connection r = {.id = t->entry.id, .vlan = t->entry.pair.vlan, .network = t->entry.pair.network,
-	                                .ip_version = t->entry.pair.ip_version, .rtt = -1, .last = t->last, .time_wait_holder = t->holder,
+	struct tcpaudit_connection r = {.id = t->entry.id,
+	                                .vlan = t->entry.pair.vlan,
+	                                .network = t->entry.pair.network,
+	                                .ip_version = t->entry.pair.ip_version,
+	                                .rtt = -1,
+	                                .last = t->last,
+	                                .time_wait_holder = t->holder,
 	                                .time_wait_since = t->time_wait_since};
 	for (unsigned x = 0; x < 2; x++) {
 		unsigned socket = x ^ !!(t->entry.bits & CONN_CROSSED);
@@ -365,8 +387,14 @@ static struct tcpaudit_connection epitaph(const struct tombstone *t)
 
 static struct tcpaudit_evidence evidence_of(const struct tcpaudit_segment *s, unsigned from)
 {
-	return (struct tcpaudit_evidence){.time = s->time, .frame = s->frame, .seq = s->seq, .ack = s->ack, .len = s->len,
-	                                  .flags = s->flags, .input = s->input, .from = (uint8_t)from};
+	return (struct tcpaudit_evidence){.time = s->time,
+	                                  .frame = s->frame,
+	                                  .seq = s->seq,
+	                                  .ack = s->ack,
+	                                  .len = s->len,
+	                                  .flags = s->flags,
+	                                  .input = s->input,
+	                                  .from = (uint8_t)from};
 }
 
 /* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
@@ -382,9 +410,15 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 		return;
 	struct tcpaudit_connection record = epitaph(t);
 	size_t rows;
-	struct tcpaudit_finding f = {.check = &tcpaudit_checks(&rows)[row], .connection = &record, .time = s->time,
-	                             .confidence = age > 20 * SECOND ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN, .endpoint = (uint8_t)from, .count = 1,
-	                             .expected = {{"age_us", longest / 1000}}, .observed = {{"age_us", age / 1000}}, .evidence_count = 2};
+	struct tcpaudit_finding f = {.check = &tcpaudit_checks(&rows)[row],
+	                             .connection = &record,
+	                             .time = s->time,
+	                             .confidence = age > 20 * SECOND ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	                             .endpoint = (uint8_t)from,
+	                             .count = 1,
+	                             .expected = {{"age_us", longest / 1000}},
+	                             .observed = {{"age_us", age / 1000}},
+	                             .evidence_count = 2};
 	f.severity = (uint8_t)check_severity(&e->settings, row);
 	if (f.confidence == TCPAUDIT_LIKELY && f.severity > TCPAUDIT_WARNING)
 		f.severity = TCPAUDIT_WARNING;
@@ -432,7 +466,8 @@ static void judge(struct tcpaudit *e, unsigned i)
 		}
 	}
 	uint32_t newest = slot;
-	if (slot != SLOT_NONE && !asymmetric && (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
+	if (slot != SLOT_NONE && !asymmetric &&
+	    (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
 		slot = choose_incarnation(e, slot, s, crossed);
 	if (slot == SLOT_NONE)
 		slot = begin(e, s, &e->pair[i], e->hash[i], crossed, newest);
@@ -464,7 +499,8 @@ static void judge(struct tcpaudit *e, unsigned i)
 static bool icmp_is_hard(const struct tcpaudit_segment *s, bool opening)
 {
 	if (s->ip_version == 4)
-		return s->icmp_type == 3 && s->icmp_code != 4 && (opening || s->icmp_code == 2 || s->icmp_code == 3 || s->icmp_code >= 9);
+		return s->icmp_type == 3 && s->icmp_code != 4 &&
+		       (opening || s->icmp_code == 2 || s->icmp_code == 3 || s->icmp_code >= 9);
 	return s->icmp_type == 1 && (opening || s->icmp_code == 1 || s->icmp_code == 4);
 }
 

@@ -13,17 +13,17 @@ struct facts {
 	const struct case_file *file;
 	const struct connection *c;
 	const struct history *h;
-	const struct event *reset;  /* first effective one */
-	bool syn_only;              /* HS = syn */
-	bool syn_acked;             /* HS = synack or crossed */
-	bool done;                  /* HS = done */
+	const struct event *reset; /* first effective one */
+	bool syn_only;             /* HS = syn */
+	bool syn_acked;            /* HS = synack or crossed */
+	bool done;                 /* HS = done */
 	bool one_way;
 	bool fin[2];
-	bool acked[2];              /* K */
-	unsigned first;             /* end whose FIN comes first, if any */
-	bool crossed_fins;          /* neither FIN acknowledges the other */
-	int64_t silence;            /* capture time behind the last frame */
-	int64_t patience;           /* silence that counts as no answer */
+	bool acked[2];     /* K */
+	unsigned first;    /* end whose FIN comes first, if any */
+	bool crossed_fins; /* neither FIN acknowledges the other */
+	int64_t silence;   /* capture time behind the last frame */
+	int64_t patience;  /* silence that counts as no answer */
 };
 
 const struct event *close_reset(const struct history *h)
@@ -179,8 +179,9 @@ static bool acked_apart(const struct facts *f)
 
 	for (int i = 0; i < f->h->count; i++) {
 		const struct event *e = &f->h->event[i];
-		if (e->from != f->first && !(e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_SYN)) && e->flags & TCPAUDIT_ACK &&
-		    !(e->is & (EVENT_STRAY | EVENT_REPEAT)) && seq_gt(e->ack, first->u) && seq_le(seq_add(e->seq, e->len), second->u))
+		if (e->from != f->first && !(e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_SYN)) &&
+		    e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_REPEAT)) && seq_gt(e->ack, first->u) &&
+		    seq_le(seq_add(e->seq, e->len), second->u))
 			return true;
 	}
 	return false;
@@ -283,40 +284,40 @@ static const struct {
 	enum tcpaudit_kind kind;
 	bool (*holds)(const struct facts *);
 } kinds[] = {
-	{TCPAUDIT_KIND_EVICTED, is_evicted},
-	{TCPAUDIT_KIND_ONEWAY_FIN, is_oneway_fin},
-	{TCPAUDIT_KIND_ONEWAY_RST, is_oneway_rst},
-	{TCPAUDIT_KIND_ONEWAY_OPEN, is_oneway_open},
-	{TCPAUDIT_KIND_REFUSED, is_refused},
-	{TCPAUDIT_KIND_REFUSED_ICMP, is_refused_icmp},
-	{TCPAUDIT_KIND_SYN_ABORTED, is_syn_aborted},
-	{TCPAUDIT_KIND_SYN_TIMEOUT, is_syn_timeout},
-	{TCPAUDIT_KIND_SYN_PENDING, is_syn_pending},
-	{TCPAUDIT_KIND_HS_RST_INITIATOR, is_hs_rst_initiator},
-	{TCPAUDIT_KIND_HS_RST_RESPONDER, is_hs_rst_responder},
-	{TCPAUDIT_KIND_HS_TIMEOUT, is_hs_timeout},
-	{TCPAUDIT_KIND_HS_PENDING, is_hs_pending},
-	{TCPAUDIT_KIND_SIMULTANEOUS, is_simultaneous},
-	{TCPAUDIT_KIND_HALF_CLOSE, is_half_close},
-	{TCPAUDIT_KIND_FOUR_WAY, is_four_way},
-	{TCPAUDIT_KIND_THREE_WAY, is_three_way},
-	{TCPAUDIT_KIND_FIN_FIN_RST, is_fin_fin_rst},
-	{TCPAUDIT_KIND_LAST_ACK_MISSING, is_last_ack_missing},
-	{TCPAUDIT_KIND_FIN_FIN_UNACKED, is_fin_fin_unacked},
-	{TCPAUDIT_KIND_MPTCP_FASTCLOSE, is_mptcp_fastclose},
-	{TCPAUDIT_KIND_FIN_RST_CLOSER, is_fin_rst_closer},
-	{TCPAUDIT_KIND_FIN_RST_PEER, is_fin_rst_peer},
-	{TCPAUDIT_KIND_FIN_RST_THIRD, is_never},
-	{TCPAUDIT_KIND_HALF_CLOSED, is_half_closed},
-	{TCPAUDIT_KIND_FIN_UNACKED, is_fin_unacked},
-	{TCPAUDIT_KIND_ABORT_THIRD_PARTY, is_never},
-	{TCPAUDIT_KIND_ABORT_CLIENT, is_abort_client},
-	{TCPAUDIT_KIND_ABORT_SERVER, is_abort_server},
-	{TCPAUDIT_KIND_ABORT_ICMP, is_abort_icmp},
-	{TCPAUDIT_KIND_VANISHED, is_vanished},
-	{TCPAUDIT_KIND_SUPERSEDED, is_superseded},
-	{TCPAUDIT_KIND_OPEN_IDLE, is_open_idle},
-	{TCPAUDIT_KIND_OPEN_ACTIVE, is_open_active},
+        {TCPAUDIT_KIND_EVICTED, is_evicted},
+        {TCPAUDIT_KIND_ONEWAY_FIN, is_oneway_fin},
+        {TCPAUDIT_KIND_ONEWAY_RST, is_oneway_rst},
+        {TCPAUDIT_KIND_ONEWAY_OPEN, is_oneway_open},
+        {TCPAUDIT_KIND_REFUSED, is_refused},
+        {TCPAUDIT_KIND_REFUSED_ICMP, is_refused_icmp},
+        {TCPAUDIT_KIND_SYN_ABORTED, is_syn_aborted},
+        {TCPAUDIT_KIND_SYN_TIMEOUT, is_syn_timeout},
+        {TCPAUDIT_KIND_SYN_PENDING, is_syn_pending},
+        {TCPAUDIT_KIND_HS_RST_INITIATOR, is_hs_rst_initiator},
+        {TCPAUDIT_KIND_HS_RST_RESPONDER, is_hs_rst_responder},
+        {TCPAUDIT_KIND_HS_TIMEOUT, is_hs_timeout},
+        {TCPAUDIT_KIND_HS_PENDING, is_hs_pending},
+        {TCPAUDIT_KIND_SIMULTANEOUS, is_simultaneous},
+        {TCPAUDIT_KIND_HALF_CLOSE, is_half_close},
+        {TCPAUDIT_KIND_FOUR_WAY, is_four_way},
+        {TCPAUDIT_KIND_THREE_WAY, is_three_way},
+        {TCPAUDIT_KIND_FIN_FIN_RST, is_fin_fin_rst},
+        {TCPAUDIT_KIND_LAST_ACK_MISSING, is_last_ack_missing},
+        {TCPAUDIT_KIND_FIN_FIN_UNACKED, is_fin_fin_unacked},
+        {TCPAUDIT_KIND_MPTCP_FASTCLOSE, is_mptcp_fastclose},
+        {TCPAUDIT_KIND_FIN_RST_CLOSER, is_fin_rst_closer},
+        {TCPAUDIT_KIND_FIN_RST_PEER, is_fin_rst_peer},
+        {TCPAUDIT_KIND_FIN_RST_THIRD, is_never},
+        {TCPAUDIT_KIND_HALF_CLOSED, is_half_closed},
+        {TCPAUDIT_KIND_FIN_UNACKED, is_fin_unacked},
+        {TCPAUDIT_KIND_ABORT_THIRD_PARTY, is_never},
+        {TCPAUDIT_KIND_ABORT_CLIENT, is_abort_client},
+        {TCPAUDIT_KIND_ABORT_SERVER, is_abort_server},
+        {TCPAUDIT_KIND_ABORT_ICMP, is_abort_icmp},
+        {TCPAUDIT_KIND_VANISHED, is_vanished},
+        {TCPAUDIT_KIND_SUPERSEDED, is_superseded},
+        {TCPAUDIT_KIND_OPEN_IDLE, is_open_idle},
+        {TCPAUDIT_KIND_OPEN_ACTIVE, is_open_active},
 };
 
 static enum tcpaudit_kind kind_of(const struct facts *f)
@@ -372,7 +373,10 @@ static uint8_t vantage_of(const struct case_file *file, unsigned x)
 
 	if (file->settings->vantage >> x & 1)
 		return TCPAUDIT_VANTAGE_AT;
-	if (own->bits & (TCB_OUTBOUND | TCB_CHECKSUM_PARTIAL) && !(peer->bits & TCB_CHECKSUM_PARTIAL))
+	if (own->bits & TCB_OUTBOUND)
+		return TCPAUDIT_VANTAGE_AT;
+	if (!(file->settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL &&
+	    !(peer->bits & TCB_CHECKSUM_PARTIAL))
 		return TCPAUDIT_VANTAGE_AT;
 	if (own->turnaround == TURNAROUND_UNKNOWN || peer->turnaround == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;
@@ -425,7 +429,8 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 	if ((!f->fin[0] && !f->fin[1]) || f->crossed_fins || !f->acked[f->first])
 		return;
 	const struct fin_facts *fin = &f->h->fin[f->first];
-	int64_t until = f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : f->c->last;
+	int64_t until =
+	        f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : f->c->last;
 	r->half_close_by = (uint8_t)f->first;
 	r->half_close_duration = until > fin->acked_time ? until - fin->acked_time : 0;
 	r->half_close_bytes = fin->peer_text;
@@ -442,7 +447,8 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 	for (unsigned x = 0; x < 2; x++) {
 		const struct hypothesis *route = &f->file->route[x];
 		for (int i = 0; i < route->count; i++)
-			holds[x] |= route->step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED);
+			holds[x] |= route->step[i].to == TCPAUDIT_TIME_WAIT &&
+			            (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED);
 		const struct fin_facts *peer = &f->h->fin[!x];
 		holds[x] &= peer->acked >= 0;
 		if (!holds[x])
@@ -452,12 +458,14 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 			since = entered;
 		if (peer->copies > 1)
 			for (int i = 0; i < f->h->count; i++)
-				if (f->h->event[i].from != x && f->h->event[i].flags & TCPAUDIT_FIN && f->h->event[i].time > entered &&
-				    !(f->h->event[i].is & EVENT_DUPLICATE))
+				if (f->h->event[i].from != x && f->h->event[i].flags & TCPAUDIT_FIN &&
+				    f->h->event[i].time > entered && !(f->h->event[i].is & EVENT_DUPLICATE))
 					r->time_wait_restarts++;
 	}
 	if (holds[0] || holds[1])
-		r->time_wait_holder = (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH : holds[0] ? TCPAUDIT_WHO_CLIENT : TCPAUDIT_WHO_SERVER);
+		r->time_wait_holder = (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH
+		                                : holds[0]           ? TCPAUDIT_WHO_CLIENT
+		                                                     : TCPAUDIT_WHO_SERVER);
 	r->time_wait_since = holds[0] || holds[1] ? since : 0;
 }
 

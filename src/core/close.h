@@ -13,8 +13,8 @@ struct case_file {
 	const struct mirror *mirror;
 	struct hypothesis route[2]; /* of each end, as it is presumed to have gone */
 	const struct tcpaudit_settings *settings;
-	int64_t now;       /* packet time: how far the capture goes on behind the last frame */
-	bool ended;        /* the capture has ended */
+	int64_t now; /* packet time: how far the capture goes on behind the last frame */
+	bool ended;  /* the capture has ended */
 };
 
 /* Room for both ends' routes. */

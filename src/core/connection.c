@@ -7,7 +7,7 @@
 #include "connection.h"
 #include "decode.h"
 
-#define VERIFIED_ENOUGH 8      /* segments of each end whose checksums are looked at to learn of offload */
+#define VERIFIED_ENOUGH  8 /* segments of each end whose checksums are looked at to learn of offload */
 #define DUPLICATE_WITHIN 2000000
 
 unsigned connection_guess_sender(const struct tcpaudit_segment *s)
@@ -49,7 +49,8 @@ bool connection_fits(const struct connection *c, const struct tcpaudit_segment *
 static struct event marked(const struct connection *c, int mark)
 {
 	const struct tcb *client = &c->end[TCPAUDIT_CLIENT], *server = &c->end[TCPAUDIT_SERVER];
-	struct event e = {.time = c->start + (int64_t)c->mark_at[mark] * 1000, .frame = c->mark[mark] & 0xffffffffffffu,
+	struct event e = {.time = c->start + (int64_t)c->mark_at[mark] * 1000,
+	                  .frame = c->mark[mark] & 0xffffffffffffu,
 	                  .input = (uint16_t)(c->mark[mark] >> 48)};
 	switch (mark) {
 	case MARK_SYN:
@@ -324,7 +325,8 @@ static bool has_settled(const struct history *h)
 	return h && (h->first_reset >= 0 || (h->fin[0].acked >= 0 && h->fin[1].acked >= 0));
 }
 
-struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
+struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
+                             bool verify)
 {
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 	int64_t since = c->last_from[from] == INT64_MIN ? INT64_MAX : s->time - c->last_from[from];
@@ -338,8 +340,14 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	}
 	if (checksum_refused(c, s, from, verify, odd || control || !sent.fits || sent.ack_unsent)) {
 		tcb_sent(tcb, peer, s, &sent, false);
-		c->odd = (struct tcpaudit_evidence){.time = s->time, .frame = s->frame, .seq = s->seq, .ack = s->ack, .len = s->len,
-		                                    .flags = s->flags, .input = s->input, .from = (uint8_t)from};
+		c->odd = (struct tcpaudit_evidence){.time = s->time,
+		                                    .frame = s->frame,
+		                                    .seq = s->seq,
+		                                    .ack = s->ack,
+		                                    .len = s->len,
+		                                    .flags = s->flags,
+		                                    .input = s->input,
+		                                    .from = (uint8_t)from};
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_CHECKSUM};
 	}
 	note_capture(c, s, from, &sent);

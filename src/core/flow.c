@@ -5,17 +5,17 @@
 
 #include "flow.h"
 
-#define WAYS 7
-#define CHUNK_BITS 12
-#define CHUNK (1u << CHUNK_BITS)
-#define HUGE_PAGE (2u << 20)
-#define WHEEL_BITS 14 /* slots of about a second: four and a half hours */
-#define WHEEL (1u << WHEEL_BITS)
-#define DUE WHEEL
-#define LIST_NONE UINT32_MAX
-#define TICK_SHIFT 30
+#define WAYS         7
+#define CHUNK_BITS   12
+#define CHUNK        (1u << CHUNK_BITS)
+#define HUGE_PAGE    (2u << 20)
+#define WHEEL_BITS   14 /* slots of about a second: four and a half hours */
+#define WHEEL        (1u << WHEEL_BITS)
+#define DUE          WHEEL
+#define LIST_NONE    UINT32_MAX
+#define TICK_SHIFT   30
 #define VICTIM_LOOKS 16
-#define HISTORIES ((HUGE_PAGE - 64) / sizeof(struct history)) /* in a chunk of one huge page */
+#define HISTORIES    ((HUGE_PAGE - 64) / sizeof(struct history)) /* in a chunk of one huge page */
 
 struct bucket {
 	uint32_t tag[WAYS];
@@ -58,7 +58,7 @@ struct flow_table {
 	struct pool pool[POOLS];
 	uint64_t memory;
 	uint32_t wheel[WHEEL + 1]; /* the last list is that of the tick in work */
-	int64_t tick; /* next to be looked at */
+	int64_t tick;              /* next to be looked at */
 	bool ticking;
 	uint32_t hand;
 	uint32_t grave_hand;

@@ -25,21 +25,21 @@ struct socket_pair {
 enum { MARK_SYN, MARK_SYN_ACK, MARK_ACK, MARK_RESPONSE, MARKS };
 
 enum {
-	CONN_CROSSED = 0x0001,       /* the client is the pair's second socket */
+	CONN_CROSSED = 0x0001, /* the client is the pair's second socket */
 	CONN_SYN = 0x0002,
 	CONN_SYN_ACK = 0x0004,
-	CONN_ESTABLISHED = 0x0008,   /* the client acknowledged the server's SYN, or both did in a simultaneous open */
+	CONN_ESTABLISHED = 0x0008, /* the client acknowledged the server's SYN, or both did in a simultaneous open */
 	CONN_MIDSTREAM = 0x0010,
 	CONN_SIMULTANEOUS_OPEN = 0x0020,
 	CONN_FAST_OPEN = 0x0040,
 	CONN_DATA = 0x0080,
 	CONN_FIN = 0x0100,
 	CONN_RST = 0x0200,
-	CONN_ACK = 0x0400,           /* Wireshark's third completeness bit */
+	CONN_ACK = 0x0400, /* Wireshark's third completeness bit */
 	CONN_MP_FASTCLOSE = 0x0800,
-	CONN_ICMP = 0x1000,          /* a hard ICMP error quoted it */
-	CONN_SUPERSEDED = 0x2000,    /* a new incarnation was accepted */
-	CONN_SETTLED = 0x4000,       /* nothing more is due: connection_settled() */
+	CONN_ICMP = 0x1000,       /* a hard ICMP error quoted it */
+	CONN_SUPERSEDED = 0x2000, /* a new incarnation was accepted */
+	CONN_SETTLED = 0x4000,    /* nothing more is due: connection_settled() */
 	CONN_WATCHED = 0x8000,
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
@@ -53,11 +53,11 @@ enum {
 struct entry {
 	struct socket_pair pair;
 	uint32_t hash;
-	uint64_t id;             /* ordinal of its first frame; 0: a free record */
-	uint32_t bits;           /* CONN_ */
-	uint32_t older;          /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
-	uint32_t newer;          /* slot of the one in front of it, SLOT_NONE: it is in the index */
-	uint32_t wheel_next;     /* neighbours in the wheel's list, and which list that is */
+	uint64_t id;         /* ordinal of its first frame; 0: a free record */
+	uint32_t bits;       /* CONN_ */
+	uint32_t older;      /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
+	uint32_t newer;      /* slot of the one in front of it, SLOT_NONE: it is in the index */
+	uint32_t wheel_next; /* neighbours in the wheel's list, and which list that is */
 	uint32_t wheel_prev;
 	uint32_t wheel_list;
 };
@@ -70,32 +70,32 @@ struct connection {
 	struct history *history; /* NULL until something happens that is worth keeping */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
 	uint16_t input;
-	uint16_t unanswered;     /* repeats by one end since the other was heard */
+	uint16_t unanswered; /* repeats by one end since the other was heard */
 	/* what a plain segment does not touch */
 	int64_t start;
-	uint64_t mark[MARKS];    /* frame number | input << 48; 0 not seen */
-	uint32_t mark_at[MARKS]; /* microseconds after start */
-	uint32_t syn_tsval;      /* timestamp of the client's SYN, valid with its TCB_TS */
+	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen */
+	uint32_t mark_at[MARKS];      /* microseconds after start */
+	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
 	struct tcpaudit_evidence odd; /* the first frame that a capture note is about */
 };
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
 struct tombstone {
 	struct entry entry;
-	tcp_seq next[2];         /* behind each end's stream: u+1, or the highest number it used */
+	tcp_seq next[2]; /* behind each end's stream: u+1, or the highest number it used */
 	tcp_seq iss[2];
 	uint32_t tsval[2];
 	int64_t last;
 	int64_t time_wait_since;
-	uint8_t holder;          /* enum tcpaudit_who */
-	uint8_t fins;            /* bits: whose FIN was sent and acknowledged */
-	uint8_t late_from;       /* newest late segment that asks for an answer */
+	uint8_t holder;    /* enum tcpaudit_who */
+	uint8_t fins;      /* bits: whose FIN was sent and acknowledged */
+	uint8_t late_from; /* newest late segment that asks for an answer */
 	bool late;
 	uint32_t late_ack;
 	struct tcpaudit_evidence asked;
 };
 
-#define SLOT_NONE UINT32_MAX
+#define SLOT_NONE      UINT32_MAX
 #define SLOT_TOMBSTONE 0x80000000u /* this bit of a slot tells which of the two it is */
 
 static inline bool slot_buried(uint32_t slot)
@@ -160,7 +160,7 @@ void flow_half_open(struct flow_table *table, uint32_t slot);
  * SLOT_NONE if the table is empty. */
 uint32_t flow_victim(struct flow_table *table);
 
-uint64_t flow_count(const struct flow_table *table);      /* connections */
+uint64_t flow_count(const struct flow_table *table); /* connections */
 uint64_t flow_tombstones(const struct flow_table *table);
 uint64_t flow_memory(const struct flow_table *table);
 void flow_account(struct flow_table *table, int64_t bytes); /* of histories, as they grow */

@@ -57,8 +57,14 @@ bool history_predate(struct history *h, const struct event *event)
 
 struct tcpaudit_evidence event_evidence(const struct event *e)
 {
-	return (struct tcpaudit_evidence){.time = e->time, .frame = e->frame, .seq = e->seq, .ack = e->ack, .len = e->len,
-	                                  .flags = e->flags, .input = e->input, .from = e->from};
+	return (struct tcpaudit_evidence){.time = e->time,
+	                                  .frame = e->frame,
+	                                  .seq = e->seq,
+	                                  .ack = e->ack,
+	                                  .len = e->len,
+	                                  .flags = e->flags,
+	                                  .input = e->input,
+	                                  .from = e->from};
 }
 
 /* A reset is obeyed at RCV.NXT exactly, challenged elsewhere in the window, ignored outside (RFC 9293 3.10.7.4 first and
@@ -142,6 +148,12 @@ static bool built_before(const struct event *e, const struct event *o)
 	return (uint16_t)(o->ip_id - e->ip_id - 1) < 255;
 }
 
+/* A FIN right behind a reset of the same end: nobody closes what he has reset, so it was built before, and overtaken. */
+static bool follows_reset(const struct event *e, const struct event *o)
+{
+	return e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && o->flags & TCPAUDIT_RST && e->time - o->time < 100000000;
+}
+
 /* The first event that stands here already although its sender built it later; -1 none. */
 static int overtaker(const struct history *h, const struct event *e)
 {
@@ -150,7 +162,7 @@ static int overtaker(const struct history *h, const struct event *e)
 		const struct event *o = &h->event[i];
 		if (o->from != e->from || o->is & EVENT_PREDATES)
 			continue;
-		if (!built_before(e, o)) {
+		if (!built_before(e, o) && !follows_reset(e, o)) {
 			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST)
 				break;
 			continue;
@@ -169,7 +181,8 @@ static unsigned class_of(const struct history *h, const struct event *e)
 		c |= seq_le(e->ack, peer->u) ? (e->ack == peer->u ? 1u : 2u) : e->ack == seq_add(peer->u, 1) ? 3u : 4u;
 	if (own->sent)
 		c |= seq_lt(e->seq, own->u) ? 0x10u : e->seq == own->u ? 0x20u : e->seq == seq_add(own->u, 1) ? 0x30u : 0x40u;
-	return c | (e->is & (EVENT_NEW_TEXT | EVENT_REPEAT | EVENT_PROBE | EVENT_DUPLICATE | EVENT_STRAY | EVENT_KNOWS_ACK)) << 8 |
+	return c |
+	       (e->is & (EVENT_NEW_TEXT | EVENT_REPEAT | EVENT_PROBE | EVENT_DUPLICATE | EVENT_STRAY | EVENT_KNOWS_ACK)) << 8 |
 	       (e->len ? 0x80u : 0);
 }
 
@@ -287,7 +300,8 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 
 	if (e->is & EVENT_FIRST_FIN)
 		own->first = (int8_t)i;
-	else if (e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && own->sent && seq_add(e->seq, e->len) != own->u && own->moved < 0)
+	else if (e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && own->sent && seq_add(e->seq, e->len) != own->u &&
+	         own->moved < 0)
 		own->moved = (int8_t)i;
 	if (own->sent && e->len && !(e->flags & TCPAUDIT_RST) && seq_gt(seq_add(e->seq, e->len), own->u) && own->data_after < 0 &&
 	    !(e->is & EVENT_PROBE) && !(e->len == 1 && e->seq == own->u))
@@ -312,12 +326,22 @@ static void note_reset(struct history *h, int i)
 		h->first_reset = (int8_t)i;
 }
 
-bool history_add(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, const struct sent *sent,
-                 unsigned extra)
+bool history_add(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from,
+                 const struct sent *sent, unsigned extra)
 {
-	struct event e = {.time = s->time, .frame = s->frame, .seq = s->seq, .ack = s->ack, .len = s->len, .tsval = s->tsval,
-	                  .tsecr = s->tsecr, .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
-	                  .flags = s->flags, .input = s->input, .ip_id = s->ip_id, .from = (uint8_t)from, .ttl = s->ttl};
+	struct event e = {.time = s->time,
+	                  .frame = s->frame,
+	                  .seq = s->seq,
+	                  .ack = s->ack,
+	                  .len = s->len,
+	                  .tsval = s->tsval,
+	                  .tsecr = s->tsecr,
+	                  .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
+	                  .flags = s->flags,
+	                  .input = s->input,
+	                  .ip_id = s->ip_id,
+	                  .from = (uint8_t)from,
+	                  .ttl = s->ttl};
 	struct fin_facts *peer = &h->fin[!from];
 	int overtaken_by = -1;
 
@@ -333,10 +357,12 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 		peer->peer_last = s->time;
 	}
 	const struct fin_facts *own = &h->fin[from];
-	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) && seq_gt(s->ack, own->peer_maxseq))
+	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) &&
+	    seq_gt(s->ack, own->peer_maxseq))
 		e.is |= EVENT_KNOWS_ACK;
 	/* without ACK it is dropped by its receiver (RFC 9293 3.10.7.4 fifth), so it is nobody's FIN */
-	if ((s->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) && !(e.is & EVENT_STRAY))
+	if ((s->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) &&
+	    !(e.is & EVENT_STRAY))
 		note_fin(h, end, &e);
 	if (s->flags & TCPAUDIT_RST)
 		h->resets[from]++;

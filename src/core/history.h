@@ -11,12 +11,12 @@
 #include "mirror/tcb.h"
 
 #define HISTORY_INLINE 12 /* events that need no memory of their own */
-#define HISTORY_MOST 64 /* events; what does not fit is counted in `dropped` */
+#define HISTORY_MOST   64 /* events; what does not fit is counted in `dropped` */
 
 /* What an event is, beyond its flags. */
 enum {
 	EVENT_NEW_TEXT = 0x0001,
-	EVENT_REPEAT = 0x0002,     /* only what had been sent before */
+	EVENT_REPEAT = 0x0002, /* only what had been sent before */
 	EVENT_PROBE = 0x0004,
 	EVENT_DUPLICATE = 0x0008,  /* of a frame that is there already: proves nothing more of its sender */
 	EVENT_REORDERED = 0x0010,  /* built before its predecessor */
@@ -29,9 +29,9 @@ enum {
 	EVENT_NEWEST = 0x0800,     /* the newest of a run; the first one stands before it */
 	EVENT_OUTBOUND = 0x1000,
 	EVENT_FIRST_FIN = 0x2000,
-	EVENT_PREDATES = 0x4000,   /* taken over from before the history began: numbers that were not kept are zero */
+	EVENT_PREDATES = 0x4000,     /* taken over from before the history began: numbers that were not kept are zero */
 	EVENT_TSVAL_FRESH = 0x10000, /* no earlier segment of its sender carried this TSval */
-	EVENT_KNOWS_ACK = 0x8000,  /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
+	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
 struct event {
@@ -42,32 +42,32 @@ struct event {
 	uint32_t len;
 	uint32_t tsval;
 	uint32_t tsecr;
-	uint32_t window;    /* scaled */
+	uint32_t window; /* scaled */
 	uint16_t flags;
 	uint16_t input;
-	uint32_t is;        /* EVENT_ bits */
+	uint32_t is; /* EVENT_ bits */
 	uint16_t ip_id;
 	uint8_t from;
 	uint8_t ttl;
-	uint16_t run;       /* how many segments this one stands for, beyond itself */
+	uint16_t run; /* how many segments this one stands for, beyond itself */
 };
 
 /* What the history knows of one end's FIN.  Indices point into event[], -1 none. */
 struct fin_facts {
 	bool sent;
-	bool forged;          /* what there was is probably not its sender's, so it is not `sent` */
-	tcp_seq u;            /* its sequence number: SEG.SEQ + length of the text before it */
+	bool forged; /* what there was is probably not its sender's, so it is not `sent` */
+	tcp_seq u;   /* its sequence number: SEG.SEQ + length of the text before it */
 	uint32_t copies;
 	int8_t first;
-	int8_t acked;         /* first event of the peer with ack >= u+1 */
-	int8_t acked_wrong;   /* ... with ack > u+1 */
-	int8_t moved;         /* a FIN elsewhere */
-	int8_t data_after;    /* text beyond u */
-	tcp_seq peer_maxseq;  /* the peer's SND.NXT when it first acknowledged u+1 */
-	uint64_t peer_text;   /* new text that the peer sent in segments with ack >= u+1 */
-	tcp_seq peer_redge;   /* right edge that the peer had offered when the FIN was first sent; valid with peer_edge */
+	int8_t acked;        /* first event of the peer with ack >= u+1 */
+	int8_t acked_wrong;  /* ... with ack > u+1 */
+	int8_t moved;        /* a FIN elsewhere */
+	int8_t data_after;   /* text beyond u */
+	tcp_seq peer_maxseq; /* the peer's SND.NXT when it first acknowledged u+1 */
+	uint64_t peer_text;  /* new text that the peer sent in segments with ack >= u+1 */
+	tcp_seq peer_redge;  /* right edge that the peer had offered when the FIN was first sent; valid with peer_edge */
 	bool peer_edge;
-	int64_t peer_last;    /* newest frame of that kind */
+	int64_t peer_last; /* newest frame of that kind */
 	int64_t acked_time;
 };
 
@@ -78,8 +78,8 @@ struct history {
 	uint8_t room;
 	uint16_t dropped;
 	struct fin_facts fin[2];
-	uint32_t resets[2];       /* sent by each end */
-	int8_t first_reset;       /* first effective one, -1 none */
+	uint32_t resets[2]; /* sent by each end */
+	int8_t first_reset; /* first effective one, -1 none */
 	int8_t first_reset_any;
 	struct event inside[HISTORY_INLINE];
 };

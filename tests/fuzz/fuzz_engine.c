@@ -18,10 +18,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define SECOND INT64_C(1000000000)
+#define SECOND      INT64_C(1000000000)
 #define FRAMES_MOST 600
-#define FRAME_ROOM 160
-#define PAIRS 6
+#define FRAME_ROOM  160
+#define PAIRS       6
 
 struct input {
 	const uint8_t *data;
@@ -137,18 +137,30 @@ static uint32_t number_near(struct input *in, uint32_t iss, uint32_t next, uint3
 
 static uint16_t flags_from(uint8_t choice)
 {
-	static const uint16_t usual[16] = {TCPAUDIT_ACK, TCPAUDIT_ACK, TCPAUDIT_ACK, TCPAUDIT_ACK | TCPAUDIT_PSH,
-	                                   TCPAUDIT_ACK | TCPAUDIT_FIN, TCPAUDIT_ACK | TCPAUDIT_FIN, TCPAUDIT_ACK | TCPAUDIT_FIN,
-	                                   TCPAUDIT_SYN, TCPAUDIT_SYN, TCPAUDIT_SYN | TCPAUDIT_ACK, TCPAUDIT_SYN | TCPAUDIT_ACK,
-	                                   TCPAUDIT_RST, TCPAUDIT_RST | TCPAUDIT_ACK, TCPAUDIT_FIN, TCPAUDIT_SYN | TCPAUDIT_FIN,
+	static const uint16_t usual[16] = {TCPAUDIT_ACK,
+	                                   TCPAUDIT_ACK,
+	                                   TCPAUDIT_ACK,
+	                                   TCPAUDIT_ACK | TCPAUDIT_PSH,
+	                                   TCPAUDIT_ACK | TCPAUDIT_FIN,
+	                                   TCPAUDIT_ACK | TCPAUDIT_FIN,
+	                                   TCPAUDIT_ACK | TCPAUDIT_FIN,
+	                                   TCPAUDIT_SYN,
+	                                   TCPAUDIT_SYN,
+	                                   TCPAUDIT_SYN | TCPAUDIT_ACK,
+	                                   TCPAUDIT_SYN | TCPAUDIT_ACK,
+	                                   TCPAUDIT_RST,
+	                                   TCPAUDIT_RST | TCPAUDIT_ACK,
+	                                   TCPAUDIT_FIN,
+	                                   TCPAUDIT_SYN | TCPAUDIT_FIN,
 	                                   TCPAUDIT_RST | TCPAUDIT_FIN | TCPAUDIT_ACK};
 	return usual[choice & 15];
 }
 
 static void step_time(struct input *in, bool calm)
 {
-	static const int64_t steps[16] = {0, 1000, 100000, 1000000, 10000000, 10000000, 50000000, 200000000, SECOND, 3 * SECOND,
-	                                  10 * SECOND, 100 * SECOND, 300 * SECOND, 4000 * SECOND, 90000 * SECOND, -2 * SECOND};
+	static const int64_t steps[16] = {
+	        0,      1000,       100000,      1000000,      10000000,     10000000,      50000000,       200000000,
+	        SECOND, 3 * SECOND, 10 * SECOND, 100 * SECOND, 300 * SECOND, 4000 * SECOND, 90000 * SECOND, -2 * SECOND};
 	uint8_t choice = octet(in);
 
 	if (calm)
@@ -174,9 +186,16 @@ static struct item *new_item(void)
 static void frame_of(struct item *item, size_t len, uint16_t linktype, uint8_t where)
 {
 	scene.frames++;
-	item->frame = (struct tcpaudit_frame){.time = scene.time, .ordinal = scene.frames, .number = scene.frames, .data = item->octets,
-	                                      .caplen = (uint32_t)len, .wirelen = (uint32_t)len, .linktype = linktype,
-	                                      .input = where & 1, .source = where & 1, .flags = where >> 6};
+	item->frame = (struct tcpaudit_frame){.time = scene.time,
+	                                      .ordinal = scene.frames,
+	                                      .number = scene.frames,
+	                                      .data = item->octets,
+	                                      .caplen = (uint32_t)len,
+	                                      .wirelen = (uint32_t)len,
+	                                      .linktype = linktype,
+	                                      .input = where & 1,
+	                                      .source = where & 1,
+	                                      .flags = where >> 6};
 }
 
 static uint8_t put_options(struct input *in, struct talk *t, unsigned from, uint8_t *p)
@@ -231,7 +250,8 @@ static void tcp_step(struct input *in, uint8_t choice, bool calm)
 	step_time(in, calm);
 	if (flags & TCPAUDIT_SYN && !(flags & TCPAUDIT_ACK) && shape & 0x40)
 		t->iss[from] = t->next[from] = word(in);
-	uint32_t seq = flags & TCPAUDIT_SYN && !(shape & 0x80) ? t->iss[from] : number_near(in, t->iss[from], t->next[from], t->fin[from]);
+	uint32_t seq = flags & TCPAUDIT_SYN && !(shape & 0x80) ? t->iss[from]
+	                                                       : number_near(in, t->iss[from], t->next[from], t->fin[from]);
 	uint32_t ack = number_near(in, t->iss[!from], t->next[!from], t->fin[!from]);
 	uint16_t len = texts[shape >> 4 & 7];
 	uint8_t options = more & 0x10 ? put_options(in, t, from, tcp + 20) : 0;
@@ -327,7 +347,8 @@ static void compose(struct input *in, bool calm)
 	scene.time = 1700000000 * SECOND;
 	for (unsigned i = 0; i < PAIRS; i++)
 		for (unsigned x = 0; x < 2; x++)
-			scene.talk[i].iss[x] = scene.talk[i].next[x] = scene.talk[i].fin[x] = i < 3 ? 0xfffffff0u + x : 1000 * (x + 1);
+			scene.talk[i].iss[x] = scene.talk[i].next[x] = scene.talk[i].fin[x] =
+			        i < 3 ? 0xfffffff0u + x : 1000 * (x + 1);
 	while (in->left && scene.count < FRAMES_MOST) {
 		uint8_t choice = octet(in);
 		if (choice < 0xe0)
@@ -373,8 +394,8 @@ static void take_end(void *user, const struct tcpaudit_connection *c)
 
 	t->ends++;
 	assert(c->kind < TCPAUDIT_KIND_COUNT && c->confidence <= TCPAUDIT_CERTAIN);
-	assert(c->closed_first <= TCPAUDIT_WHO_UNKNOWN && c->aborted_by <= TCPAUDIT_WHO_UNKNOWN && c->half_close_by <= TCPAUDIT_WHO_UNKNOWN &&
-	       c->time_wait_holder <= TCPAUDIT_WHO_UNKNOWN);
+	assert(c->closed_first <= TCPAUDIT_WHO_UNKNOWN && c->aborted_by <= TCPAUDIT_WHO_UNKNOWN &&
+	       c->half_close_by <= TCPAUDIT_WHO_UNKNOWN && c->time_wait_holder <= TCPAUDIT_WHO_UNKNOWN);
 	assert(c->id >= 1 && c->id <= t->frames);
 	assert(c->start <= c->last && c->rtt >= -1 && c->half_close_duration >= 0);
 	t->by_kind[c->kind]++;
@@ -387,7 +408,8 @@ static void take_end(void *user, const struct tcpaudit_connection *c)
 		if (e->fin_sent && e->fin.frame)
 			assert(e->fin.from == x && e->fin.flags & TCPAUDIT_FIN && e->fin.seq + e->fin.len == e->fin_seq);
 		if (e->fin_acked && e->fin_ack.frame)
-			assert(e->fin_ack.from != x && e->fin_ack.flags & TCPAUDIT_ACK && (int32_t)(e->fin_ack.ack - e->fin_seq) > 0);
+			assert(e->fin_ack.from != x && e->fin_ack.flags & TCPAUDIT_ACK &&
+			       (int32_t)(e->fin_ack.ack - e->fin_seq) > 0);
 	}
 	assert(c->end[0].packets + c->end[1].packets > 0);
 	if (t->settings.transitions)
@@ -413,7 +435,8 @@ static void take_finding(void *user, const struct tcpaudit_finding *f)
 	t->by_check[f->check - first]++;
 }
 
-static void take_segment(void *user, uint64_t flow, const struct tcpaudit_segment *s, unsigned from, const tcpaudit_state_set states[2])
+static void take_segment(void *user, uint64_t flow, const struct tcpaudit_segment *s, unsigned from,
+                         const tcpaudit_state_set states[2])
 {
 	const struct told *t = user;
 	assert(flow >= 1 && flow <= t->frames && from <= 1 && s->ordinal <= t->frames);
@@ -441,7 +464,8 @@ static void check_counters(const struct told *t, bool finished)
 	assert(!finished || c.open == 0);
 	assert(!t->settings.max_flows || c.open <= t->settings.max_flows);
 	if (t->settings.memcap)
-		assert(c.memory <= t->settings.memcap + t->settings.memcap / 20 + (4 << 20) + (4 << 20)); /* fragments have 4 MiB of their own */
+		assert(c.memory <= t->settings.memcap + t->settings.memcap / 20 + (4 << 20) +
+		                           (4 << 20)); /* fragments have 4 MiB of their own */
 }
 
 static void hand_in(struct told *t, struct tcpaudit_frame *frame, size_t *n)

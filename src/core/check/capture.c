@@ -105,7 +105,8 @@ void check_cap_truncated(struct judging *j)
 void check_cap_scale_unknown(struct judging *j)
 {
 	uint32_t bits = j->c->entry.bits;
-	note_if(j, bits & CONN_MIDSTREAM || (!(bits & CONN_SIMULTANEOUS_OPEN) && bits & CONN_ESTABLISHED && !(bits & CONN_SYN && bits & CONN_SYN_ACK)));
+	note_if(j, bits & CONN_MIDSTREAM || (!(bits & CONN_SIMULTANEOUS_OPEN) && bits & CONN_ESTABLISHED &&
+	                                     !(bits & CONN_SYN && bits & CONN_SYN_ACK)));
 }
 
 void check_cap_evicted(struct judging *j)

@@ -4,8 +4,9 @@
 #include "check.h"
 
 static const struct tcpaudit_check rows[] = {
-#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice)                                               \
-	{id, TCPAUDIT_##severity, TCPAUDIT_NORMATIVE_##normative, TCPAUDIT_CLASS_##rests_on, TCPAUDIT_##basis, title, rfc, advice},
+#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice)                                                \
+	{id,    TCPAUDIT_##severity, TCPAUDIT_NORMATIVE_##normative, TCPAUDIT_CLASS_##rests_on, TCPAUDIT_##basis, title, rfc,    \
+	 advice},
 #include "rows.h"
 #undef CHECK
 };
@@ -112,8 +113,11 @@ static int severity_of(const struct judging *j, const struct claim *cl, int conf
 {
 	const struct tcpaudit_settings *settings = j->file->settings;
 	int severity = check_severity(settings, j->row);
-	int most = confidence == TCPAUDIT_CERTAIN ? TCPAUDIT_ERROR : confidence == TCPAUDIT_LIKELY ? TCPAUDIT_WARNING : TCPAUDIT_NOTE;
-	bool whole = cl->endpoint <= TCPAUDIT_WHO_SERVER && settings->vantage >> cl->endpoint & 1 && j->premises & PREMISE_NO_LOSS;
+	int most = confidence == TCPAUDIT_CERTAIN  ? TCPAUDIT_ERROR
+	           : confidence == TCPAUDIT_LIKELY ? TCPAUDIT_WARNING
+	                                           : TCPAUDIT_NOTE;
+	bool whole =
+	        cl->endpoint <= TCPAUDIT_WHO_SERVER && settings->vantage >> cl->endpoint & 1 && j->premises & PREMISE_NO_LOSS;
 
 	if (rows[j->row].basis == TCPAUDIT_ABSENCE && !whole)
 		most = TCPAUDIT_NOTE;
@@ -138,7 +142,8 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 
 static void lowering_notes(const struct judging *j, struct tcpaudit_finding *f)
 {
-	unsigned missing = (PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_HEADERS | PREMISE_CLOCK) & ~j->premises;
+	unsigned missing =
+	        (PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_HEADERS | PREMISE_CLOCK) & ~j->premises;
 	if (missing)
 		memcpy(f->capture, j->result->capture, sizeof f->capture);
 }
@@ -146,8 +151,12 @@ static void lowering_notes(const struct judging *j, struct tcpaudit_finding *f)
 void claim(struct judging *j, const struct claim *cl)
 {
 	int confidence = confidence_of(j, cl);
-	struct tcpaudit_finding f = {.check = &rows[j->row], .connection = j->record, .endpoint = cl->endpoint,
-	                             .confidence = (uint8_t)confidence, .count = cl->count ? cl->count : 1, .deliberate = cl->deliberate};
+	struct tcpaudit_finding f = {.check = &rows[j->row],
+	                             .connection = j->record,
+	                             .endpoint = cl->endpoint,
+	                             .confidence = (uint8_t)confidence,
+	                             .count = cl->count ? cl->count : 1,
+	                             .deliberate = cl->deliberate};
 
 	if (confidence == TCPAUDIT_SUPPRESSED) {
 		add(j->result->suppressed, j->row);
@@ -179,12 +188,13 @@ void note(struct judging *j)
 static unsigned premises_of(const struct case_file *file)
 {
 	const struct connection *c = file->connection;
-	unsigned holds = PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_SCALE | PREMISE_HEADERS | PREMISE_CLOCK;
+	unsigned holds =
+	        PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_SCALE | PREMISE_HEADERS | PREMISE_CLOCK;
 
 	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC)
 		holds &= ~(unsigned)(PREMISE_ONE_INCARNATION | PREMISE_GENUINE);
-	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
-	    file->history->dropped)
+	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
+	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
 		holds &= ~(unsigned)PREMISE_NO_LOSS;
 	if (c->entry.bits & CONN_MIDSTREAM || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK])
 		holds &= ~(unsigned)PREMISE_SCALE;

@@ -18,14 +18,14 @@ enum {
 };
 
 struct claim {
-	uint8_t endpoint;        /* enum tcpaudit_who: whom it is about */
-	bool proven;             /* receipt or order of what it rests on is proven by numbers */
-	bool over_in_time;       /* T: the threshold is exceeded by more than the path can explain */
-	uint8_t unanswered;      /* A: how many stimuli had no answer */
-	uint8_t alike;           /* look-alikes that match: each lowers a level */
-	uint8_t at_most;         /* enum tcpaudit_confidence; 0: no bound */
+	uint8_t endpoint;         /* enum tcpaudit_who: whom it is about */
+	bool proven;              /* receipt or order of what it rests on is proven by numbers */
+	bool over_in_time;        /* T: the threshold is exceeded by more than the path can explain */
+	uint8_t unanswered;       /* A: how many stimuli had no answer */
+	uint8_t alike;            /* look-alikes that match: each lowers a level */
+	uint8_t at_most;          /* enum tcpaudit_confidence; 0: no bound */
 	uint8_t severity_at_most; /* 1 + enum tcpaudit_severity; 0: no bound */
-	uint32_t count;          /* 0 is 1 */
+	uint32_t count;           /* 0 is 1 */
 	struct tcpaudit_fact expected[TCPAUDIT_FACTS];
 	struct tcpaudit_fact observed[TCPAUDIT_FACTS];
 	int evidence[TCPAUDIT_EVIDENCE]; /* indices of the history, -1 ends; the last one is the decisive frame */
@@ -40,9 +40,9 @@ struct judging {
 	const struct connection *c;
 	const struct history *h;
 	const struct tcpaudit_connection *record;
-	unsigned premises;       /* that hold */
-	unsigned needed;         /* by class; filled in by the runner for the row at hand */
-	bool at[2];              /* vantage: at that end */
+	unsigned premises; /* that hold */
+	unsigned needed;   /* by class; filled in by the runner for the row at hand */
+	bool at[2];        /* vantage: at that end */
 	int row;
 	struct check_result *result;
 };

@@ -10,7 +10,8 @@ static bool consumed(const struct judging *j, unsigned x)
 static struct claim both_fins(const struct judging *j)
 {
 	const struct fin_facts *a = &j->h->fin[0], *b = &j->h->fin[1];
-	struct claim c = {.endpoint = j->record->closed_first, .proven = true, .evidence = {a->first, a->acked, b->first, b->acked, -1}};
+	struct claim c = {
+	        .endpoint = j->record->closed_first, .proven = true, .evidence = {a->first, a->acked, b->first, b->acked, -1}};
 	return c;
 }
 

@@ -7,9 +7,9 @@
 #include "check.h"
 
 #define MILLISECOND 1000000ll
-#define SECOND 1000000000ll
+#define SECOND      1000000000ll
 #define DELAYED_ACK (550 * MILLISECOND) /* MUST-40's half second, and what a timer may add */
-#define R2 (100 * SECOND)               /* SHLD-11 */
+#define R2          (100 * SECOND)      /* SHLD-11 */
 
 static bool is_fin(const struct event *e)
 {
@@ -39,7 +39,9 @@ void check_fin_consumed(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		if (!f->sent || f->acked < 0 || j->h->event[f->acked].ack != seq_add(f->u, 1))
 			continue;
-		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->acked, -1}, .expected = {{"ack", seq_add(f->u, 1)}},
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .evidence = {f->first, f->acked, -1},
+		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked].ack}}};
 		claim(j, &c);
 	}
@@ -52,7 +54,8 @@ void check_fin_no_ack_flag(struct judging *j)
 
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
-		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_FIN || e->is & EVENT_DUPLICATE)
+		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_FIN ||
+		    e->is & EVENT_DUPLICATE)
 			continue;
 		if (!count[e->from]++)
 			at[e->from] = i;
@@ -90,8 +93,11 @@ void check_fin_ack_short(struct judging *j)
 		}
 		if (echo < 0 && (f->copies < 3 || answers < 3))
 			continue;
-		struct claim c = {.endpoint = (uint8_t)!x, .proven = echo >= 0, .count = answers,
-		                  .evidence = {f->first, echo >= 0 ? echo : short_ack, -1}, .expected = {{"ack", seq_add(f->u, 1)}},
+		struct claim c = {.endpoint = (uint8_t)!x,
+		                  .proven = echo >= 0,
+		                  .count = answers,
+		                  .evidence = {f->first, echo >= 0 ? echo : short_ack, -1},
+		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", f->u}}};
 		claim(j, &c);
 	}
@@ -103,7 +109,9 @@ void check_fin_ack_beyond(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		if (!f->sent || f->acked_wrong < 0 || f->data_after >= 0 || f->moved >= 0)
 			continue;
-		struct claim c = {.endpoint = (uint8_t)!x, .evidence = {f->first, f->acked_wrong, -1}, .expected = {{"ack", seq_add(f->u, 1)}},
+		struct claim c = {.endpoint = (uint8_t)!x,
+		                  .evidence = {f->first, f->acked_wrong, -1},
+		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
 		claim(j, &c);
 	}
@@ -116,8 +124,10 @@ void check_fin_data_after(struct judging *j)
 		if (!f->sent || f->data_after < 0)
 			continue;
 		const struct event *e = &j->h->event[f->data_after];
-		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->data_after, -1},
-		                  .expected = {{"seq_end", f->u}}, .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .evidence = {f->first, f->data_after, -1},
+		                  .expected = {{"seq_end", f->u}},
+		                  .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
 		claim(j, &c);
 	}
 }
@@ -129,8 +139,10 @@ void check_fin_moved(struct judging *j)
 		if (!f->sent || f->moved < 0)
 			continue;
 		const struct event *e = &j->h->event[f->moved];
-		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, f->moved, -1},
-		                  .expected = {{"fin_seq", f->u}}, .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .evidence = {f->first, f->moved, -1},
+		                  .expected = {{"fin_seq", f->u}},
+		                  .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
 		claim(j, &c);
 	}
 }
@@ -146,13 +158,16 @@ void check_fin_seq_stuck(struct judging *j)
 		const struct event *fin = &j->h->event[f->first];
 		for (int i = f->first + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
-			if (e->from != x || !is_pure_ack(e) || e->seq != f->u || !seq_gt(e->ack, fin->ack) || e->is & EVENT_REORDERED)
+			if (e->from != x || !is_pure_ack(e) || e->seq != f->u || !seq_gt(e->ack, fin->ack) ||
+			    e->is & EVENT_REORDERED)
 				continue;
 			if (peer->sent && e->ack == seq_add(peer->u, 1))
 				continue; /* fin-final-ack-form's */
 			if (!built_later(fin, e) && !j->at[x])
 				continue;
-			struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, i, -1}, .expected = {{"seq", seq_add(f->u, 1)}},
+			struct claim c = {.endpoint = (uint8_t)x,
+			                  .evidence = {f->first, i, -1},
+			                  .expected = {{"seq", seq_add(f->u, 1)}},
 			                  .observed = {{"seq", e->seq}}};
 			claim(j, &c);
 			break;
@@ -185,8 +200,10 @@ void check_fin_final_ack_form(struct judging *j)
 			bool ordered = fin_answers(j, x) || built_later(&j->h->event[f->first], e);
 			if (!ordered && !j->at[x])
 				continue;
-			struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, peer->first, i, -1},
-			                  .expected = {{"seq", seq_add(f->u, 1)}, {"ack", e->ack}}, .observed = {{"seq", e->seq}, {"ack", e->ack}}};
+			struct claim c = {.endpoint = (uint8_t)x,
+			                  .evidence = {f->first, peer->first, i, -1},
+			                  .expected = {{"seq", seq_add(f->u, 1)}, {"ack", e->ack}},
+			                  .observed = {{"seq", e->seq}, {"ack", e->ack}}};
 			claim(j, &c);
 			break;
 		}
@@ -199,7 +216,9 @@ void check_fin_out_of_window(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		if (!f->sent || f->first < 0 || !f->peer_edge || !seq_ge(f->u, f->peer_redge) || !(j->premises & PREMISE_SCALE))
 			continue;
-		struct claim c = {.endpoint = (uint8_t)x, .evidence = {f->first, -1}, .expected = {{"seq_high", f->peer_redge}},
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .evidence = {f->first, -1},
+		                  .expected = {{"seq_high", f->peer_redge}},
 		                  .observed = {{"fin_seq", f->u}}};
 		claim(j, &c);
 	}
@@ -229,13 +248,17 @@ void check_fin_ack_late(struct judging *j)
 		bool hole = false;
 		for (int i = f->first + 1; i < f->acked; i++) {
 			const struct event *e = &j->h->event[i];
-			hole |= (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u)) || (e->from == x && e->is & EVENT_REPEAT);
+			hole |= (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u)) ||
+			        (e->from == x && e->is & EVENT_REPEAT);
 		}
 		if (took <= DELAYED_ACK || hole || f->acked < f->first)
 			continue;
 		int64_t path = j->record->rtt > 0 ? j->record->rtt : 0;
-		struct claim c = {.endpoint = (uint8_t)!x, .over_in_time = took - DELAYED_ACK > path, .evidence = {f->first, f->acked, -1},
-		                  .expected = {{"delay_us", 500000}}, .observed = {{"delay_us", took / 1000}}};
+		struct claim c = {.endpoint = (uint8_t)!x,
+		                  .over_in_time = took - DELAYED_ACK > path,
+		                  .evidence = {f->first, f->acked, -1},
+		                  .expected = {{"delay_us", 500000}},
+		                  .observed = {{"delay_us", took / 1000}}};
 		claim(j, &c);
 	}
 }
@@ -267,10 +290,14 @@ void check_fin_rexmit_timing(struct judging *j)
 			int64_t gap[3];
 			for (int k = 0; k < 3; k++)
 				gap[k] = j->h->event[copy[k + 1]].time - j->h->event[copy[k]].time;
-			if (2 * gap[1] >= 3 * gap[0] || 2 * gap[2] >= 3 * gap[1] || gap[2] >= 60 * SECOND || gap[0] < 10 * MILLISECOND)
+			if (2 * gap[1] >= 3 * gap[0] || 2 * gap[2] >= 3 * gap[1] || gap[2] >= 60 * SECOND ||
+			    gap[0] < 10 * MILLISECOND)
 				continue;
-			struct claim c = {.endpoint = (uint8_t)x, .over_in_time = true, .evidence = {copy[0], copy[1], copy[2], copy[3], -1},
-			                  .expected = {{"gap_us", 2 * gap[1] / 1000}}, .observed = {{"gap_us", gap[2] / 1000}}};
+			struct claim c = {.endpoint = (uint8_t)x,
+			                  .over_in_time = true,
+			                  .evidence = {copy[0], copy[1], copy[2], copy[3], -1},
+			                  .expected = {{"gap_us", 2 * gap[1] / 1000}},
+			                  .observed = {{"gap_us", gap[2] / 1000}}};
 			claim(j, &c);
 			break;
 		}
@@ -300,8 +327,12 @@ void check_fin_rexmit_silent(struct judging *j)
 		}
 		if (silent < 2)
 			continue;
-		struct claim c = {.endpoint = (uint8_t)!x, .proven = true, .unanswered = silent, .count = silent,
-		                  .evidence = {f->first, f->acked, newest, -1}, .expected = {{"ack", seq_add(f->u, 1)}}};
+		struct claim c = {.endpoint = (uint8_t)!x,
+		                  .proven = true,
+		                  .unanswered = silent,
+		                  .count = silent,
+		                  .evidence = {f->first, f->acked, newest, -1},
+		                  .expected = {{"ack", seq_add(f->u, 1)}}};
 		claim(j, &c);
 	}
 }
@@ -324,8 +355,12 @@ void check_fin_giveup_early(struct judging *j)
 		int64_t silence = j->file->now - j->h->event[last].time;
 		if (spent >= R2 || silence < 3 * gap || silence < 10 * SECOND)
 			continue;
-		struct claim c = {.endpoint = (uint8_t)x, .proven = true, .evidence = {f->first, last, -1}, .count = f->copies,
-		                  .expected = {{"duration_us", R2 / 1000}}, .observed = {{"duration_us", spent / 1000}}};
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .proven = true,
+		                  .evidence = {f->first, last, -1},
+		                  .count = f->copies,
+		                  .expected = {{"duration_us", R2 / 1000}},
+		                  .observed = {{"duration_us", spent / 1000}}};
 		claim(j, &c);
 	}
 }
@@ -370,7 +405,8 @@ void check_fin_stray(struct judging *j)
 {
 	const struct event *fin = j->h->count ? &j->h->event[0] : NULL;
 
-	if (!fin || !(j->c->entry.bits & CONN_MIDSTREAM) || !(fin->flags & TCPAUDIT_FIN) || fin->time != j->c->start || fin->flags & TCPAUDIT_RST)
+	if (!fin || !(j->c->entry.bits & CONN_MIDSTREAM) || !(fin->flags & TCPAUDIT_FIN) || fin->time != j->c->start ||
+	    fin->flags & TCPAUDIT_RST)
 		return;
 	for (int i = 1; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
@@ -379,7 +415,8 @@ void check_fin_stray(struct judging *j)
 		if (!reset && !repeat)
 			return;
 	}
-	struct claim c = {.endpoint = fin->from, .proven = j->h->count > 1, .evidence = {0, j->h->count > 1 ? j->h->count - 1 : -1, -1}};
+	struct claim c = {
+	        .endpoint = fin->from, .proven = j->h->count > 1, .evidence = {0, j->h->count > 1 ? j->h->count - 1 : -1, -1}};
 	claim(j, &c);
 }
 
@@ -390,8 +427,11 @@ void check_fin_forged(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		if (!f->forged)
 			continue;
-		struct claim c = {.endpoint = (uint8_t)x, .at_most = TCPAUDIT_LIKELY, .evidence = {f->first, f->data_after, -1},
-		                  .observed = {{"ttl", j->h->event[f->first].ttl}, {"ttl_after", j->h->event[f->data_after].ttl}}};
+		struct claim c = {
+		        .endpoint = (uint8_t)x,
+		        .at_most = TCPAUDIT_LIKELY,
+		        .evidence = {f->first, f->data_after, -1},
+		        .observed = {{"ttl", j->h->event[f->first].ttl}, {"ttl_after", j->h->event[f->data_after].ttl}}};
 		claim(j, &c);
 	}
 }

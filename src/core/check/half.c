@@ -7,8 +7,11 @@ void check_half_close_used(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		if (!f->sent || !f->peer_text)
 			continue;
-		struct claim c = {.endpoint = (uint8_t)x, .proven = true, .evidence = {f->first, f->acked, -1},
-		                  .observed = {{"bytes", (int64_t)f->peer_text}, {"duration_us", (f->peer_last - f->acked_time) / 1000}}};
+		struct claim c = {
+		        .endpoint = (uint8_t)x,
+		        .proven = true,
+		        .evidence = {f->first, f->acked, -1},
+		        .observed = {{"bytes", (int64_t)f->peer_text}, {"duration_us", (f->peer_last - f->acked_time) / 1000}}};
 		claim(j, &c);
 	}
 }

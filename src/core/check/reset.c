@@ -12,7 +12,8 @@ void check_rst_out_of_window(struct judging *j)
 		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
-		if (!(e->flags & TCPAUDIT_RST) || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_REFUSAL) || e->is & EVENT_DUPLICATE)
+		if (!(e->flags & TCPAUDIT_RST) || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_REFUSAL) ||
+		    e->is & EVENT_DUPLICATE)
 			continue;
 		count++;
 		if (at < 0)
@@ -25,7 +26,10 @@ void check_rst_out_of_window(struct judging *j)
 	const struct tcb *receiver = &j->c->end[!e->from];
 	if (!(e->flags & TCPAUDIT_ACK) && receiver->bits & TCB_ACK && seq_le(e->seq, receiver->hiack))
 		return;
-	struct claim c = {.endpoint = e->from, .count = count, .evidence = {at, -1}, .observed = {{"seq", e->seq}},
+	struct claim c = {.endpoint = e->from,
+	                  .count = count,
+	                  .evidence = {at, -1},
+	                  .observed = {{"seq", e->seq}},
 	                  .expected = {{"seq_low", receiver->hiack}, {"seq_high", receiver->redge}}};
 	claim(j, &c);
 }

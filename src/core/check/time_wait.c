@@ -5,7 +5,8 @@ void check_tw_holder(struct judging *j)
 {
 	if (j->record->time_wait_holder == TCPAUDIT_WHO_NONE)
 		return;
-	struct claim c = {.endpoint = j->record->time_wait_holder, .proven = true,
+	struct claim c = {.endpoint = j->record->time_wait_holder,
+	                  .proven = true,
 	                  .evidence = {j->h->fin[0].first, j->h->fin[1].first, -1},
 	                  .observed = {{"restarts", j->record->time_wait_restarts}}};
 	claim(j, &c);
@@ -30,14 +31,19 @@ void check_tw_early_gone(struct judging *j)
 			const struct event *e = &j->h->event[i];
 			if (e->from != x || !(e->flags & TCPAUDIT_RST) || e->flags & TCPAUDIT_ACK || e->seq != seq_add(own->u, 1))
 				continue;
-			int asked = -1; /* the segment that it answers: captured after TIME-WAIT was entered, with that acknowledgment */
+			int asked = -1; /* the segment that it answers: captured after TIME-WAIT was entered, with that
+			                   acknowledgment */
 			for (int k = entered + 1; k < i; k++)
-				if (j->h->event[k].from != x && j->h->event[k].ack == e->seq && !(j->h->event[k].flags & TCPAUDIT_RST))
+				if (j->h->event[k].from != x && j->h->event[k].ack == e->seq &&
+				    !(j->h->event[k].flags & TCPAUDIT_RST))
 					asked = k;
 			if (asked < 0 || e->time - since >= longest)
 				continue;
-			struct claim c = {.endpoint = (uint8_t)x, .proven = true, .evidence = {entered, asked, i, -1},
-			                  .expected = {{"age_us", longest / 1000}}, .observed = {{"age_us", (e->time - since) / 1000}}};
+			struct claim c = {.endpoint = (uint8_t)x,
+			                  .proven = true,
+			                  .evidence = {entered, asked, i, -1},
+			                  .expected = {{"age_us", longest / 1000}},
+			                  .observed = {{"age_us", (e->time - since) / 1000}}};
 			if (e->time - since > 20000000000ll)
 				c.at_most = TCPAUDIT_LIKELY;
 			claim(j, &c);

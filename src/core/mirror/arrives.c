@@ -7,16 +7,16 @@
 struct arrival {
 	const struct event *segment;
 	int at;
-	bool passive;       /* the end opened passively */
+	bool passive; /* the end opened passively */
 	bool syn;
 	bool ack;
 	bool rst;
 	bool fin;
-	bool acceptable;    /* 3.10.7.4 first */
-	bool syn_acked;     /* SEG.ACK is above our ISS */
-	bool fin_acked;     /* SEG.ACK is above our FIN */
-	bool fin_accepted;  /* we have had the peer's FIN: RCV.NXT is behind it */
-	bool rst_exact;     /* SEG.SEQ = RCV.NXT */
+	bool acceptable;   /* 3.10.7.4 first */
+	bool syn_acked;    /* SEG.ACK is above our ISS */
+	bool fin_acked;    /* SEG.ACK is above our FIN */
+	bool fin_accepted; /* we have had the peer's FIN: RCV.NXT is behind it */
+	bool rst_exact;    /* SEG.SEQ = RCV.NXT */
 };
 
 /* RCV.NXT is u' before the peer's FIN is accepted and u'+1 after; a reset at u' is obeyed after it, too, by Linux, in
@@ -47,7 +47,7 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 	a.fin = e->flags & TCPAUDIT_FIN && peer->sent && seq_add(e->seq, e->len) == peer->u;
 	a.acceptable = !(e->is & EVENT_STRAY);
 	a.syn_acked = a.ack && (!m->end[x].iss_known || seq_gt(e->ack, m->end[x].iss));
-	a.fin_acked = a.ack && own->sent && own->first >= 0 && own->first < at && seq_gt(e->ack, own->u);
+	a.fin_acked = a.ack && own->sent && seq_gt(e->ack, own->u);
 	a.rst_exact = a.rst && reset_is_exact(&a, peer, h->state);
 	return a;
 }
@@ -79,7 +79,7 @@ static void syn_sent_state(struct hypothesis *h, const struct arrival *a)
 		return;
 	}
 	if (!a->syn)
-		return; /* fifth: neither SYN nor RST */
+		return;                                                                /* fifth: neither SYN nor RST */
 	mirror_enter(h, a->ack ? TCPAUDIT_ESTABLISHED : TCPAUDIT_SYN_RECEIVED, a->at); /* fourth */
 }
 
@@ -232,8 +232,8 @@ static bool eighth_check_fin_bit(struct hypothesis *h, const struct arrival *a)
 }
 
 static bool (*const other_states_steps[])(struct hypothesis *, const struct arrival *) = {
-	first_check_sequence_number, second_check_rst_bit, third_check_security, fourth_check_syn_bit,
-	fifth_check_ack_field, sixth_check_urg_bit, seventh_process_segment_text, eighth_check_fin_bit,
+        first_check_sequence_number, second_check_rst_bit, third_check_security,         fourth_check_syn_bit,
+        fifth_check_ack_field,       sixth_check_urg_bit,  seventh_process_segment_text, eighth_check_fin_bit,
 };
 
 /* 3.10.7.4 */

@@ -31,7 +31,7 @@ static struct emission emitted_syn(const struct event *e)
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
  * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
  * abort whose reset we did not see. */
-static struct emission emitted_rst(const struct mirror *m, unsigned x, const struct event *e, int at)
+static struct emission emitted_rst(const struct mirror *m, unsigned x, const struct event *e)
 {
 	const struct fin_facts *own = &m->fin[x];
 	state_set was = ALL_STATES, unlikely = NO_STATE;
@@ -39,12 +39,13 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 	if (e->is & EVENT_REFUSAL) /* 3.10.7.1: no connection at all */
 		return (struct emission){.was = SET(CLOSED), .call = CALL_NONE};
 	if (e->flags & TCPAUDIT_ACK && e->seq != 0) {
+		was &= SYNCHRONIZED | SET(SYN_RECEIVED) | SET(CLOSED); /* who has no RCV.NXT cannot send one */
 		enum accepted fin = fin_accepted(m, x, e);
 		if (fin == ACCEPTED_YES)
 			was &= FIN_RECEIVED | SET(CLOSED);
 		else if (fin == ACCEPTED_NO && m->fin[!x].sent)
 			was &= (state_set)~FIN_RECEIVED;
-	} else if (!(e->flags & TCPAUDIT_ACK) && own->sent && own->first >= 0 && own->first < at && e->seq == seq_add(own->u, 1)) {
+	} else if (!(e->flags & TCPAUDIT_ACK) && m->end[x].closed && e->seq == seq_add(own->u, 1)) {
 		unlikely = SET(FIN_WAIT_1) | SET(CLOSING) | SET(LAST_ACK) | SET(ESTABLISHED) | SET(CLOSE_WAIT);
 	}
 	return (struct emission){.was = was, .unlikely = unlikely, .call = CALL_ABORT};
@@ -62,10 +63,10 @@ static struct emission emitted_first_fin(enum accepted peer_fin)
 }
 
 /* E3, E4, E5, E8 - E11 */
-static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, int at, enum accepted peer_fin)
+static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, enum accepted peer_fin)
 {
 	const struct fin_facts *own = &m->fin[x];
-	bool after_own_fin = own->sent && own->first >= 0 && own->first < at;
+	bool after_own_fin = m->end[x].closed;
 	state_set was = SYNCHRONIZED;
 
 	if (!after_own_fin && !(m->end[x].may_have_closed && !own->sent && !(e->is & EVENT_NEW_TEXT)))
@@ -78,7 +79,7 @@ static state_set emitted_other(const struct mirror *m, unsigned x, const struct 
 		was &= FIN_RECEIVED;
 	if (e->is & EVENT_NEW_TEXT && !after_own_fin)
 		was &= SET(ESTABLISHED) | SET(CLOSE_WAIT);
-	if (after_own_fin && e->is & EVENT_REPEAT) /* E10: nobody repeats what is acknowledged */
+	if (after_own_fin && (e->is & EVENT_REPEAT || e->flags & TCPAUDIT_FIN)) /* E10: nobody repeats what is acknowledged */
 		was &= (state_set)~FIN_ACKED;
 	if (after_own_fin && e->is & EVENT_KNOWS_ACK) /* R1: it acknowledges what came with the acknowledgment */
 		was &= FIN_ACKED;
@@ -105,20 +106,31 @@ static bool echoes_beyond_syn(const struct mirror *m, unsigned x, const struct e
 struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 {
 	const struct event *e = &m->event[at];
-	const struct fin_facts *own = &m->fin[x], *peer = &m->fin[!x];
+	const struct fin_facts *peer = &m->fin[!x];
 
 	if (e->flags & TCPAUDIT_RST)
-		return emitted_rst(m, x, e, at);
+		return emitted_rst(m, x, e);
 	if (e->flags & TCPAUDIT_SYN)
 		return emitted_syn(e);
 	enum accepted peer_fin = fin_accepted(m, x, e);
-	struct emission is = e->is & EVENT_FIRST_FIN ? emitted_first_fin(peer_fin)
-	                                             : (struct emission){.was = emitted_other(m, x, e, at, peer_fin)};
+	bool first_fin = e->is & EVENT_FIRST_FIN && !m->end[x].closed;
+	struct emission is = first_fin ? emitted_first_fin(peer_fin) : (struct emission){.was = emitted_other(m, x, e, peer_fin)};
 	if (is.was & SYNCHRONIZED && echoes_beyond_syn(m, x, e))
 		is.was &= (state_set)~SET(SYN_RECEIVED);
 	if (is.call == CALL_CLOSE)
 		return is;
 	is.fin_refused = peer->sent && peer->first < at && e->flags & TCPAUDIT_ACK && e->ack == peer->u;
-	is.ack_refused = own->sent && own->first < at && e->is & EVENT_REPEAT;
+	is.ack_refused = m->end[x].closed && (e->is & EVENT_REPEAT || e->flags & TCPAUDIT_FIN);
 	return is;
+}
+
+bool closed_unseen(const struct mirror *m, unsigned x, int at, struct emission *close)
+{
+	const struct event *e = &m->event[at];
+	const struct fin_facts *own = &m->fin[x];
+
+	if (m->end[x].closed || !own->sent || e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST) || !seq_gt(e->seq, own->u))
+		return false;
+	*close = emitted_first_fin(ACCEPTED_UNKNOWN);
+	return true;
 }

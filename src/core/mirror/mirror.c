@@ -72,7 +72,7 @@ static bool is_stimulus(const struct mirror *m, unsigned x, int i, uint8_t state
 		return true; /* handshake */
 	if (e->flags & TCPAUDIT_FIN && !state_in((enum tcpaudit_state)state, FIN_RECEIVED))
 		return true;
-	return own->sent && own->first < i && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u) &&
+	return own->sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u) &&
 	       state_in((enum tcpaudit_state)state, FIN_SENT & ~FIN_ACKED);
 }
 
@@ -88,6 +88,15 @@ static bool later_copy_fits(const struct mirror *m, int i, int before, int64_t d
 	for (int k = i + 1; k < before; k++)
 		if (m->event[k].from == m->event[i].from && is_fin_copy(m, k) && m->event[k].time <= deadline)
 			return true;
+	return false;
+}
+
+/* The end's newest acknowledgment before `by` asks for text that stands before the peer's FIN. */
+static bool text_was_missing(const struct mirror *m, unsigned x, int by)
+{
+	for (int i = by - 1; i >= 0; i--)
+		if (m->event[i].from == x && m->event[i].flags & TCPAUDIT_ACK && !(m->event[i].is & EVENT_PREDATES))
+			return seq_lt(m->event[i].ack, m->fin[!x].u);
 	return false;
 }
 
@@ -114,6 +123,8 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 		cost += COST_OLD_COPY;
 	if (s->is & e->is & EVENT_TIMESTAMPS && seq_gt(s->tsval, e->tsecr))
 		cost += COST_ECHO;
+	if (is_fin_copy(m, i) && (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST && text_was_missing(m, x, by))
+		cost += 3; /* the text before the FIN was what the reset answered */
 	return cost;
 }
 
@@ -289,7 +300,8 @@ static void mark_lost(const struct mirror *m, unsigned x, struct mirror_end *end
 			continue;
 		if (is->fin_refused && is_fin_copy(m, i))
 			end->lost |= 1ull << i;
-		if (is->ack_refused && s->flags & TCPAUDIT_ACK && m->fin[x].sent && seq_gt(s->ack, m->fin[x].u) && !is_fin_copy(m, i))
+		if (is->ack_refused && s->flags & TCPAUDIT_ACK && m->fin[x].sent && seq_gt(s->ack, m->fin[x].u) &&
+		    !is_fin_copy(m, i))
 			end->lost |= 1ull << i;
 	}
 }
@@ -303,8 +315,8 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 	if (m->event[at].flags & TCPAUDIT_SYN)
 		return state_in(state, SYNCHRONIZED | SET(CLOSED));
 	for (int i = at - 1; i >= 0; i--) /* RCV.NXT never goes back */
-		if (m->event[i].from == x && m->event[i].flags & m->event[at].flags & TCPAUDIT_ACK && !(m->event[i].is & EVENT_STRAY) &&
-		    seq_gt(m->event[i].ack, m->event[at].ack))
+		if (m->event[i].from == x && m->event[i].flags & m->event[at].flags & TCPAUDIT_ACK &&
+		    !(m->event[i].is & EVENT_STRAY) && seq_gt(m->event[i].ack, m->event[at].ack))
 			return true;
 	if (state != TCPAUDIT_CLOSED)
 		return false;
@@ -314,10 +326,11 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 	return false;
 }
 
-static void emission(struct mirror *m, unsigned x, int at)
+/* The end built frame `at`, and so was what `is` says. */
+static void built(struct mirror *m, unsigned x, int at, const struct emission *emission)
 {
 	struct mirror_end *end = &m->end[x];
-	struct emission is = segment_emitted(m, x, at);
+	struct emission is = *emission;
 	struct hypothesis out[HYPOTHESES_MOST];
 	uint8_t n = 0;
 
@@ -347,7 +360,19 @@ static void emission(struct mirror *m, unsigned x, int at)
 			keep(end->h, &end->count, &end->overflowed, &out[i]);
 		}
 	}
+	if (is.call == CALL_CLOSE)
+		end->closed = true;
 	prove(end, at);
+}
+
+static void emission(struct mirror *m, unsigned x, int at)
+{
+	struct emission is;
+
+	if (closed_unseen(m, x, at, &is))
+		built(m, x, at, &is);
+	is = segment_emitted(m, x, at);
+	built(m, x, at, &is);
 }
 
 static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, bool midstream)
@@ -356,15 +381,17 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, boo
 	                              TCPAUDIT_CLOSING,     TCPAUDIT_LAST_ACK,   TCPAUDIT_TIME_WAIT};
 	memset(end, 0, offsetof(struct mirror_end, lost));
 	end->lost = 0;
-	end->contradicted = end->overflowed = false;
+	end->contradicted = end->overflowed = end->closed = false;
 	end->turnaround = tcb->turnaround;
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
 	if (!midstream) {
 		if (x == TCPAUDIT_SERVER)
-			end->h[end->count++] = (struct hypothesis){.first = TCPAUDIT_LISTEN, .state = TCPAUDIT_LISTEN, .delivered = -1};
-		end->h[end->count++] = (struct hypothesis){.first = TCPAUDIT_CLOSED, .state = TCPAUDIT_CLOSED, .delivered = -1, .cost = x};
+			end->h[end->count++] =
+			        (struct hypothesis){.first = TCPAUDIT_LISTEN, .state = TCPAUDIT_LISTEN, .delivered = -1};
+		end->h[end->count++] =
+		        (struct hypothesis){.first = TCPAUDIT_CLOSED, .state = TCPAUDIT_CLOSED, .delivered = -1, .cost = x};
 		return;
 	}
 	for (size_t i = 0; i < (end->may_have_closed ? sizeof any : 2); i++)

@@ -12,7 +12,7 @@
 #include "../history.h"
 #include "state.h"
 
-#define ROUTE_MOST 12
+#define ROUTE_MOST      12
 #define HYPOTHESES_MOST 24
 
 /* One step: into which state, by which event (the index of the stimulus or of the end's own frame), proven by which. */
@@ -23,8 +23,8 @@ struct step {
 };
 
 struct hypothesis {
-	uint8_t first;    /* state before the first step */
-	uint8_t state;    /* written by mirror_enter() alone */
+	uint8_t first; /* state before the first step */
+	uint8_t state; /* written by mirror_enter() alone */
 	uint8_t count;
 	int8_t delivered; /* newest stimulus it has taken, -1 none */
 	int16_t cost;     /* how much it asks us to believe: losses, haste, disorder */
@@ -34,18 +34,19 @@ struct hypothesis {
 struct mirror_end {
 	struct hypothesis h[HYPOTHESES_MOST];
 	uint8_t count;
-	uint64_t lost;         /* stimuli that cannot have arrived: a bit for each event */
-	bool contradicted;     /* no hypothesis could have built one of its frames */
-	bool overflowed;       /* more hypotheses than room: the dearest were dropped */
-	uint32_t turnaround;   /* microseconds */
+	uint64_t lost;       /* stimuli that cannot have arrived: a bit for each event */
+	bool contradicted;   /* no hypothesis could have built one of its frames */
+	bool overflowed;     /* more hypotheses than room: the dearest were dropped */
+	uint32_t turnaround; /* microseconds */
 	tcp_seq iss;
 	bool iss_known;
-	bool may_have_closed;  /* its FIN may have been sent before the capture began */
+	bool closed;          /* has sent its FIN, by the frame at hand */
+	bool may_have_closed; /* its FIN may have been sent before the capture began */
 };
 
 struct mirror {
 	const struct event *event;
-	uint8_t count;              /* events */
+	uint8_t count;               /* events */
 	const struct fin_facts *fin; /* of both ends */
 	struct mirror_end end[2];
 };
@@ -73,13 +74,16 @@ void segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis 
 /* What an emission proves of its sender. */
 enum user_call { CALL_NONE, CALL_OPEN, CALL_CLOSE, CALL_ABORT };
 struct emission {
-	state_set was;         /* the states in which it can have been built */
-	state_set unlikely;    /* ... of them, those that ask for something unseen as well */
-	enum user_call call;   /* what the user, or the stack, did with it (RFC 9293 3.10.1, 3.10.4, 3.10.5) */
-	bool fin_refused;      /* the peer's FIN was not accepted: all text before it was acknowledged, and not it */
-	bool ack_refused;      /* the acknowledgment of its own FIN had not arrived */
+	state_set was;       /* the states in which it can have been built */
+	state_set unlikely;  /* ... of them, those that ask for something unseen as well */
+	enum user_call call; /* what the user, or the stack, did with it (RFC 9293 3.10.1, 3.10.4, 3.10.5) */
+	bool fin_refused;    /* the peer's FIN was not accepted: all text before it was acknowledged, and not it */
+	bool ack_refused;    /* the acknowledgment of its own FIN had not arrived */
 };
 struct emission segment_emitted(const struct mirror *m, unsigned x, int at);
+
+/* A frame that stands behind its sender's FIN, which was not captured: the close that must have come before. */
+bool closed_unseen(const struct mirror *m, unsigned x, int at, struct emission *close);
 
 /* RFC 9293 3.10.8 and the stacks' timers: where the state may go without any segment; the state itself if nowhere. */
 enum tcpaudit_state timeout_to(enum tcpaudit_state state);

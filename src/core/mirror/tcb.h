@@ -11,62 +11,62 @@
 #include "seq.h"
 
 enum {
-	TCB_ISS = 0x0001,        /* iss is known: SYN or SYN-ACK captured */
-	TCB_SEQ = 0x0002,        /* maxseq is valid */
-	TCB_ACK = 0x0004,        /* hiack and redge are valid */
-	TCB_TS = 0x0008,         /* its SYN carried timestamps */
-	TCB_SACK = 0x0010,       /* its SYN permitted SACK */
-	TCB_WSCALE = 0x0020,     /* its SYN carried a window scale */
-	TCB_TEXT = 0x0040,       /* sent text */
-	TCB_STRAY = 0x0080,      /* the last segment did not fit: `stray` holds where it would go on */
-	TCB_GAP = 0x0100,        /* text of this end was acknowledged that the capture does not have */
+	TCB_ISS = 0x0001,           /* iss is known: SYN or SYN-ACK captured */
+	TCB_SEQ = 0x0002,           /* maxseq is valid */
+	TCB_ACK = 0x0004,           /* hiack and redge are valid */
+	TCB_TS = 0x0008,            /* its SYN carried timestamps */
+	TCB_SACK = 0x0010,          /* its SYN permitted SACK */
+	TCB_WSCALE = 0x0020,        /* its SYN carried a window scale */
+	TCB_TEXT = 0x0040,          /* sent text */
+	TCB_STRAY = 0x0080,         /* the last segment did not fit: `stray` holds where it would go on */
+	TCB_GAP = 0x0100,           /* text of this end was acknowledged that the capture does not have */
 	TCB_CHECKSUM_GOOD = 0x0200, /* a verified checksum was right */
 	TCB_CHECKSUM_BAD = 0x0400,  /* a verified checksum was wrong */
 	TCB_CHECKSUM_PARTIAL = 0x0800,
-	TCB_OUTBOUND = 0x1000,   /* sent by the capturing host */
-	TCB_BIG = 0x2000,        /* sent a segment longer than the peer's MSS */
-	TCB_HOLE = 0x4000,       /* jumped over numbers that have not been captured */
+	TCB_OUTBOUND = 0x1000,    /* sent by the capturing host */
+	TCB_BIG = 0x2000,         /* sent a segment longer than the peer's MSS */
+	TCB_HOLE = 0x4000,        /* jumped over numbers that have not been captured */
 	TCB_ZERO_WINDOW = 0x8000, /* its newest acknowledgment closed the window */
 };
 
 #define TURNAROUND_UNKNOWN UINT32_MAX
 
 struct tcb {
-	tcp_seq iss;         /* ISS; before TCB_ISS, first captured sequence number */
-	tcp_seq maxseq;      /* highest end of its segments, SYN and FIN counted */
-	tcp_seq hiack;       /* highest acknowledgment it sent */
-	tcp_seq redge;       /* highest hiack + window << scale */
+	tcp_seq iss;    /* ISS; before TCB_ISS, first captured sequence number */
+	tcp_seq maxseq; /* highest end of its segments, SYN and FIN counted */
+	tcp_seq hiack;  /* highest acknowledgment it sent */
+	tcp_seq redge;  /* highest hiack + window << scale */
 	tcp_seq stray;
-	tcp_seq hole_low;    /* valid with TCB_HOLE: numbers that were jumped over */
+	tcp_seq hole_low; /* valid with TCB_HOLE: numbers that were jumped over */
 	tcp_seq hole_high;
-	uint32_t tsval;      /* highest it sent, valid with OPT_TIMESTAMPS in the segments */
+	uint32_t tsval;       /* highest it sent, valid with OPT_TIMESTAMPS in the segments */
 	uint32_t fingerprint; /* of its newest segment: copies made by the capture are alike in all of this */
-	uint32_t turnaround; /* least time for an answer of this end, microseconds */
+	uint32_t turnaround;  /* least time for an answer of this end, microseconds */
 	uint32_t packets;
 	uint32_t retransmissions;
-	uint64_t bytes;      /* of its frames on the wire */
-	uint64_t text;       /* octets of new text, holes included */
-	uint16_t bits;       /* TCB_ */
-	uint16_t mss;        /* it announced; 0 none */
-	uint16_t ip_id;      /* of its newest segment */
-	uint8_t wscale;      /* shift for the windows it sends; 0 until known */
-	uint8_t ttl;         /* of its first segment */
-	uint8_t verified;    /* checksums verified, up to 8 */
+	uint64_t bytes;       /* of its frames on the wire */
+	uint64_t text;        /* octets of new text, holes included */
+	uint16_t bits;        /* TCB_ */
+	uint16_t mss;         /* it announced; 0 none */
+	uint16_t ip_id;       /* of its newest segment */
+	uint8_t wscale;       /* shift for the windows it sends; 0 until known */
+	uint8_t ttl;          /* of its first segment */
+	uint8_t verified;     /* checksums verified, up to 8 */
 	uint8_t packets_high; /* packets / 2^32 */
 };
 
 /* What a segment was, held against its sender's block before it: the facts that later steps ask for by name. */
 struct sent {
-	tcp_seq end;          /* behind its text and FIN: SEG.SEQ + SEG.LEN */
-	bool fits;            /* its numbers belong to this connection */
-	bool new_text;        /* ends above everything sent before */
-	bool repeat;          /* only old text or FIN, and no keep-alive or window probe */
-	bool probe;           /* keep-alive or window probe: at most one octet at SND.NXT-1 or at the peer's right edge */
-	bool duplicate;       /* the same frame again, by the capture's or the network's doing */
-	bool ack_unsent;      /* acknowledges more than the peer was seen to send */
-	bool reordered;       /* older than what came before it: timestamps, or IP identifications */
-	bool fills_hole;      /* text that was jumped over: first seen now */
-	uint32_t fresh;       /* octets of new text */
+	tcp_seq end;     /* behind its text and FIN: SEG.SEQ + SEG.LEN */
+	bool fits;       /* its numbers belong to this connection */
+	bool new_text;   /* ends above everything sent before */
+	bool repeat;     /* only old text or FIN, and no keep-alive or window probe */
+	bool probe;      /* keep-alive or window probe: at most one octet at SND.NXT-1 or at the peer's right edge */
+	bool duplicate;  /* the same frame again, by the capture's or the network's doing */
+	bool ack_unsent; /* acknowledges more than the peer was seen to send */
+	bool reordered;  /* older than what came before it: timestamps, or IP identifications */
+	bool fills_hole; /* text that was jumped over: first seen now */
+	uint32_t fresh;  /* octets of new text */
 };
 
 /* Opens a block with the first segment of an end. */

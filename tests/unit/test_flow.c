@@ -1,0 +1,539 @@
+/* test_flow.c - the connection table: hash, incarnations, wheel, victims, growth. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow.h"
+
+#define SECONDS INT64_C(1000000000)
+#define TICK (INT64_C(1) << 30) /* what the wheel can tell apart */
+#define EPOCH (INT64_C(1700000000) * SECONDS)
+
+static const uint8_t key[16] = "0123456789abcdef";
+static struct flow_table *table;
+static uint64_t next_id;
+
+static void setup(void)
+{
+	table = flow_table_new(key);
+	cr_assert_not_null(table);
+	next_id = 0;
+}
+
+static void teardown(void)
+{
+	flow_table_free(table);
+}
+
+TestSuite(flow, .init = setup, .fini = teardown);
+
+static struct socket_pair pair_number(uint32_t n)
+{
+	struct tcpaudit_segment s;
+	struct socket_pair p;
+
+	memset(&s, 0, sizeof s);
+	s.ip_version = 4;
+	s.src.byte[0] = 10;
+	s.src.byte[1] = (uint8_t)(n >> 24);
+	s.src.byte[2] = (uint8_t)(n >> 16);
+	s.src.byte[3] = 1;
+	s.dst.byte[0] = 192;
+	s.src_port = (uint16_t)n;
+	s.dst_port = 80;
+	memset(&p, 0xff, sizeof p); /* whatever was there before must not matter */
+	socket_pair_of(&s, &p);
+	return p;
+}
+
+static uint32_t insert_pair(const struct socket_pair *p, uint32_t older)
+{
+	uint32_t slot = flow_insert(table, p, flow_hash(table, p), older);
+	cr_assert_neq(slot, SLOT_NONE);
+	flow_entry(table, slot)->id = ++next_id;
+	return slot;
+}
+
+static uint32_t insert_number(uint32_t n)
+{
+	struct socket_pair p = pair_number(n);
+	return insert_pair(&p, SLOT_NONE);
+}
+
+static uint32_t find_number(uint32_t n)
+{
+	struct socket_pair p = pair_number(n);
+	return flow_find(table, &p, flow_hash(table, &p));
+}
+
+/* ---- the pair and its hash ---- */
+
+static struct tcpaudit_segment some_segment(uint8_t version)
+{
+	struct tcpaudit_segment s;
+	memset(&s, 0, sizeof s);
+	s.ip_version = version;
+	for (int i = 0; i < (version == 4 ? 4 : 16); i++) {
+		s.src.byte[i] = (uint8_t)(i + 1);
+		s.dst.byte[i] = (uint8_t)(i + 1);
+	}
+	s.dst.byte[version == 4 ? 3 : 15] = 99;
+	s.src_port = 40000;
+	s.dst_port = 443;
+	s.vlan = 7;
+	s.network = 12;
+	return s;
+}
+
+static struct tcpaudit_segment turned(struct tcpaudit_segment s)
+{
+	struct tcpaudit_segment t = s;
+	t.src = s.dst;
+	t.dst = s.src;
+	t.src_port = s.dst_port;
+	t.dst_port = s.src_port;
+	return t;
+}
+
+static void both_directions_agree(struct tcpaudit_segment s)
+{
+	struct tcpaudit_segment t = turned(s);
+	struct socket_pair p, q;
+
+	bool crossed = socket_pair_of(&s, &p), back = socket_pair_of(&t, &q);
+	cr_assert_eq(memcmp(&p, &q, sizeof p), 0);
+	cr_assert_eq(flow_hash(table, &p), flow_hash(table, &q));
+	cr_assert_neq(crossed, back);
+	cr_assert_eq(memcmp(&p.address[crossed], &s.src, sizeof s.src), 0);
+	cr_assert_eq(p.port[crossed], s.src_port);
+	cr_assert_eq(p.port[!crossed], s.dst_port);
+}
+
+Test(flow, both_directions_are_one_pair)
+{
+	both_directions_agree(some_segment(4));
+	both_directions_agree(some_segment(6));
+	struct tcpaudit_segment s = some_segment(4);
+	s.dst = s.src; /* two sockets of one host: the port orders them */
+	both_directions_agree(s);
+}
+
+Test(flow, a_socket_that_talks_to_itself_is_its_own_peer)
+{
+	struct tcpaudit_segment s = some_segment(4);
+	struct socket_pair p;
+	s.dst = s.src;
+	s.dst_port = s.src_port;
+	cr_assert_not(socket_pair_of(&s, &p));
+}
+
+Test(flow, hash_depends_on_sockets_and_key_alone)
+{
+	struct tcpaudit_segment s = some_segment(4);
+	struct socket_pair p, q;
+	socket_pair_of(&s, &p);
+	s.vlan = 8;
+	s.network = 0;
+	socket_pair_of(&s, &q);
+	cr_assert_eq(flow_hash(table, &p), flow_hash(table, &q), "else a VLAN-asymmetric connection could not be found");
+	s.src_port++;
+	socket_pair_of(&s, &q);
+	cr_assert_neq(flow_hash(table, &p), flow_hash(table, &q));
+
+	uint8_t other[16] = "fedcba9876543210";
+	struct flow_table *t = flow_table_new(other);
+	cr_assert_neq(flow_hash(table, &p), flow_hash(t, &p));
+	flow_table_free(t);
+}
+
+Test(flow, hash_spreads_swapped_and_stepped_pairs)
+{
+	static uint8_t bucket[4096];
+	unsigned fullest = 0;
+	for (uint32_t n = 0; n < 40960; n++) {
+		struct socket_pair p = pair_number(n);
+		uint8_t *b = &bucket[flow_hash(table, &p) & 4095];
+		++*b;
+		if (*b > fullest)
+			fullest = *b;
+	}
+	cr_assert(fullest < 32, "10 on average, %u in the fullest bucket", fullest);
+}
+
+/* ---- find, insert, remove ---- */
+
+Test(flow, finds_what_was_put_in_and_nothing_else)
+{
+	cr_assert_eq(find_number(1), SLOT_NONE);
+	uint32_t slot = insert_number(1);
+	cr_assert_eq(find_number(1), slot);
+	cr_assert_eq(find_number(2), SLOT_NONE);
+	cr_assert_eq(flow_count(table), 1);
+	flow_remove(table, slot);
+	cr_assert_eq(find_number(1), SLOT_NONE);
+	cr_assert_eq(flow_count(table), 0);
+}
+
+Test(flow, a_new_record_is_zeroed)
+{
+	uint32_t slot = insert_number(1);
+	struct connection *c = flow_connection(table, slot);
+	memset(&c->end, 0xff, sizeof c->end);
+	c->capture = 99;
+	flow_remove(table, slot);
+	uint32_t again = insert_number(2);
+	cr_assert_eq(again, slot, "a record that was given back is used first");
+	c = flow_connection(table, again);
+	cr_assert_eq(c->capture, 0);
+	cr_assert_eq(c->end[1].maxseq, 0);
+	cr_assert_null(c->history);
+	cr_assert_eq(c->entry.older, SLOT_NONE);
+	cr_assert_eq(c->entry.newer, SLOT_NONE);
+}
+
+Test(flow, vlan_and_network_tell_equal_pairs_apart)
+{
+	struct socket_pair p = pair_number(1), q = p, r = p;
+	q.vlan = 9;
+	r.network = 5;
+	uint32_t a = insert_pair(&p, SLOT_NONE);
+	cr_assert_eq(flow_find(table, &q, flow_hash(table, &q)), SLOT_NONE);
+	cr_assert_eq(flow_find_elsewhere(table, &q, flow_hash(table, &q)), a, "the only one under any VLAN");
+	uint32_t b = insert_pair(&q, SLOT_NONE);
+	cr_assert_eq(flow_find(table, &p, flow_hash(table, &p)), a);
+	cr_assert_eq(flow_find(table, &q, flow_hash(table, &q)), b);
+	cr_assert_eq(flow_find_elsewhere(table, &r, flow_hash(table, &r)), SLOT_NONE, "two: which one?");
+	flow_remove(table, a);
+	cr_assert_eq(flow_find_elsewhere(table, &r, flow_hash(table, &r)), b);
+}
+
+Test(flow, ip_versions_do_not_mix)
+{
+	struct socket_pair p = pair_number(1), q = p;
+	q.ip_version = 6;
+	insert_pair(&p, SLOT_NONE);
+	cr_assert_eq(flow_find(table, &q, flow_hash(table, &p)), SLOT_NONE);
+	cr_assert_eq(flow_find_elsewhere(table, &q, flow_hash(table, &p)), SLOT_NONE);
+}
+
+Test(flow, many_with_one_hash_overflow_into_the_next_buckets)
+{
+	enum { MANY = 60 };
+	uint32_t slot[MANY];
+	struct socket_pair p[MANY];
+	for (uint32_t i = 0; i < MANY; i++) {
+		p[i] = pair_number(i + 1);
+		slot[i] = flow_insert(table, &p[i], 1023, SLOT_NONE); /* the last bucket: overflows round the end */
+		flow_entry(table, slot[i])->id = i + 1;
+	}
+	for (uint32_t i = 0; i < MANY; i++)
+		cr_assert_eq(flow_find(table, &p[i], 1023), slot[i]);
+	for (uint32_t i = 0; i < MANY; i += 2)
+		flow_remove(table, slot[i]);
+	for (uint32_t i = 0; i < MANY; i++)
+		cr_assert_eq(flow_find(table, &p[i], 1023), i % 2 ? slot[i] : SLOT_NONE);
+	for (uint32_t i = 1; i < MANY; i += 2)
+		flow_remove(table, slot[i]);
+	cr_assert_eq(flow_find(table, &p[0], 1023), SLOT_NONE, "and the search ends");
+	flow_prefetch_bucket(table, 1023);
+	flow_prefetch_record(table, 1023);
+	flow_prefetch_history(table, 1023);
+}
+
+Test(flow, grows_to_a_hundred_thousand_and_back)
+{
+	enum { MANY = 100000 };
+	uint32_t *slot = malloc(MANY * sizeof *slot);
+	uint64_t empty = flow_memory(table);
+	for (uint32_t i = 0; i < MANY; i++)
+		slot[i] = insert_number(i + 1);
+	cr_assert_eq(flow_count(table), MANY);
+	cr_assert(flow_memory(table) >= empty + MANY * sizeof(struct connection));
+	for (uint32_t i = 0; i < MANY; i++)
+		cr_assert_eq(find_number(i + 1), slot[i]);
+	for (uint32_t i = 0; i < MANY; i++) {
+		flow_prefetch_record(table, flow_entry(table, slot[i])->hash);
+		if (i % 3)
+			flow_remove(table, slot[i]);
+	}
+	for (uint32_t i = 0; i < MANY; i++)
+		cr_assert_eq(find_number(i + 1), i % 3 ? SLOT_NONE : slot[i]);
+	uint64_t full = flow_memory(table), seen = 0;
+	for (uint32_t cursor = 0, s; (s = flow_next(table, &cursor)) != SLOT_NONE; seen++)
+		cr_assert(flow_entry(table, s)->id);
+	cr_assert_eq(seen, flow_count(table));
+	for (uint32_t i = 0; i < MANY; i++)
+		if (i % 3)
+			insert_number(MANY + i + 1);
+	cr_assert_eq(flow_memory(table), full, "records that were given back are used again");
+	free(slot);
+}
+
+/* ---- incarnations ---- */
+
+Test(flow, incarnations_hang_behind_the_newest)
+{
+	struct socket_pair p = pair_number(1);
+	uint32_t hash = flow_hash(table, &p);
+	uint32_t a = insert_pair(&p, SLOT_NONE), b = insert_pair(&p, a), c = insert_pair(&p, b);
+	cr_assert_eq(flow_find(table, &p, hash), c);
+	cr_assert_eq(flow_entry(table, c)->older, b);
+	cr_assert_eq(flow_entry(table, b)->older, a);
+	cr_assert_eq(flow_entry(table, a)->newer, b);
+	flow_remove(table, b); /* out of the middle */
+	cr_assert_eq(flow_find(table, &p, hash), c);
+	cr_assert_eq(flow_entry(table, c)->older, a);
+	cr_assert_eq(flow_entry(table, a)->newer, c);
+	flow_remove(table, c); /* from the front */
+	cr_assert_eq(flow_find(table, &p, hash), a);
+	cr_assert_eq(flow_entry(table, a)->newer, SLOT_NONE);
+	flow_remove(table, a);
+	cr_assert_eq(flow_find(table, &p, hash), SLOT_NONE);
+}
+
+Test(flow, a_tombstone_takes_the_place_of_its_connection)
+{
+	struct socket_pair p = pair_number(1);
+	uint32_t hash = flow_hash(table, &p);
+	uint32_t a = insert_pair(&p, SLOT_NONE), b = insert_pair(&p, a), c = insert_pair(&p, b);
+	uint64_t id = flow_entry(table, b)->id;
+	flow_entry(table, b)->bits = CONN_CROSSED;
+	uint32_t grave = flow_bury(table, b);
+	cr_assert(slot_buried(grave));
+	cr_assert_eq(flow_entry(table, grave)->id, id);
+	cr_assert_eq(flow_entry(table, grave)->bits, CONN_CROSSED);
+	cr_assert_eq(flow_entry(table, c)->older, grave);
+	cr_assert_eq(flow_entry(table, a)->newer, grave);
+	cr_assert_eq(flow_tombstone(table, grave)->iss[0], 0);
+	cr_assert_eq(flow_count(table), 2);
+	cr_assert_eq(flow_tombstones(table), 1);
+	uint32_t front = flow_bury(table, c);
+	cr_assert_eq(flow_find(table, &p, hash), front);
+	cr_assert_eq(flow_find_elsewhere(table, &p, hash), front);
+	flow_prefetch_record(table, hash);
+	flow_prefetch_history(table, hash);
+	flow_remove(table, front);
+	cr_assert_eq(flow_find(table, &p, hash), grave);
+	flow_remove(table, grave);
+	cr_assert_eq(flow_find(table, &p, hash), a);
+	cr_assert_eq(flow_tombstones(table), 0);
+}
+
+Test(flow, histories_are_accounted_and_used_again)
+{
+	uint32_t slot = insert_number(1);
+	struct connection *c = flow_connection(table, slot);
+	c->history = flow_history_new(table);
+	cr_assert_not_null(c->history);
+	uint64_t with = flow_memory(table);
+	flow_account(table, 1000);
+	cr_assert_eq(flow_memory(table), with + 1000);
+	flow_account(table, -1000);
+	struct history *first = c->history;
+	flow_bury(table, slot);
+	cr_assert_eq(flow_history_new(table), first);
+	cr_assert_eq(flow_memory(table) > with, true, "the tombstones' chunk");
+}
+
+/* ---- time ---- */
+
+/* Everything that is due, removed; returns how many. */
+static unsigned expire_all(int64_t now)
+{
+	unsigned n = 0;
+	for (uint32_t slot; (slot = flow_due(table, now)) != SLOT_NONE; n++)
+		flow_remove(table, slot);
+	return n;
+}
+
+Test(flow, nothing_is_due_before_the_clock_starts)
+{
+	cr_assert_eq(flow_due(table, EPOCH), SLOT_NONE);
+}
+
+Test(flow, due_in_time_never_early_and_at_most_two_ticks_late)
+{
+	static const int64_t after[] = {0, 1, SECONDS / 2, SECONDS, 5 * SECONDS, 59 * SECONDS, 200 * SECONDS, 7440 * SECONDS};
+	flow_start_clock(table, EPOCH);
+	for (size_t i = 0; i < sizeof after / sizeof after[0]; i++)
+		flow_schedule(table, insert_number((uint32_t)i + 1), EPOCH + after[i]);
+	for (size_t i = 0; i < sizeof after / sizeof after[0]; i++) {
+		if (after[i] > 2 * SECONDS)
+			cr_assert_eq(expire_all(EPOCH + after[i] - 1), 0, "%zu early", i);
+		unsigned due = expire_all(EPOCH + after[i] + 2 * TICK);
+		cr_assert(due >= 1 || find_number((uint32_t)i + 1) == SLOT_NONE, "%zu late", i);
+	}
+	cr_assert_eq(flow_count(table), 0);
+}
+
+Test(flow, scheduling_again_moves)
+{
+	flow_start_clock(table, EPOCH);
+	uint32_t slot = insert_number(1);
+	flow_schedule(table, slot, EPOCH + 5 * SECONDS);
+	flow_schedule(table, slot, EPOCH + 100 * SECONDS);
+	cr_assert_eq(flow_due(table, EPOCH + 50 * SECONDS), SLOT_NONE);
+	cr_assert_eq(flow_due(table, EPOCH + 103 * SECONDS), slot);
+	cr_assert_eq(flow_due(table, EPOCH + 110 * SECONDS), SLOT_NONE, "it is out of the wheel now");
+}
+
+Test(flow, one_list_of_many_can_be_taken_apart_in_any_order)
+{
+	uint32_t slot[9];
+	flow_start_clock(table, EPOCH);
+	for (uint32_t i = 0; i < 9; i++)
+		flow_schedule(table, slot[i] = insert_number(i + 1), EPOCH + 10 * SECONDS);
+	flow_remove(table, slot[8]); /* the head */
+	flow_remove(table, slot[4]);
+	flow_remove(table, slot[0]); /* the tail */
+	flow_bury(table, slot[3]);
+	cr_assert_eq(expire_all(EPOCH + 20 * SECONDS), 5);
+}
+
+Test(flow, what_is_due_may_schedule_itself_and_remove_others)
+{
+	uint32_t slot[4];
+	flow_start_clock(table, EPOCH);
+	for (uint32_t i = 0; i < 4; i++)
+		flow_schedule(table, slot[i] = insert_number(i + 1), EPOCH + SECONDS);
+	int64_t now = EPOCH + 10 * SECONDS;
+	uint32_t first = flow_due(table, now);
+	cr_assert_neq(first, SLOT_NONE);
+	flow_schedule(table, first, EPOCH); /* long due: looked at again, but not for ever */
+	for (uint32_t i = 0; i < 4; i++)
+		if (slot[i] != first) {
+			flow_remove(table, slot[i]);
+			break;
+		}
+	unsigned n = 0;
+	for (uint32_t s; (s = flow_due(table, now)) != SLOT_NONE; n++)
+		cr_assert(n < 10);
+	cr_assert(n >= 2 && n <= 3);
+}
+
+Test(flow, further_than_the_wheel_is_round)
+{
+	flow_start_clock(table, EPOCH);
+	uint32_t slot = insert_number(1);
+	int64_t due = EPOCH + 86400 * SECONDS;
+	flow_schedule(table, slot, due);
+	unsigned looks = 0;
+	for (int64_t now = EPOCH; now < due; now += 600 * SECONDS)
+		for (uint32_t s; (s = flow_due(table, now)) != SLOT_NONE; looks++)
+			flow_schedule(table, s, due);
+	cr_assert(looks >= 1 && looks < 20);
+	cr_assert_eq(flow_due(table, due + 2 * TICK), slot);
+}
+
+Test(flow, a_jump_over_years_finds_everything_once)
+{
+	flow_start_clock(table, EPOCH);
+	for (uint32_t i = 0; i < 1000; i++)
+		flow_schedule(table, insert_number(i + 1), EPOCH + (int64_t)i * 7 * SECONDS);
+	cr_assert_eq(expire_all(EPOCH + INT64_C(70) * 365 * 86400 * SECONDS), 1000);
+	uint32_t slot = insert_number(5);
+	flow_schedule(table, slot, EPOCH + INT64_C(70) * 365 * 86400 * SECONDS + 5 * SECONDS);
+	cr_assert_eq(flow_due(table, EPOCH + INT64_C(70) * 365 * 86400 * SECONDS + 9 * SECONDS), slot);
+}
+
+Test(flow, time_going_back_makes_nothing_due)
+{
+	flow_start_clock(table, EPOCH);
+	uint32_t slot = insert_number(1);
+	cr_assert_eq(flow_due(table, EPOCH + 1000 * SECONDS), SLOT_NONE);
+	flow_schedule(table, slot, EPOCH + 1005 * SECONDS);
+	cr_assert_eq(flow_due(table, EPOCH), SLOT_NONE);
+	cr_assert_eq(flow_due(table, EPOCH + 1010 * SECONDS), slot);
+}
+
+Test(flow, clock_before_1970)
+{
+	flow_start_clock(table, -100 * SECONDS);
+	uint32_t slot = insert_number(1);
+	flow_schedule(table, slot, -50 * SECONDS);
+	cr_assert_eq(flow_due(table, -60 * SECONDS), SLOT_NONE);
+	cr_assert_eq(flow_due(table, -45 * SECONDS), slot);
+}
+
+/* ---- victims ---- */
+
+Test(flow, nobody_to_sacrifice)
+{
+	cr_assert_eq(flow_victim(table), SLOT_NONE);
+	flow_remove(table, insert_number(1));
+	cr_assert_eq(flow_victim(table), SLOT_NONE);
+}
+
+Test(flow, tombstones_go_first_then_the_oldest_half_open)
+{
+	uint32_t established = insert_number(1), old = insert_number(2), young = insert_number(3), dead = insert_number(4);
+	flow_entry(table, established)->bits = CONN_ESTABLISHED;
+	flow_half_open(table, established); /* it was, when it was put there */
+	flow_half_open(table, old);
+	flow_half_open(table, young);
+	uint32_t grave = flow_bury(table, dead);
+	cr_assert_eq(flow_victim(table), grave);
+	flow_remove(table, grave);
+	cr_assert_eq(flow_victim(table), old);
+	flow_remove(table, old);
+	cr_assert_eq(flow_victim(table), young);
+	flow_remove(table, young);
+	cr_assert_eq(flow_victim(table), established);
+}
+
+Test(flow, a_record_used_again_is_not_taken_for_its_predecessor)
+{
+	uint32_t slot = insert_number(1);
+	flow_half_open(table, slot);
+	flow_remove(table, slot);
+	uint32_t again = insert_number(2), other = insert_number(3);
+	cr_assert_eq(again, slot);
+	flow_entry(table, again)->bits = CONN_SYN; /* half-open by its bits, but not in the queue */
+	flow_half_open(table, other);
+	cr_assert_eq(flow_victim(table), other);
+}
+
+Test(flow, the_queue_of_half_open_grows_round)
+{
+	enum { MANY = 5000 };
+	static uint32_t slot[MANY];
+	for (uint32_t i = 0; i < 700; i++) {
+		flow_half_open(table, slot[i] = insert_number(i + 1));
+		if (i >= 600) /* so that the ring's head is not at its start */
+			flow_remove(table, flow_victim(table));
+	}
+	for (uint32_t i = 700; i < MANY; i++)
+		flow_half_open(table, slot[i] = insert_number(i + 1));
+	for (uint32_t i = 100; i < MANY; i++) {
+		uint32_t victim = flow_victim(table);
+		cr_assert_eq(victim, slot[i], "oldest first: %u", i);
+		flow_remove(table, victim);
+	}
+	cr_assert_eq(flow_count(table), 0);
+}
+
+Test(flow, among_the_established_somebody_silent_goes)
+{
+	for (uint32_t i = 0; i < 12; i++) {
+		uint32_t slot = insert_number(i + 1);
+		flow_entry(table, slot)->bits = CONN_ESTABLISHED;
+		flow_connection(table, slot)->last = EPOCH + (i == 7 ? 0 : 100 + i) * SECONDS;
+	}
+	cr_assert_eq(flow_victim(table), find_number(8));
+}
+
+Test(flow, full_looks_ahead_by_a_chunk)
+{
+	cr_assert_not(flow_full(table, 0), "no limit");
+	cr_assert(flow_full(table, flow_memory(table)), "the first record needs a chunk");
+	cr_assert_not(flow_full(table, UINT64_C(1) << 40));
+	insert_number(1);
+	cr_assert_not(flow_full(table, flow_memory(table)), "there is room in the chunk");
+	cr_assert(flow_full(table, flow_memory(table) - 1));
+}
+
+Test(flow, freeing_nothing_is_allowed)
+{
+	flow_table_free(NULL);
+}
