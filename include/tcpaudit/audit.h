@@ -37,6 +37,7 @@ struct tcpaudit_settings {
 	uint8_t vantage;      /* what the user says: 1 << end for each end at which the capture was taken, or
 	                       * TCPAUDIT_IN_THE_MIDDLE; 0 find out */
 	bool transitions;     /* compute routes */
+	uint8_t min_severity;     /* enum tcpaudit_severity: findings below it are counted, but not handed to the sink */
 	uint64_t watch;       /* flow_id whose segments go to sink->segment; 0 none */
 	bool watch_all;       /* ... all segments of all connections (slow; tests) */
 	int8_t severity[TCPAUDIT_CHECK_WORDS *
@@ -53,7 +54,7 @@ struct tcpaudit_sink {
 	void *user;
 	/* A connection is settled, expired or evicted, or the capture ended.  Called once an incarnation. */
 	void (*connection_end)(void *user, const struct tcpaudit_connection *connection);
-	/* A finding of any severity.  Those of a connection come before its connection_end, except those that late
+	/* A finding of at least min_severity.  Those of a connection come before its connection_end, except those that late
 	 * segments raise against a connection that was already reported. */
 	void (*finding)(void *user, const struct tcpaudit_finding *finding);
 	/* A watched segment and the states in which the ends can be after it. */
@@ -70,6 +71,7 @@ struct tcpaudit_counters {
 	uint64_t open;                                  /* of them, still in memory */
 	uint64_t by_kind[TCPAUDIT_KIND_COUNT];          /* reported */
 	uint64_t findings[TCPAUDIT_CHECK_WORDS * 64];   /* raised, by row */
+	uint64_t by_severity[TCPAUDIT_ERROR + 1];        /* the same by the severity that they were given */
 	uint64_t suppressed[TCPAUDIT_CHECK_WORDS * 64]; /* below `possible`, by row */
 	uint64_t evicted;
 	uint64_t tombstones_evicted;

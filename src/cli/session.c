@@ -179,7 +179,7 @@ static void on_tick(struct session *session, int64_t now)
 		struct report_state state = state_now(session);
 
 		progress_show(&session->progress, now, &state,
-		              session->report->by_severity[TCPAUDIT_WARNING] + session->report->by_severity[TCPAUDIT_ERROR]);
+		              session->counters.by_severity[TCPAUDIT_WARNING] + session->counters.by_severity[TCPAUDIT_ERROR]);
 	}
 	session->tick = now + SECOND / 4;
 }
@@ -373,6 +373,7 @@ static bool open_engine(struct session *session, char **error)
 			*error = NULL;
 		return false;
 	}
+	settings->min_severity = session->options->report.min_severity;
 	session->engine = tcpaudit_new(settings, &sink);
 	return session->engine != NULL;
 }

@@ -82,19 +82,6 @@ void tcpaudit_free(struct tcpaudit *e)
 
 /* ---- reports ---- */
 
-static void count_finding(struct tcpaudit *e, const struct tcpaudit_finding *f)
-{
-	size_t rows;
-	e->counters.findings[f->check - tcpaudit_checks(&rows)] += 1;
-	if (e->sink.finding)
-		e->sink.finding(e->sink.user, f);
-}
-
-static void take_finding(void *user, const struct tcpaudit_finding *finding)
-{
-	count_finding(user, finding);
-}
-
 static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, struct case_file *file)
 {
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
@@ -113,7 +100,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 {
 	struct mirror mirror;
 	struct case_file file;
-	struct check_result result = {.finding = take_finding, .user = e};
+	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
 
 	memset(record, 0, sizeof *record);
 	if (!connection_history(c, e->table)) { /* no memory to judge it: counted, not judged */
@@ -125,8 +112,6 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	open_case(e, c, &mirror, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	check_connection(&file, record, &result);
-	for (int row = 0; row < TCPAUDIT_CHECK_WORDS * 64; row++)
-		e->counters.suppressed[row] += result.suppressed[row >> 6] >> (row & 63) & 1;
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
@@ -400,7 +385,7 @@ static struct tcpaudit_evidence evidence_of(const struct tcpaudit_segment *s, un
 /* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
 static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
-	int row = check_row("tw-early-gone");
+	int row = ROW_tw_early_gone;
 	bool holder = t->holder == from || t->holder == TCPAUDIT_WHO_BOTH;
 	int64_t age = s->time - t->time_wait_since, longest = 2 * e->settings.msl;
 
@@ -424,7 +409,8 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 		f.severity = TCPAUDIT_WARNING;
 	f.evidence[0] = t->asked;
 	f.evidence[1] = evidence_of(s, from);
-	count_finding(e, &f);
+	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
+	check_hand_out(&e->settings, &result, row, &f);
 	t->late = false;
 }
 
@@ -593,8 +579,11 @@ void tcpaudit_finish(struct tcpaudit *e)
 	}
 	if (order)
 		qsort(order, n, sizeof *order, by_age);
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n; i++) {
+		flow_prefetch_slots(e->table, i + 2 < n ? (uint32_t)order[i + 2][1] : SLOT_NONE,
+		                    i + 1 < n ? (uint32_t)order[i + 1][1] : SLOT_NONE);
 		end_connection(e, (uint32_t)order[i][1]);
+	}
 	free(order);
 	for (cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
 		end_connection(e, slot);

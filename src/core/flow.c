@@ -290,6 +290,14 @@ void flow_prefetch_history(const struct flow_table *t, uint32_t hash)
 		prefetch_lines(history, offsetof(struct history, inside) + 8 * sizeof(struct event));
 }
 
+void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
+{
+	if (record != SLOT_NONE)
+		prefetch_lines(flow_entry(t, record), slot_buried(record) ? sizeof(struct tombstone) : sizeof(struct connection));
+	if (history != SLOT_NONE && !slot_buried(history) && flow_connection(t, history)->history)
+		prefetch_lines(flow_connection(t, history)->history, sizeof(struct history));
+}
+
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
 {
 	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
@@ -553,19 +561,6 @@ static void begin_tick(struct flow_table *t)
 	t->tick++;
 }
 
-/* What ends at once was quiet for a while, and lies in no cache: the history of the next one, the record of the one behind. */
-static void prefetch_next(const struct flow_table *t, uint32_t slot)
-{
-	uint32_t next = flow_entry(t, slot)->wheel_next;
-	if (next == SLOT_NONE)
-		return;
-	if (!slot_buried(next) && flow_connection(t, next)->history)
-		prefetch_lines(flow_connection(t, next)->history, offsetof(struct history, inside) + 8 * sizeof(struct event));
-	uint32_t behind = flow_entry(t, next)->wheel_next;
-	if (behind != SLOT_NONE)
-		prefetch_lines(flow_entry(t, behind), slot_buried(behind) ? sizeof(struct tombstone) : sizeof(struct connection));
-}
-
 uint32_t flow_due(struct flow_table *t, int64_t now)
 {
 	int64_t until = now >> TICK_SHIFT;
@@ -580,7 +575,9 @@ uint32_t flow_due(struct flow_table *t, int64_t now)
 		begin_tick(t);
 	}
 	uint32_t slot = t->wheel[DUE];
-	prefetch_next(t, slot);
+	uint32_t next = flow_entry(t, slot)->wheel_next; /* what ends at once was quiet for a while, and lies in no cache */
+	if (next != SLOT_NONE)
+		flow_prefetch_slots(t, flow_entry(t, next)->wheel_next, next);
 	wheel_take(t, slot);
 	return slot;
 }

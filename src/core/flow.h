@@ -118,6 +118,9 @@ void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
 void flow_prefetch_record(const struct flow_table *table, uint32_t hash);
 void flow_prefetch_history(const struct flow_table *table, uint32_t hash);
 
+/* For walks that know their way: the record of one slot, the history of another, whose record is there. */
+void flow_prefetch_slots(const struct flow_table *table, uint32_t record, uint32_t history);
+
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE. */
 uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
 

@@ -10,7 +10,7 @@
 #include <tcpaudit/connection.h>
 #include "mirror/tcb.h"
 
-#define HISTORY_INLINE 12 /* events that need no memory of their own */
+#define HISTORY_INLINE 9 /* events that need no memory of their own */
 #define HISTORY_MOST   64 /* events; what does not fit is counted in `dropped` */
 
 /* What an event is, beyond its flags. */

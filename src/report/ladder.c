@@ -215,9 +215,9 @@ enum { TIME = 10, FRAME = 8, STATE = 13, LEFT = TIME + 1 + FRAME + 2, ARROW = LE
 
 static unsigned arrow_width(const struct page *page)
 {
-	unsigned width = page->look.width - ARROW - 1 - STATE;
+	unsigned around = ARROW + 1 + STATE, width = page->look.width > around ? page->look.width - around : 0;
 
-	return width > 60 ? 60 : width;
+	return width > 60 ? 60 : width < 8 ? 8 : width;
 }
 
 /* Six digits after the second as long as the column has room for them. */
@@ -303,7 +303,8 @@ static bool put_arrow(struct page *page, const struct rung *rung)
 	page_color(page, rung->flags & TCPAUDIT_RST                    ? PAGE_ERROR
 	                 : rung->flags & (TCPAUDIT_FIN | TCPAUDIT_SYN) ? PAGE_NOTE
 	                                                               : PAGE_PLAIN);
-	unsigned shaft = width - (unsigned)(strlen(label) + strlen(ack)) - 2;
+	size_t taken = strlen(label) + strlen(ack) + 2; /* a label may be longer than a narrow arrow */
+	unsigned shaft = taken < width ? width - (unsigned)taken : 0;
 	if (right) {
 		page_put(page, 0, "%s%s ", label, ack);
 		put_shaft(page, shaft);

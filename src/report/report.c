@@ -72,7 +72,6 @@ static void take_finding(void *user, const struct tcpaudit_finding *finding)
 {
 	struct report *report = user;
 
-	report->by_severity[finding->severity]++;
 	if (report->format->finding != NULL)
 		report->format->finding(report, finding);
 }
@@ -164,11 +163,11 @@ static bool is_incomplete(const struct report_state *state)
 	       counters->fate[TCPAUDIT_FATE_LINKTYPE] > 0 || counters->fate[TCPAUDIT_FATE_NO_MEMORY] > 0;
 }
 
-static enum report_verdict verdict_of(const struct report *report, const struct report_state *state)
+static enum report_verdict verdict_of(const struct report_state *state)
 {
 	if (is_incomplete(state))
 		return REPORT_INCOMPLETE;
-	if (report->by_severity[TCPAUDIT_WARNING] + report->by_severity[TCPAUDIT_ERROR] > 0)
+	if (state->counters->by_severity[TCPAUDIT_WARNING] + state->counters->by_severity[TCPAUDIT_ERROR] > 0)
 		return REPORT_FINDINGS;
 	return REPORT_OK;
 }
@@ -205,7 +204,7 @@ static int exit_status_of(const struct report *report, const struct report_state
 
 	free(error);
 	for (size_t severity = report->options->fail_on; severity <= TCPAUDIT_ERROR; severity++)
-		if (report->by_severity[severity] > 0)
+		if (state->counters->by_severity[severity] > 0)
 			status = REPORT_EXIT_FOUND;
 	if (is_damaged(state))
 		status = REPORT_EXIT_DAMAGED;
@@ -221,7 +220,7 @@ static int exit_status_of(const struct report *report, const struct report_state
 static void judge(struct report *report, struct report_state *state)
 {
 	output_counters(report->output, &state->records, &state->lost);
-	state->verdict = verdict_of(report, state);
+	state->verdict = verdict_of(state);
 	state->exit_status = exit_status_of(report, state);
 }
 
@@ -244,8 +243,8 @@ void report_stats(struct report *report, struct report_state *state)
 	        "tcpaudit: %" PRIu64 " packets, %" PRIu64 " TCP, %" PRIu64 " dropped; %" PRIu64 " connections, %" PRIu64
 	        " open; %" PRIu64 " errors, %" PRIu64 " warnings; %.1f MiB\n",
 	        state->counters->frames, state->counters->fate[TCPAUDIT_FATE_TCP], state->kernel.dropped,
-	        state->counters->connections, state->counters->open, report->by_severity[TCPAUDIT_ERROR],
-	        report->by_severity[TCPAUDIT_WARNING], (double)state->counters->memory / 1048576);
+	        state->counters->connections, state->counters->open, state->counters->by_severity[TCPAUDIT_ERROR],
+	        state->counters->by_severity[TCPAUDIT_WARNING], (double)state->counters->memory / 1048576);
 }
 
 int report_end(struct report *report, struct report_state *state)

@@ -88,7 +88,6 @@ struct report {
 	const struct capture_input *inputs; /* grow while they are read */
 	size_t input_count;
 	uint64_t flagging[TCPAUDIT_CHECK_WORDS];  /* checks above info: what makes a connection flagged */
-	uint64_t by_severity[TCPAUDIT_ERROR + 1]; /* findings raised */
 	bool out_of_memory;
 	void *state; /* the format's own */
 };

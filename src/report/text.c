@@ -503,7 +503,7 @@ static void show_finding_counts(struct page *page, const struct report *report, 
 	page_column(page, NAME_COLUMN);
 	for (int severity = TCPAUDIT_ERROR; severity >= TCPAUDIT_INFO; severity--) {
 		bool hidden = severity < report->options->min_severity;
-		uint64_t found = report->by_severity[severity];
+		uint64_t found = state->counters->by_severity[severity];
 
 		if (hidden && !hiding)
 			page_put(page, 0, "; not shown:");

@@ -17,8 +17,7 @@ static check_function *const functions[] = {
 #undef CHECK
 };
 
-#define ROWS ((int)(sizeof rows / sizeof rows[0]))
-_Static_assert(sizeof rows / sizeof rows[0] <= TCPAUDIT_CHECK_WORDS * 64, "a set of checks has no room for all rows");
+_Static_assert(ROWS <= TCPAUDIT_CHECK_WORDS * 64, "a set of checks has no room for all rows");
 
 const struct tcpaudit_check *tcpaudit_checks(size_t *count)
 {
@@ -32,11 +31,6 @@ int tcpaudit_check_index(const char *id)
 		if (strcmp(rows[i].id, id) == 0)
 			return i;
 	return -1;
-}
-
-int check_row(const char *id)
-{
-	return tcpaudit_check_index(id);
 }
 
 int check_severity(const struct tcpaudit_settings *settings, int row)
@@ -148,36 +142,63 @@ static void lowering_notes(const struct judging *j, struct tcpaudit_finding *f)
 		memcpy(f->capture, j->result->capture, sizeof f->capture);
 }
 
-void claim(struct judging *j, const struct claim *cl)
+/* Counted already: what the sink sees of it. */
+static void show(struct judging *j, const struct claim *cl, int confidence, int severity)
 {
-	int confidence = confidence_of(j, cl);
 	struct tcpaudit_finding f = {.check = &rows[j->row],
 	                             .connection = j->record,
 	                             .endpoint = cl->endpoint,
+	                             .severity = (uint8_t)severity,
 	                             .confidence = (uint8_t)confidence,
 	                             .count = cl->count ? cl->count : 1,
 	                             .deliberate = cl->deliberate};
+	int decisive = -1;
 
-	if (confidence == TCPAUDIT_SUPPRESSED) {
-		add(j->result->suppressed, j->row);
-		return;
-	}
-	f.severity = (uint8_t)severity_of(j, cl, confidence);
-	add(j->result->raised, j->row);
-	if (!j->result->finding)
-		return;
 	memcpy(f.expected, cl->expected, sizeof f.expected);
 	memcpy(f.observed, cl->observed, sizeof f.observed);
-	int decisive = -1;
 	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++) {
 		f.evidence[f.evidence_count++] = event_evidence(&j->h->event[cl->evidence[i]]);
 		decisive = cl->evidence[i];
 	}
 	f.time = f.evidence_count ? f.evidence[f.evidence_count - 1].time : j->c->last;
-	if (f.severity >= TCPAUDIT_NOTE && decisive >= 0)
+	if (severity >= TCPAUDIT_NOTE && decisive >= 0)
 		states_around(j, decisive, &f);
 	lowering_notes(j, &f);
-	j->result->finding(j->result->user, &f);
+	j->result->sink->finding(j->result->sink->user, &f);
+}
+
+static bool is_wanted(const struct tcpaudit_settings *settings, const struct check_result *result, int severity)
+{
+	return result->sink->finding && severity >= settings->min_severity;
+}
+
+static void count(const struct check_result *result, int row, int severity)
+{
+	result->counters->findings[row]++;
+	result->counters->by_severity[severity]++;
+}
+
+void check_hand_out(const struct tcpaudit_settings *settings, const struct check_result *result, int row,
+                    const struct tcpaudit_finding *finding)
+{
+	count(result, row, finding->severity);
+	if (is_wanted(settings, result, finding->severity))
+		result->sink->finding(result->sink->user, finding);
+}
+
+void claim(struct judging *j, const struct claim *cl)
+{
+	int confidence = confidence_of(j, cl);
+
+	if (confidence == TCPAUDIT_SUPPRESSED) {
+		j->result->counters->suppressed[j->row]++;
+		return;
+	}
+	int severity = severity_of(j, cl, confidence);
+	add(j->result->raised, j->row);
+	count(j->result, j->row, severity);
+	if (is_wanted(j->file->settings, j->result, severity))
+		show(j, cl, confidence, severity);
 }
 
 void note(struct judging *j)
@@ -210,15 +231,12 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 	j.premises = premises_of(file);
 	for (unsigned x = 0; x < 2; x++)
 		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
-	/* capture notes first: what they lower must be known */
-	for (int pass = 0; pass < 2; pass++) {
-		for (j.row = 0; j.row < ROWS; j.row++) {
-			if ((rows[j.row].rests_on == TCPAUDIT_CLASS_CAPTURE) != (pass == 0))
-				continue;
-			if (check_severity(file->settings, j.row) >= 0)
-				functions[j.row](&j);
-		}
-		memcpy(record->capture, result->capture, sizeof record->capture);
-	}
+	for (j.row = ROW_cap_midstream; j.row < ROWS; j.row++) /* first: what they lower must be known */
+		if (file->settings->severity[j.row] >= 0)
+			functions[j.row](&j);
+	memcpy(record->capture, result->capture, sizeof record->capture);
+	for (j.row = 0; j.row < ROW_cap_midstream; j.row++)
+		if (file->settings->severity[j.row] >= 0)
+			functions[j.row](&j);
 	memcpy(record->findings, result->raised, sizeof record->findings);
 }

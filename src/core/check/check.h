@@ -51,9 +51,8 @@ struct judging {
 struct check_result {
 	uint64_t raised[TCPAUDIT_CHECK_WORDS];
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
-	uint64_t suppressed[TCPAUDIT_CHECK_WORDS];
-	void (*finding)(void *user, const struct tcpaudit_finding *finding);
-	void *user;
+	struct tcpaudit_counters *counters; /* what was raised and suppressed is added up here */
+	const struct tcpaudit_sink *sink;
 };
 
 /* Claims.  To be called by check functions. */
@@ -66,8 +65,17 @@ void note(struct judging *j);
  * its `capture` and `findings` are filled in. */
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result);
 
-/* Row number by name, for late segments. */
-int check_row(const char *id);
+/* Row numbers. */
+enum {
+#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice) ROW_##name,
+#include "rows.h"
+#undef CHECK
+	ROWS
+};
+
+/* Counts a finding, and hands it to the sink if that wants it. */
+void check_hand_out(const struct tcpaudit_settings *settings, const struct check_result *result, int row,
+                    const struct tcpaudit_finding *finding);
 
 /* The severity in force for a row: settings over catalogue; -1 disabled. */
 int check_severity(const struct tcpaudit_settings *settings, int row);
