@@ -139,6 +139,7 @@ static void give(struct tcpaudit_connection c)
 
 static void raise_on(const struct tcpaudit_connection *c, const char *id, enum tcpaudit_severity severity)
 {
+	counters.by_severity[severity]++; /* the engine counts what it hands out */
 	struct tcpaudit_finding f = finding(c, id, severity);
 
 	sink.finding(sink.user, &f);
