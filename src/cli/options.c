@@ -580,8 +580,9 @@ static bool find_filter(struct parse *parse, char **words)
 	bool words_given = *words != NULL;
 
 	if (words_given + (parse->options->filter_word != NULL) + (parse->options->filter_file != NULL) > 1)
-		return refuse(parse, "more than one filter: -f, -F and the words '%s ...' exclude each other",
-		              words_given ? *words : parse->options->filter_word);
+		return words_given ? refuse(parse, "more than one filter: -f or -F, and the words '%s ...' (quote a filter of several words)",
+		                            *words)
+		                   : refuse(parse, "more than one filter: -f and -F exclude each other");
 	if (parse->options->filter_file != NULL)
 		return read_filter_file(parse);
 	if (parse->options->filter_word != NULL) {
@@ -629,6 +630,8 @@ static bool settle(struct parse *parse)
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(options->inputs[i], "-") == 0 && strcmp(options->inputs[j], "-") == 0)
 				return refuse(parse, "standard input can be read only once");
+	if (options->input_count == 0 && parse->options->filter[0] != '\0' && access(parse->options->filter, F_OK) == 0)
+		return refuse(parse, "%s is a file: tcpaudit -r %s reads it", parse->options->filter, parse->options->filter);
 	if (options->input_count == 0 && isatty(STDIN_FILENO))
 		return refuse(parse,
 		              "no input: tcpaudit -r FILE reads a capture, tcpaudit -i INTERFACE captures (see tcpaudit --help)");

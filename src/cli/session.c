@@ -35,6 +35,7 @@ struct session {
 	size_t input_count;
 	uint64_t *surplus; /* such frames, by input */
 	struct tcpaudit_counters counters;
+	int64_t counted; /* newest time of the frames that were only counted; 0 none */
 	uint64_t passed; /* frames that passed the filter */
 	bool stopping;
 	bool gone;
@@ -72,7 +73,9 @@ static struct report_state state_now(struct session *session)
 	state.counters = &session->counters;
 	state.inputs = session->inputs;
 	state.input_count = count;
-	state.time = state.live ? clock_ns(CLOCK_REALTIME) : session->counters.newest;
+	state.time = state.live ? clock_ns(CLOCK_REALTIME)
+	             : session->counters.newest != 0 ? session->counters.newest
+	                                             : session->counted; /* no frame was judged */
 	return state;
 }
 
@@ -121,6 +124,8 @@ static void judge(struct session *session, const struct capture_batch *batch)
 			tcpaudit_frames(session->engine, &batch->frame[i], run);
 		} else {
 			tcpaudit_count(session->engine, (enum tcpaudit_fate)batch->fate[i]);
+			if (batch->frame[i].time > session->counted)
+				session->counted = batch->frame[i].time;
 			run = 1;
 		}
 	}

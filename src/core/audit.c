@@ -35,6 +35,7 @@ struct tcpaudit {
 	struct routes routes;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
+	int64_t clock[BATCH];    /* packet time when each segment of the batch is judged */
 	bool crossed[BATCH];
 	struct socket_pair pair[BATCH];
 };
@@ -195,7 +196,6 @@ static void expire(struct tcpaudit *e)
 		else
 			flow_schedule(e->table, slot, due);
 	}
-	decoder_expire(e->decoder, e->now);
 }
 
 /* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
@@ -236,6 +236,7 @@ void tcpaudit_advance(struct tcpaudit *e, int64_t now)
 		return;
 	e->now = bounded(now);
 	expire(e);
+	decoder_expire(e->decoder, e->now);
 }
 
 /* ---- which incarnation ---- */
@@ -328,7 +329,7 @@ static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, cons
 	connection_begin(c, s, from);
 	if (e->settings.watch_all || e->settings.watch == s->ordinal)
 		c->entry.bits |= CONN_WATCHED;
-	flow_schedule(e->table, slot, deadline(e, c));
+	flow_schedule(e->table, slot, e->now + SETTLING); /* most are short: what is not gets its deadline then */
 	if (is_syn(s))
 		flow_half_open(e->table, slot);
 	e->counters.connections++;
@@ -436,11 +437,34 @@ static void supersede(struct tcpaudit *e, const struct connection *c)
 		flow_entry(e->table, c->entry.older)->bits |= CONN_SUPERSEDED;
 }
 
+/* Ends what is over by now: the wheel turns only now and then, and no segment may depend on when.  True if anything was. */
+static bool end_overdue(struct tcpaudit *e, uint32_t slot)
+{
+	bool any = false;
+
+	for (uint32_t older; slot != SLOT_NONE; slot = older) {
+		older = flow_entry(e->table, slot)->older;
+		if (slot_buried(slot)) {
+			if (flow_tombstone(e->table, slot)->last + TOMBSTONE_FOR > e->now)
+				continue;
+			flow_remove(e->table, slot);
+		} else {
+			if (deadline(e, flow_connection(e->table, slot)) > e->now)
+				continue;
+			end_connection(e, slot);
+		}
+		any = true;
+	}
+	return any;
+}
+
 static void judge(struct tcpaudit *e, unsigned i)
 {
 	struct tcpaudit_segment *s = &e->segment[i];
 	bool crossed = e->crossed[i];
 	uint32_t slot = flow_find(e->table, &e->pair[i], e->hash[i]);
+	if (end_overdue(e, slot))
+		slot = flow_find(e->table, &e->pair[i], e->hash[i]);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
@@ -474,7 +498,7 @@ static void judge(struct tcpaudit *e, unsigned i)
 	if (taken.unusable)
 		e->counters.unusable[taken.unusable]++;
 	if (taken.settles)
-		flow_schedule(e->table, slot, deadline(e, c));
+		flow_schedule_by(e->table, slot, deadline(e, c));
 	if (!was_established && c->entry.bits & CONN_ESTABLISHED)
 		supersede(e, c);
 	if (c->entry.bits & CONN_WATCHED)
@@ -526,6 +550,7 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 			continue;
 		}
 		s->time = time;
+		e->clock[n] = e->now;
 		e->crossed[n] = socket_pair_of(s, &e->pair[n]);
 		e->hash[n] = flow_hash(e->table, &e->pair[n]);
 		flow_prefetch_bucket(e->table, e->hash[n]);
@@ -535,9 +560,15 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 		flow_prefetch_record(e->table, e->hash[i]);
 	for (unsigned i = 0; i < n; i++)
 		flow_prefetch_history(e->table, e->hash[i]);
-	for (unsigned i = 0; i < n; i++)
+	int64_t now = e->now; /* nothing may depend on how frames come in batches */
+	for (unsigned i = 0; i < n; i++) {
+		e->now = e->clock[i];
+		expire(e);
 		judge(e, i);
+	}
+	e->now = now;
 	expire(e);
+	decoder_expire(e->decoder, now);
 	uint64_t lost = decoder_take_lost(e->decoder);
 	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
 	e->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;

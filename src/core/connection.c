@@ -85,26 +85,48 @@ static uint64_t frame_reference(const struct tcpaudit_segment *s)
 	return s->frame | (uint64_t)s->input << 48;
 }
 
-/* Makes the history with the handshake in front; `without`: a frame that is about to be added itself. */
+/* The handshake's events; `without`: a frame that is about to be added itself. */
+static unsigned marked_events(const struct connection *c, uint64_t without, struct event out[MARKS])
+{
+	unsigned count = 0;
+	for (int mark = 0; mark < MARKS; mark++)
+		if (c->mark[mark] && c->mark[mark] != without)
+			out[count++] = marked(c, mark);
+	return count;
+}
+
+/* Begins a history.  After a whole handshake, what goes in front of it can wait until somebody reads it: memory that most
+ * connections are judged from once, when they have ended, is not touched before. */
 static struct history *begin_history(struct connection *c, struct flow_table *table, uint64_t without)
 {
+	struct event before[MARKS];
+
 	if (c->history)
 		return c->history;
 	c->history = flow_history_new(table);
 	if (!c->history)
 		return NULL;
-	for (int mark = 0; mark < MARKS; mark++) {
-		if (!c->mark[mark] || c->mark[mark] == without)
-			continue;
-		struct event e = marked(c, mark);
-		history_predate(c->history, &e);
-	}
+	if (c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && c->mark[MARK_ACK] && c->mark[MARK_RESPONSE] &&
+	    c->mark[MARK_ACK] != without && c->mark[MARK_RESPONSE] != without)
+		c->history->front_due = true;
+	else
+		history_prepend(c->history, before, marked_events(c, without, before));
 	return c->history;
 }
 
 struct history *connection_history(struct connection *c, struct flow_table *table)
 {
-	return begin_history(c, table, 0);
+	struct history *h = begin_history(c, table, 0);
+	struct event before[MARKS];
+
+	if (!h || !h->front_due)
+		return h;
+	int64_t held = (int64_t)history_memory(h);
+	h->front_due = false;
+	if (!history_prepend(h, before, marked_events(c, 0, before)))
+		h->dropped++;
+	flow_account(table, (int64_t)history_memory(h) - held);
+	return h;
 }
 
 static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,

@@ -15,7 +15,8 @@
 #define LIST_NONE    UINT32_MAX
 #define TICK_SHIFT   30
 #define VICTIM_LOOKS 16
-#define HISTORIES    ((HUGE_PAGE - 64) / sizeof(struct history)) /* in a chunk of one huge page */
+#define HISTORIES 256 /* in a chunk */
+#define ARENA     (16u << 20)
 
 struct bucket {
 	uint32_t tag[WAYS];
@@ -45,9 +46,10 @@ struct pool {
 
 enum { CONNECTIONS, TOMBSTONES, POOLS };
 
-struct history_chunk {
-	struct history_chunk *next;
-	struct history history[HISTORIES];
+/* A large piece of memory that chunks are cut from; none is ever given back. */
+struct arena {
+	struct arena *next;
+	size_t used;
 };
 
 struct flow_table {
@@ -63,8 +65,8 @@ struct flow_table {
 	uint32_t hand;
 	uint32_t grave_hand;
 	struct queue half_open;
-	struct history_chunk *histories; /* list of the chunks they lie in */
-	struct history *spare;           /* list through history->next */
+	struct arena *arena;
+	struct history *spare; /* list through history->next */
 };
 
 static inline uint64_t rotate(uint64_t x, unsigned n)
@@ -148,9 +150,26 @@ bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
 static void *pages(size_t size)
 {
 	size_t whole = (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-	void *p = aligned_alloc(size < HUGE_PAGE ? 64 : HUGE_PAGE, size < HUGE_PAGE ? size : whole);
+	void *p = aligned_alloc(size < HUGE_PAGE ? 64 : HUGE_PAGE, size < HUGE_PAGE ? (size + 63) & ~(size_t)63 : whole);
 	if (p && size >= HUGE_PAGE)
 		madvise(p, whole, MADV_HUGEPAGE);
+	return p;
+}
+
+/* Cuts a chunk off the newest arena, at a cache line. */
+static void *carve(struct flow_table *t, size_t size)
+{
+	size = (size + 63) & ~(size_t)63;
+	if (!t->arena || t->arena->used + size > ARENA) {
+		struct arena *arena = pages(ARENA);
+		if (!arena)
+			return NULL;
+		arena->next = t->arena;
+		arena->used = 64;
+		t->arena = arena;
+	}
+	void *p = (char *)t->arena + t->arena->used;
+	t->arena->used += size;
 	return p;
 }
 
@@ -191,15 +210,13 @@ static void history_drop(struct flow_table *t, struct connection *c)
 struct history *flow_history_new(struct flow_table *t)
 {
 	if (!t->spare) {
-		struct history_chunk *chunk = pages(sizeof *chunk);
+		struct history *chunk = carve(t, HISTORIES * sizeof *chunk);
 		if (!chunk)
 			return NULL;
-		chunk->next = t->histories;
-		t->histories = chunk;
-		t->memory += sizeof *chunk;
-		for (size_t i = 0; i < HISTORIES; i++) {
-			chunk->history[i].next = t->spare;
-			t->spare = &chunk->history[i];
+		t->memory += HISTORIES * sizeof *chunk;
+		for (int i = HISTORIES - 1; i >= 0; i--) {
+			chunk[i].next = t->spare;
+			t->spare = &chunk[i];
 		}
 	}
 	struct history *h = t->spare;
@@ -214,16 +231,13 @@ void flow_table_free(struct flow_table *t)
 		return;
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE;)
 		history_drop(t, flow_connection(t, slot));
-	while (t->histories) {
-		struct history_chunk *next = t->histories->next;
-		free(t->histories);
-		t->histories = next;
+	while (t->arena) {
+		struct arena *next = t->arena->next;
+		free(t->arena);
+		t->arena = next;
 	}
-	for (int k = 0; k < POOLS; k++) {
-		for (uint32_t i = 0; i < t->pool[k].chunks; i++)
-			free(t->pool[k].chunk[i]);
+	for (int k = 0; k < POOLS; k++)
 		free(t->pool[k].chunk);
-	}
 	free(t->half_open.slot);
 	free(t->half_open.id);
 	free(t->bucket);
@@ -420,7 +434,7 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 					return SLOT_NONE;
 				p->chunk = grown;
 			}
-			char *chunk = pages(CHUNK * p->size);
+			char *chunk = carve(t, CHUNK * p->size);
 			if (!chunk)
 				return SLOT_NONE;
 			p->chunk[p->chunks++] = chunk;
@@ -541,6 +555,18 @@ void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
 	if (c->wheel_next != SLOT_NONE)
 		flow_entry(t, c->wheel_next)->wheel_prev = slot;
 	t->wheel[c->wheel_list] = slot;
+}
+
+void flow_schedule_by(struct flow_table *t, uint32_t slot, int64_t due)
+{
+	const struct entry *c = flow_entry(t, slot);
+	int64_t tick = (due >> TICK_SHIFT) + 1;
+
+	if (c->wheel_list == DUE)
+		return;
+	if (c->wheel_list != LIST_NONE && (int64_t)((c->wheel_list - (uint32_t)t->tick) & (WHEEL - 1)) <= tick - t->tick)
+		return;
+	flow_schedule(t, slot, due);
 }
 
 void flow_start_clock(struct flow_table *t, int64_t now)

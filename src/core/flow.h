@@ -150,6 +150,9 @@ void flow_start_clock(struct flow_table *table, int64_t now);
 /* Has a record looked at when packet time reaches `due`. */
 void flow_schedule(struct flow_table *table, uint32_t slot, int64_t due);
 
+/* The same, unless it will be looked at before that anyway: to move a record costs its neighbours' cache lines. */
+void flow_schedule_by(struct flow_table *table, uint32_t slot, int64_t due);
+
 /* The next record whose time has come, SLOT_NONE if none: schedule or remove it. Call until none is left. */
 uint32_t flow_due(struct flow_table *table, int64_t now);
 

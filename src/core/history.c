@@ -28,12 +28,9 @@ size_t history_memory(const struct history *h)
 	return h->event != h->inside ? h->room * sizeof *h->event : 0;
 }
 
-static bool make_room(struct history *h)
+/* Doubles the room, up to the most. */
+static bool grow(struct history *h)
 {
-	if (h->count < h->room)
-		return true;
-	if (h->room >= HISTORY_MOST)
-		return false;
 	uint8_t room = (uint8_t)(h->room * 2 > HISTORY_MOST ? HISTORY_MOST : h->room * 2);
 	struct event *grown = malloc(room * sizeof *grown);
 	if (!grown)
@@ -46,13 +43,9 @@ static bool make_room(struct history *h)
 	return true;
 }
 
-bool history_predate(struct history *h, const struct event *event)
+static bool make_room(struct history *h)
 {
-	if (!make_room(h))
-		return false;
-	h->event[h->count] = *event;
-	h->event[h->count++].is |= EVENT_PREDATES;
-	return true;
+	return h->count < h->room || (h->room < HISTORY_MOST && grow(h));
 }
 
 struct tcpaudit_evidence event_evidence(const struct event *e)
@@ -269,6 +262,20 @@ static int append(struct history *h, struct event *e)
 	}
 	h->event[h->count] = *e;
 	return h->count++;
+}
+
+bool history_prepend(struct history *h, const struct event *events, unsigned count)
+{
+	while (h->count + count > h->room)
+		if (h->room >= HISTORY_MOST || !grow(h))
+			return false;
+	memmove(&h->event[count], h->event, h->count * sizeof h->event[0]);
+	memcpy(h->event, events, count * sizeof h->event[0]);
+	for (unsigned i = 0; i < count; i++)
+		h->event[i].is |= EVENT_PREDATES;
+	h->count = (uint8_t)(h->count + count);
+	shift_indices(h, -1, (int)count);
+	return true;
 }
 
 static void note_fin(struct history *h, const struct tcb end[2], struct event *e)

@@ -77,6 +77,7 @@ struct history {
 	uint8_t count;
 	uint8_t room;
 	uint16_t dropped;
+	bool front_due;           /* what came before it is yet to be put in front: history_prepend() */
 	struct fin_facts fin[2];
 	uint32_t resets[2]; /* sent by each end */
 	int8_t first_reset; /* first effective one, -1 none */
@@ -89,13 +90,13 @@ void history_init(struct history *history);
 void history_fini(struct history *history);
 size_t history_memory(const struct history *history);
 
+/* Puts events in front of all others.  False, with nothing changed, if there is no room for them. */
+bool history_prepend(struct history *history, const struct event *events, unsigned count);
+
 /* Appends a segment, judged by tcb_judge() but not yet counted by tcb_sent(): `end` are both blocks before it.
  * `extra` are EVENT_ bits that the caller knows.  Collapses runs.  False if it could not be kept. */
 bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
                  const struct sent *sent, unsigned extra);
-
-/* Puts an event that was known before the history began; only before the first history_add(). */
-bool history_predate(struct history *history, const struct event *event);
 
 static inline tcp_seq event_end(const struct event *e)
 {

@@ -172,7 +172,8 @@ static void show_damage(struct page *page, const struct report_state *state)
 		page_color(page, PAGE_ERROR);
 		if (state->input_count > 1)
 			page_foreign(page, 0, input->path, 40);
-		page_put(page, 1, "damaged at offset %s:", page_number(number, input->damage_offset));
+		if (!state->live)
+			page_put(page, 1, "damaged at offset %s:", page_number(number, input->damage_offset));
 		page_words(page, 1, input->error);
 		if (input->bytes_unread > 0)
 			page_put(page, 0, ",");
@@ -205,7 +206,7 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	count_clause(page, &some, PAGE_PLAIN, tally->midstream, "connection", "began before the capture");
 	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection",
 	             "evicted for want of memory (--memcap, --max-flows)");
-	count_clause(page, &some, PAGE_PLAIN, counters->time_backwards, "packet", "stamped before their predecessor");
+	count_clause(page, &some, PAGE_PLAIN, counters->time_backwards, "packet", "stamped earlier than the one before");
 	count_clause(page, &some, PAGE_ERROR, state->lost, "output record", "lost");
 	if (state->gone)
 		clause(page, &some, PAGE_ERROR, "the interface went away");
@@ -230,7 +231,7 @@ static void show_header(struct page *page, const struct report *report, const st
 	page->indent = NAME_COLUMN;
 	page_put(page, 0, "%s", page_count(text, counters->frames, "packet"));
 	page_put(page, 3, "%s", page_count(text, counters->connections, "connection"));
-	if (counters->frames > 1)
+	if (counters->newest > counters->first)
 		page_put(page, 3, "%s", page_duration(text, counters->newest - counters->first));
 	page_end(page);
 	if (report->options->filter[0] != '\0') {
@@ -573,8 +574,7 @@ static void show_host(struct page *page, const struct report_state *state, const
 			page_put(page, 0, ",");
 		page_put(page, 1, "%s %s", what[measure], page_number(text, host->measure[measure]));
 		if (measure == TALLY_CLOSE_WAIT)
-			page_put(page, 1, "(oldest in CLOSE-WAIT for %s)",
-			         page_duration(text, state->counters->newest - host->oldest));
+			page_put(page, 1, "(oldest %s ago)", page_duration(text, state->counters->newest - host->oldest));
 		some = true;
 	}
 	page_end(page);

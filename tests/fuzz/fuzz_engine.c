@@ -165,15 +165,13 @@ static void step_time(struct input *in, bool calm)
 
 	if (calm)
 		choice &= 7;
+	if (scene.time > INT64_MAX - 100000 * SECOND || scene.time < INT64_MIN + 100000 * SECOND)
+		scene.time = 0;
 	scene.time += steps[choice & 15];
 	if (!calm && choice == 0xfe)
 		scene.time = INT64_MAX - octet(in);
 	if (!calm && choice == 0xfd)
 		scene.time = INT64_MIN + octet(in);
-	if (scene.time > INT64_MAX - 100000 * SECOND && choice != 0xfe)
-		scene.time = 0;
-	if (scene.time < INT64_MIN + 100000 * SECOND && choice != 0xfd)
-		scene.time = 0;
 }
 
 static struct item *new_item(void)

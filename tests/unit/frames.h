@@ -353,7 +353,7 @@ static inline void bench_numbers(struct bench *b, struct wire *w, const char *te
 static inline void bench_line(struct bench *b, char *line)
 {
 	char *save = NULL, *who = strtok_r(line, " ", &save), *numbers = strtok_r(NULL, " ", &save);
-	struct words x = {.time = b->frames ? b->time + 10 * MILLISECONDS : b->start};
+	struct words x = {.time = !b->frames ? b->start : b->time > INT64_MAX - 10 * MILLISECONDS ? INT64_MAX : b->time + 10 * MILLISECONDS};
 	uint8_t out[WIRE_ROOM];
 
 	cr_assert(who && numbers && (who[0] == 'A' || who[0] == 'B') && who[1] == 0);
@@ -375,7 +375,8 @@ static inline void play(struct bench *b, const char *dialogue)
 {
 	char *copy = strdup(dialogue), *save = NULL;
 	for (char *line = strtok_r(copy, "/", &save); line; line = strtok_r(NULL, "/", &save))
-		bench_line(b, line);
+		if (line[strspn(line, " ")])
+			bench_line(b, line);
 	free(copy);
 }
 

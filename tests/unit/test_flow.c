@@ -513,6 +513,20 @@ Test(flow, the_queue_of_half_open_grows_round)
 	cr_assert_eq(flow_count(table), 0);
 }
 
+/* One SYN that is repeated for ever must not keep the places of all that came behind it (reliability.md P2). */
+Test(flow, a_stubborn_head_does_not_make_the_queue_grow)
+{
+	flow_half_open(table, insert_number(1));
+	uint64_t before = flow_memory(table);
+	for (uint32_t i = 0; i < 300000; i++) {
+		uint32_t slot = insert_number(i + 2);
+		flow_half_open(table, slot);
+		flow_entry(table, slot)->bits |= CONN_ESTABLISHED;
+		flow_remove(table, slot);
+	}
+	cr_assert_leq(flow_memory(table), before + (1 << 20), "%lu more", (unsigned long)(flow_memory(table) - before));
+}
+
 Test(flow, among_the_established_somebody_silent_goes)
 {
 	for (uint32_t i = 0; i < 12; i++) {

@@ -21,8 +21,8 @@ void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at)
 	if (h->state == state)
 		return;
 	h->state = (uint8_t)state;
-	if (h->count == ROUTE_MOST) /* a route longer than any close: keep the newest step */
-		h->count--;
+	if (h->count == ROUTE_MOST && h->step[--h->count - 1].to == state)
+		return; /* a route longer than any close: its newest step gives way */
 	h->step[h->count++] = (struct step){.to = (uint8_t)state, .at = (int8_t)at, .proof = -1};
 }
 

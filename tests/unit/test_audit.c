@@ -1,0 +1,936 @@
+/* test_audit.c - the engine through its public interface: time, limits, incarnations, tombstones, the ledger. */
+#include "frames.h"
+
+#define HS "A S100 / B SA300,101 / A .101,301 / "
+#define HST HS "A D101+10,301 / B D301+10,111 / A .111,311 / "
+#define CLOSE "A F111,311 / B F311,112 / A .112,312 / "
+
+static uint64_t unusable(const struct bench *b, enum tcpaudit_unusable reason)
+{
+	return bench_counters(b).unusable[reason];
+}
+
+/* fate and kinds add up, at any time. */
+static void check_books(const struct bench *b)
+{
+	struct tcpaudit_counters c = bench_counters(b);
+	uint64_t fates = 0, kinds = 0;
+	for (int i = 0; i < TCPAUDIT_FATE_COUNT; i++)
+		fates += c.fate[i];
+	for (int i = 0; i < TCPAUDIT_KIND_COUNT; i++)
+		kinds += c.by_kind[i];
+	cr_assert_eq(fates, c.frames);
+	cr_assert_eq(kinds + c.open, c.connections);
+	cr_assert_eq(kinds, b->records);
+}
+
+/* One frame of a connection of its own, by its number: the fast way to many. */
+static void send_number(struct bench *b, uint32_t n, unsigned from, uint16_t flags, uint32_t seq, uint32_t ack, int64_t time)
+{
+	struct wire w = {.from = from, .address = {0x0b000000 + (n >> 14), 0x0a000002}, .port = {(uint16_t)(1024 + (n & 0x3fff)), 80},
+	                 .seq = seq, .ack = ack, .flags = flags, .window = 8192};
+	bench_wire(b, &w, time);
+}
+
+static void open_number(struct bench *b, uint32_t n, int64_t time)
+{
+	send_number(b, n, A, TCPAUDIT_SYN, 100, 0, time);
+	send_number(b, n, B, TCPAUDIT_SYN | TCPAUDIT_ACK, 300, 101, time);
+	send_number(b, n, A, TCPAUDIT_ACK, 101, 301, time);
+}
+
+static void close_number(struct bench *b, uint32_t n, int64_t time)
+{
+	send_number(b, n, A, TCPAUDIT_FIN | TCPAUDIT_ACK, 101, 301, time);
+	send_number(b, n, B, TCPAUDIT_FIN | TCPAUDIT_ACK, 301, 102, time);
+	send_number(b, n, A, TCPAUDIT_ACK, 102, 302, time);
+}
+
+/* Without watching every segment, which is slow. */
+static struct bench *bench_for_many(uint64_t max_flows, uint64_t memcap)
+{
+	struct bench *b = bench_prepare();
+	b->settings.watch_all = false;
+	b->settings.transitions = false;
+	b->settings.max_flows = max_flows;
+	b->settings.memcap = memcap;
+	return bench_start(b);
+}
+
+/* ---- the ledger ---- */
+
+Test(audit, an_engine_that_saw_nothing)
+{
+	struct bench *b = bench_new();
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.frames, 0);
+	cr_assert(c.memory > 0);
+	tcpaudit_advance(b->engine, EPOCH);
+	bench_finish(b);
+	cr_assert_eq(b->records, 0);
+	check_books(b);
+	bench_free(b);
+	tcpaudit_free(NULL);
+}
+
+Test(audit, every_frame_has_one_fate)
+{
+	struct bench *b = bench_new();
+	static const uint8_t arp[42] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6}, junk[4] = {0x45, 0, 0, 60};
+	play(b, HS "A RA101,301");
+	bench_frame(b, arp, sizeof arp, b->time, 1, 0, 0);
+	bench_frame(b, junk, sizeof junk, b->time, 101, 0, 0);
+	bench_frame(b, junk, sizeof junk, b->time, 147, 0, 0);
+	bench_frame(b, junk, 0, b->time, 101, 0, 0);
+	tcpaudit_count(b->engine, TCPAUDIT_FATE_FILTER);
+	tcpaudit_count(b->engine, TCPAUDIT_FATE_NOT_PACKET);
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.frames, 10);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_TCP], 4);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_NOT_IP], 1);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_LINKTYPE], 1);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_FILTER], 1);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_NOT_PACKET], 1);
+	cr_assert_eq(c.first, EPOCH);
+	cr_assert_eq(c.newest, b->time);
+	bench_finish(b);
+	check_books(b);
+	bench_free(b);
+}
+
+Test(audit, a_tcp_header_that_cannot_be_is_unusable)
+{
+	struct bench *b = bench_new();
+	struct wire w = {.from = A, .flags = TCPAUDIT_SYN, .seq = 100};
+	uint8_t out[WIRE_ROOM];
+	size_t len = wire_frame(&w, out);
+	out[32] = 0x40; /* data offset 4 */
+	bench_frame(b, out, len, EPOCH, 101, 0, 0);
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_OFFSET), 1);
+	cr_assert_eq(bench_counters(b).connections, 0);
+	bench_free(b);
+}
+
+Test(audit, names)
+{
+	for (int i = 0; i < TCPAUDIT_STATE_COUNT; i++)
+		cr_assert_str_neq(tcpaudit_state_name((enum tcpaudit_state)i), "?");
+	for (int i = 0; i < TCPAUDIT_KIND_COUNT; i++)
+		cr_assert_str_neq(tcpaudit_kind_name((enum tcpaudit_kind)i), "?");
+	for (int i = 0; i < TCPAUDIT_FATE_COUNT; i++)
+		cr_assert_str_neq(tcpaudit_fate_name((enum tcpaudit_fate)i), "?");
+	for (int i = 0; i < TCPAUDIT_UNUSABLE_COUNT; i++)
+		cr_assert_str_neq(tcpaudit_unusable_name((enum tcpaudit_unusable)i), "?");
+	cr_assert_str_eq(tcpaudit_state_name(TCPAUDIT_STATE_COUNT), "?");
+	cr_assert_str_eq(tcpaudit_kind_name(TCPAUDIT_KIND_COUNT), "?");
+	cr_assert_str_eq(tcpaudit_confidence_name(TCPAUDIT_CERTAIN), "certain");
+	cr_assert_str_eq(tcpaudit_who_name(TCPAUDIT_WHO_UNKNOWN), "unknown");
+	cr_assert_str_eq(tcpaudit_vantage_name(TCPAUDIT_VANTAGE_AT), "at");
+	cr_assert_str_eq(tcpaudit_severity_name(TCPAUDIT_ERROR), "error");
+	cr_assert_str_eq(tcpaudit_normative_name(TCPAUDIT_NORMATIVE_MUST), "MUST");
+	cr_assert_gt(strlen(tcpaudit_version()), 0);
+}
+
+Test(audit, the_catalogue)
+{
+	size_t count;
+	const struct tcpaudit_check *row = tcpaudit_checks(&count);
+	cr_assert(count > 0 && count <= TCPAUDIT_CHECK_WORDS * 64);
+	for (size_t i = 0; i < count; i++) {
+		cr_assert_eq(tcpaudit_check_index(row[i].id), (int)i, "%s is there once", row[i].id);
+		cr_assert(row[i].severity <= TCPAUDIT_ERROR && row[i].normative <= TCPAUDIT_NORMATIVE_MUST && row[i].basis <= TCPAUDIT_ABSENCE);
+		cr_assert(row[i].rests_on <= TCPAUDIT_CLASS_CAPTURE);
+		cr_assert_gt(strlen(row[i].title), 0);
+		cr_assert_neq(row[i].title[strlen(row[i].title) - 1], '.');
+		if (row[i].normative >= TCPAUDIT_NORMATIVE_SHOULD)
+			cr_assert_gt(strlen(row[i].rfc), 0, "%s breaks what?", row[i].id);
+	}
+	cr_assert_eq(tcpaudit_check_index("no-such-check"), -1);
+}
+
+/* ---- time ---- */
+
+Test(audit, one_frame_from_the_future_moves_nothing)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 @90000");
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.time_held, 1);
+	cr_assert_eq(c.newest, EPOCH + 50 * MILLISECONDS);
+	cr_assert_eq(c.open, 1, "its connection is not given up");
+	play(b, "B .311,121 @1 / A RA121,311 @1.1");
+	bench_finish(b);
+	assert_kind(b, 0, ABORT_CLIENT);
+	cr_assert_eq(b->record[0].last, EPOCH + 1100 * MILLISECONDS);
+	bench_free(b);
+}
+
+Test(audit, a_second_one_confirms_it)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 @90000 / B .311,121 @90000.1");
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.time_held, 1);
+	cr_assert_eq(c.newest, EPOCH + 90000100 * MILLISECONDS);
+	bench_free(b);
+}
+
+Test(audit, an_hour_is_no_jump)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 @3600");
+	cr_assert_eq(bench_counters(b).time_held, 0);
+	cr_assert_eq(bench_counters(b).newest, EPOCH + 3600 * SECONDS);
+	bench_free(b);
+}
+
+/* The next frame of that source refutes it if it is back in the present: then a later one is as lonely as the first. */
+Test(audit, two_lonely_frames_from_the_future_do_not_confirm_each_other)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 @90000 / B .311,121 @1 / A D121+10,311 @1.1 / B .311,131 @1.2 / A D131+10,311 @90001");
+	cr_assert_eq(bench_counters(b).time_held, 2);
+	cr_assert_eq(bench_counters(b).newest, EPOCH + 1200 * MILLISECONDS);
+	bench_free(b);
+}
+
+/* Nothing for two hours, then both interfaces in turn: each source confirms its own time. */
+Test(audit, sources_that_alternate_after_a_silence_are_believed)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 in=0 / B SA300,101 in=1 / A .101,301 in=0 / B .301,101 in=1");
+	play(b, "A D101+10,301 @7300 in=0 / B .301,111 @7300.1 in=1 / A D111+10,301 @7300.2 in=0 / B .301,121 @7300.3 in=1 / "
+	        "A D121+10,301 @7300.4 in=0 / B .301,131 @7300.5 in=1");
+	cr_assert_eq(bench_counters(b).newest, EPOCH + 7300500 * MILLISECONDS);
+	bench_free(b);
+}
+
+/* A confirmation is near what it confirms. */
+Test(audit, seventy_years_do_not_confirm_two_hours)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 @7400 / B .311,121 @2200000000");
+	cr_assert_eq(bench_counters(b).time_held, 2);
+	cr_assert_eq(bench_counters(b).newest, EPOCH + 50 * MILLISECONDS);
+	bench_free(b);
+}
+
+Test(audit, time_going_back)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 @5 / B .311,121 @4 / " "A F121,311 @5.1 / B F311,122 @5.2 / A .122,312 @5.3");
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.time_backwards, 1);
+	cr_assert_eq(c.newest, EPOCH + 5300 * MILLISECONDS);
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert(noted(&b->record[0], "cap-clock-step"));
+	cr_assert_eq(b->record[0].start, EPOCH);
+	bench_free(b);
+}
+
+Test(audit, each_source_has_its_own_clock)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 @1 in=0 / B SA300,101 @0.999 in=1 / A .101,301 @1.001 in=0");
+	cr_assert_eq(bench_counters(b).time_backwards, 0);
+	bench_finish(b);
+	cr_assert(noted(&b->record[0], "cap-multi-if"));
+	cr_assert_eq(b->record[0].input, 0);
+	bench_free(b);
+}
+
+static void at_time(int64_t time)
+{
+	struct bench *b = bench_new();
+	b->start = b->time = time;
+	play(b, "A S100 @0 / B SA300,101 @0 / A .101,301 @0 / A F101,301 @0 / B F301,102 @0 / A .102,302 @0");
+	tcpaudit_advance(b->engine, INT64_MAX);
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	bench_free(b);
+}
+
+/* reliability.md F8: any 64-bit time. */
+Test(audit, times_at_the_ends_of_the_range)
+{
+	at_time(0);
+	at_time(-1);
+	at_time(-1000 * SECONDS);
+	at_time(INT64_MIN);
+	at_time(INT64_MAX);
+	at_time(INT64_MAX - 3600 * SECONDS);
+}
+
+Test(audit, advance_settles_and_expires)
+{
+	struct bench *b = bench_new();
+	play(b, HST CLOSE);
+	cr_assert_eq(b->records, 0);
+	tcpaudit_advance(b->engine, b->time + 4 * SECONDS);
+	cr_assert_eq(b->records, 0, "five seconds of settling");
+	tcpaudit_advance(b->engine, b->time - 4 * SECONDS); /* back: nothing */
+	tcpaudit_advance(b->engine, b->time + 8 * SECONDS);
+	cr_assert_eq(b->records, 1);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert_eq(bench_counters(b).open, 0);
+	bench_finish(b);
+	cr_assert_eq(b->records, 1, "once an incarnation");
+	bench_free(b);
+}
+
+Test(audit, what_comes_while_it_settles_still_counts)
+{
+	struct bench *b = bench_new();
+	play(b, HST CLOSE "B F311,112 @3 / A .112,312 @3.01 / B F311,112 @7 / A .112,312 @7.01");
+	cr_assert_eq(b->records, 0);
+	tcpaudit_advance(b->engine, b->time + 8 * SECONDS);
+	cr_assert_eq(b->record[0].end[B].fin_copies, 3);
+	bench_free(b);
+}
+
+Test(audit, idle_timeout_gives_up_open_connections)
+{
+	struct bench *b = bench_prepare();
+	b->settings.idle_timeout = 100 * SECONDS;
+	bench_start(b);
+	play(b, HST "A D111+10,311 @50 / B .311,121 @50.1");
+	tcpaudit_advance(b->engine, b->time + 90 * SECONDS);
+	cr_assert_eq(b->records, 0);
+	tcpaudit_advance(b->engine, b->time + 103 * SECONDS);
+	cr_assert_eq(b->records, 1);
+	assert_kind(b, 0, OPEN_IDLE);
+	bench_free(b);
+}
+
+Test(audit, half_open_is_given_up_after_three_minutes)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100");
+	tcpaudit_advance(b->engine, b->time + 180 * SECONDS);
+	cr_assert_eq(b->records, 0);
+	tcpaudit_advance(b->engine, b->time + 204 * SECONDS);
+	assert_kind(b, 0, SYN_TIMEOUT);
+	bench_free(b);
+}
+
+/* ---- batches ---- */
+
+struct batch {
+	uint8_t octets[64][WIRE_ROOM];
+	struct tcpaudit_frame frame[64];
+	size_t count;
+};
+
+static void batch_add(struct batch *batch, const struct wire *w, int64_t time)
+{
+	size_t i = batch->count++;
+	size_t len = wire_frame(w, batch->octets[i]);
+	batch->frame[i] = (struct tcpaudit_frame){.time = time, .ordinal = i + 1, .number = i + 1, .data = batch->octets[i],
+	                                          .caplen = (uint32_t)len, .wirelen = (uint32_t)len, .linktype = 101};
+}
+
+static void hand_in(struct bench *b, const struct batch *batch, size_t at_once)
+{
+	for (size_t done = 0; done < batch->count; done += at_once)
+		tcpaudit_frames(b->engine, &batch->frame[done], batch->count - done < at_once ? batch->count - done : at_once);
+}
+
+/* A connection whose SYN expires while another one talks; then its pair is used again with the same number. */
+static void expiring(struct batch *batch)
+{
+	struct wire a = {.from = A, .flags = TCPAUDIT_SYN, .seq = 100}, other = {.from = A, .port = {41000, 80}, .flags = TCPAUDIT_SYN, .seq = 5};
+	batch->count = 0;
+	batch_add(batch, &a, EPOCH);
+	for (int i = 1; i < 10; i++)
+		batch_add(batch, &other, EPOCH + i * 50 * SECONDS);
+	batch_add(batch, &a, EPOCH + 460 * SECONDS);
+	batch_add(batch, &a, EPOCH + 461 * SECONDS);
+}
+
+Test(audit, batches_do_not_matter)
+{
+	static struct batch batch;
+	struct tcpaudit_counters c[3];
+	static const size_t sizes[] = {1, 7, 64};
+	expiring(&batch);
+	for (int i = 0; i < 3; i++) {
+		struct bench *b = bench_new();
+		hand_in(b, &batch, sizes[i]);
+		bench_finish(b);
+		c[i] = bench_counters(b);
+		cr_assert_eq(memcmp(c[i].by_kind, c[0].by_kind, sizeof c[0].by_kind), 0, "%zu at once: %lu connections, one by one %lu", sizes[i],
+		             (unsigned long)c[i].connections, (unsigned long)c[0].connections);
+		bench_free(b);
+	}
+}
+
+/* An ICMP error in the same batch as the SYN that it quotes. */
+Test(audit, icmp_is_judged_behind_what_was_captured_before_it)
+{
+	struct bench *b = bench_new();
+	static struct batch batch;
+	struct wire a = {.from = A, .flags = TCPAUDIT_SYN, .seq = 100};
+	uint8_t *p;
+	batch.count = 0;
+	batch_add(&batch, &a, EPOCH);
+	batch_add(&batch, &a, EPOCH + MILLISECONDS);
+	p = batch.octets[1];
+	memmove(p + 28, p, 40);
+	memset(p, 0, 28);
+	p[0] = 0x45;
+	wire_put16(p + 2, 68);
+	p[8] = 64;
+	p[9] = 1;
+	wire_put32(p + 12, 0x0a0000fe);
+	memcpy(p + 16, p + 40, 4);
+	p[20] = 3;
+	p[21] = 1;
+	batch.frame[1].caplen = batch.frame[1].wirelen = 68;
+	hand_in(b, &batch, 2);
+	bench_finish(b);
+	assert_kind(b, 0, REFUSED_ICMP);
+	bench_free(b);
+}
+
+/* ---- late segments ---- */
+
+static struct bench *buried(void)
+{
+	struct bench *b = bench_new();
+	play(b, HST CLOSE);
+	tcpaudit_advance(b->engine, b->time + 10 * SECONDS);
+	cr_assert_eq(b->records, 1);
+	return b;
+}
+
+Test(audit, late_segments_find_their_connection)
+{
+	struct bench *b = buried();
+	play(b, "B F311,112 @20 / A .112,312 @20.01 / B R312 @21 / A RA112,312 @22 / B D305+5,112 @23 / A S100 @24");
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.late, 6);
+	cr_assert_eq(c.connections, 1, "none of them begins another");
+	cr_assert_eq(b->records, 1);
+	bench_free(b);
+}
+
+Test(audit, a_late_reset_of_the_holder_is_found_with_the_old_flow)
+{
+	struct bench *b = buried();
+	play(b, "B F311,112 @15 / A R112 @15.01");
+	cr_assert_eq(findings_of(b, "tw-early-gone"), 1);
+	const struct seen_finding *f = finding_of(b, "tw-early-gone");
+	cr_assert_eq(f->flow, 1);
+	cr_assert_eq(f->finding.endpoint, TCPAUDIT_WHO_CLIENT);
+	cr_assert_eq(f->finding.evidence_count, 2);
+	cr_assert_eq(f->finding.evidence[0].frame, 10);
+	cr_assert_eq(f->finding.evidence[1].frame, 11);
+	cr_assert(b->finding_after_end);
+	cr_assert_eq(bench_counters(b).late, 2);
+	bench_free(b);
+}
+
+Test(audit, a_late_reset_beyond_two_msl_is_no_finding)
+{
+	struct bench *b = buried();
+	play(b, "B F311,112 @61 / A R112 @61.01");
+	cr_assert_eq(findings_of(b, "tw-early-gone"), 0);
+	bench_free(b);
+}
+
+Test(audit, a_late_reset_that_answers_nothing_is_no_finding)
+{
+	struct bench *b = buried();
+	play(b, "A R112 @15 / B F311,112 @16 / A R113 @16.01 / B R312 @17");
+	cr_assert_eq(findings_of(b, "tw-early-gone"), 0);
+	bench_free(b);
+}
+
+Test(audit, the_other_end_may_reset_late)
+{
+	struct bench *b = buried();
+	play(b, "A .112,312 @15 / B R312 @15.01");
+	cr_assert_eq(findings_of(b, "tw-early-gone"), 0, "LAST-ACK is over: it has no state to keep");
+	bench_free(b);
+}
+
+/* ISS_new = u+1+65537: what Linux takes for a socket pair in TIME-WAIT (checks.md reuse-tw-isn). */
+Test(audit, a_late_fin_behind_a_recycled_time_wait)
+{
+	struct bench *b = buried();
+	play(b, "A S65649 @20 / B SA900000,65650 / A .65650,900001 / B F311,112 @20.5 / A D65650+10,900001 @21 / B .900001,65660");
+	bench_finish(b);
+	cr_assert_eq(bench_counters(b).late, 1);
+	assert_kind(b, 1, OPEN_ACTIVE);
+	cr_assert_not(b->record[1].end[B].fin_sent);
+	bench_free(b);
+}
+
+Test(audit, tombstones_crumble)
+{
+	struct bench *b = buried();
+	tcpaudit_advance(b->engine, b->time + 300 * SECONDS);
+	play(b, "B F311,112 @301");
+	cr_assert_eq(bench_counters(b).late, 0);
+	cr_assert_eq(bench_counters(b).connections, 2);
+	bench_free(b);
+}
+
+Test(audit, text_that_fits_no_tombstone_is_another_connection)
+{
+	struct bench *b = buried();
+	play(b, "A D900000000+10,312 @20");
+	cr_assert_eq(bench_counters(b).connections, 2);
+	bench_free(b);
+}
+
+/* What lies before the ISS of an incarnation is none of its numbers (checks.md reuse-old-segment). */
+Test(audit, a_new_syn_behind_a_tombstone)
+{
+	struct bench *b = buried();
+	play(b, "A S9000 @20 / B SA7000,9001 / A .9001,7001 / B F311,112 / A RA9001,7001");
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.connections, 2);
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	assert_kind(b, 1, ABORT_CLIENT);
+	cr_assert_eq(b->record[1].id, 10);
+	bench_free(b);
+}
+
+Test(audit, an_old_segment_after_the_new_syn_is_the_old_connections)
+{
+	struct bench *b = buried();
+	play(b, "A S2000000000 @20 / B SA1900000000,2000000001 / A .2000000001,1900000001 / B F311,112");
+	cr_assert_eq(bench_counters(b).late, 1);
+	cr_assert_eq(bench_counters(b).connections, 2);
+	bench_free(b);
+}
+
+/* ---- identity ---- */
+
+Test(audit, directions_in_different_vlans_are_one_connection)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 vlan=10 / B SA300,101 vlan=20 / A .101,301 vlan=10 / A F101,301 vlan=10 / B F301,102 vlan=20 / A .102,302 vlan=10");
+	bench_finish(b);
+	cr_assert_eq(b->records, 1);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert(noted(&b->record[0], "cap-vlan-asymmetric"));
+	bench_free(b);
+}
+
+Test(audit, late_segments_of_the_other_vlan_find_the_tombstone)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 vlan=10 / B SA300,101 vlan=20 / A .101,301 vlan=10 / A F101,301 vlan=10 / B F301,102 vlan=20 / A .102,302 vlan=10");
+	tcpaudit_advance(b->engine, b->time + 10 * SECONDS);
+	cr_assert_eq(b->records, 1);
+	play(b, "B F301,102 vlan=20 @20 / A .102,302 vlan=10 @20.01");
+	cr_assert_eq(bench_counters(b).connections, 1);
+	cr_assert_eq(bench_counters(b).late, 2);
+	bench_free(b);
+}
+
+Test(audit, equal_sockets_of_two_tenants_stay_apart)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 vlan=10 / A S2000000000 vlan=20 / B SA300,101 vlan=10 / B SA900,2000000001 vlan=20 / A .101,301 vlan=10 / "
+	        "A .2000000001,901 vlan=20 / A RA101,301 vlan=10 / B RA901,2000000001 vlan=20");
+	bench_finish(b);
+	cr_assert_eq(b->records, 2);
+	assert_kind(b, 0, ABORT_CLIENT);
+	assert_kind(b, 1, ABORT_SERVER);
+	cr_assert_eq(b->record[0].vlan, 10);
+	cr_assert_eq(b->record[1].vlan, 20);
+	bench_free(b);
+}
+
+Test(audit, who_is_the_client_of_a_connection_without_its_handshake)
+{
+	struct bench *b = bench_new();
+	play(b, "B D300+10,100 / A .100,310"); /* the server is heard first: its port tells */
+	bench_finish(b);
+	cr_assert_eq(b->record[0].end[A].port, 40000);
+	cr_assert_eq(b->record[0].end[B].port, 80);
+	bench_free(b);
+}
+
+Test(audit, two_ephemeral_ports_and_no_handshake)
+{
+	static const uint16_t ports[][3] = {{40000, 50000, 40000}, {2000, 40000, 40000}, {40000, 2000, 40000}, {2000, 3000, 2000}};
+	for (size_t i = 0; i < 4; i++) {
+		struct bench *b = bench_new();
+		struct wire w = {.from = A, .port = {ports[i][0], ports[i][1]}, .seq = 5, .ack = 6, .flags = TCPAUDIT_ACK, .len = 3};
+		bench_wire(b, &w, EPOCH);
+		bench_finish(b);
+		cr_assert_eq(b->record[0].end[A].port, ports[i][2], "%zu", i);
+		bench_free(b);
+	}
+}
+
+Test(audit, a_lone_syn_ack_comes_from_the_server)
+{
+	struct bench *b = bench_new();
+	play(b, "B SA300,101 / A .101,301 / A RA101,301");
+	bench_finish(b);
+	assert_kind(b, 0, ABORT_CLIENT);
+	cr_assert_eq(b->record[0].end[B].port, 80);
+	cr_assert(noted(&b->record[0], "cap-handshake-part"));
+	bench_free(b);
+}
+
+Test(audit, a_repeated_syn_ack_with_another_number)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 / B SA300,101 / B SA900,101 @1 / A .101,901 / A RA101,901");
+	bench_finish(b);
+	cr_assert_eq(b->records, 1, "SYN cookies, or a proxy: one attempt");
+	bench_free(b);
+}
+
+Test(audit, several_inputs_keep_their_frame_numbers)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 in=0 / B SA300,101 in=1 / A .101,301 in=0 / A F101,301 in=0 / B F301,102 in=1 / A .102,302 in=0");
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert_eq(b->record[0].end[A].fin.input, 0);
+	cr_assert_eq(b->record[0].end[B].fin.input, 1);
+	cr_assert_eq(b->record[0].end[B].fin.frame, 5);
+	cr_assert(noted(&b->record[0], "cap-multi-if"));
+	bench_free(b);
+}
+
+/* ---- checksums, copies, holes ---- */
+
+Test(audit, a_bad_checksum_is_not_received)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A RA111,311 bad / A D111+10,311 / B .311,121");
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_CHECKSUM), 1);
+	assert_states(b, A, STATE(ESTABLISHED));
+	bench_finish(b);
+	assert_kind(b, 0, OPEN_ACTIVE);
+	cr_assert(noted(&b->record[0], "cap-checksum-bad"));
+	cr_assert_eq(b->record[0].end[A].resets, 0);
+	bench_free(b);
+}
+
+Test(audit, a_host_that_never_has_a_good_one_offloads)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 bad / B SA300,101 / A .101,301 bad / A F101,301 bad / B F301,102 / A .102,302 bad");
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_CHECKSUM), 0);
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert(noted(&b->record[0], "cap-offload-tx"));
+	cr_assert_not(noted(&b->record[0], "cap-checksum-bad"));
+	bench_free(b);
+}
+
+Test(audit, a_partial_checksum_shows_the_sender)
+{
+	struct bench *b = bench_new();
+	play(b, "A S100 partial / B SA300,101 / A .101,301 partial / A D101+10,301 partial / B RA301,111");
+	bench_finish(b);
+	assert_kind(b, 0, ABORT_SERVER);
+	cr_assert(noted(&b->record[0], "cap-offload-tx"));
+	cr_assert_eq(b->record[0].end[A].vantage, TCPAUDIT_VANTAGE_AT);
+	bench_free(b);
+}
+
+Test(audit, checksums_off)
+{
+	struct bench *b = bench_prepare();
+	b->settings.checksum = TCPAUDIT_CHECKSUM_OFF;
+	bench_start(b);
+	play(b, HST "A RA111,311 bad");
+	bench_finish(b);
+	assert_kind(b, 0, ABORT_CLIENT);
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_CHECKSUM), 0);
+	bench_free(b);
+}
+
+Test(audit, checksums_strict)
+{
+	struct bench *b = bench_prepare();
+	b->settings.checksum = TCPAUDIT_CHECKSUM_STRICT;
+	bench_start(b);
+	play(b, HST "A RA111,311 bad / A F111,311 / B F311,112 / A .112,312");
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_CHECKSUM), 1);
+	bench_free(b);
+}
+
+Test(audit, the_same_frame_twice_is_one)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 id=7 @1 / A D111+10,311 id=7 @1.0005 / B F311,121 id=9 @1.1 / B F311,121 id=9 @1.1001");
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_DUPLICATE), 2);
+	bench_finish(b);
+	cr_assert(noted(&b->record[0], "cap-duplicate"));
+	cr_assert_eq(b->record[0].end[B].fin_copies, 1);
+	cr_assert_eq(b->record[0].end[A].retransmissions, 0);
+	bench_free(b);
+}
+
+Test(audit, a_long_gap_is_followed_when_it_is_confirmed)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D5000000+10,311 / A D5000010+10,311 / A D5000020+10,311 / B .311,5000030 / A F5000030,311 / B F311,5000031 / A .5000031,312");
+	bench_finish(b);
+	cr_assert_eq(b->records, 1);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert(noted(&b->record[0], "cap-gap-acked"));
+	cr_assert_neq(b->record[0].confidence, TCPAUDIT_CERTAIN);
+	bench_free(b);
+}
+
+Test(audit, one_stray_is_not_followed)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D5000000+10,311 / A D111+10,311 / B .311,121 / A F121,311 / B F311,122 / A .122,312");
+	bench_finish(b);
+	assert_kind(b, 0, THREE_WAY);
+	cr_assert_eq(b->record[0].end[A].text, 20);
+	bench_free(b);
+}
+
+Test(audit, frames_that_the_capture_lost)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A D111+10,311 lost / B .311,121 / A RA121,311");
+	bench_finish(b);
+	cr_assert(noted(&b->record[0], "cap-drops"));
+	cr_assert_neq(b->record[0].confidence, TCPAUDIT_CERTAIN);
+	bench_free(b);
+}
+
+/* ---- settings ---- */
+
+Test(audit, a_check_can_be_disabled)
+{
+	int row = tcpaudit_check_index("close-orderly");
+	struct bench *b = bench_prepare();
+	b->settings.severity[row] = -1;
+	b->settings.severity[tcpaudit_check_index("tw-early-gone")] = -1;
+	bench_start(b);
+	play(b, HST CLOSE);
+	tcpaudit_advance(b->engine, b->time + 10 * SECONDS);
+	play(b, "B F311,112 @15 / A R112 @15.01");
+	cr_assert_eq(findings_of(b, "close-orderly"), 0);
+	cr_assert_eq(findings_of(b, "tw-early-gone"), 0, "not for late segments either");
+	cr_assert_eq(bench_counters(b).findings[row], 0);
+	cr_assert(findings_of(b, "fin-consumed") > 0);
+	bench_free(b);
+}
+
+Test(audit, a_severity_can_be_set)
+{
+	struct bench *b = bench_prepare();
+	b->settings.severity[tcpaudit_check_index("close-orderly")] = TCPAUDIT_WARNING + 1;
+	b->settings.severity[tcpaudit_check_index("tw-holder")] = TCPAUDIT_INFO + 1;
+	bench_start(b);
+	play(b, HST CLOSE);
+	bench_finish(b);
+	cr_assert_eq(finding_of(b, "close-orderly")->finding.severity, TCPAUDIT_WARNING);
+	cr_assert_eq(finding_of(b, "tw-holder")->finding.severity, TCPAUDIT_INFO);
+	bench_free(b);
+}
+
+Test(audit, findings_come_before_their_connections_end)
+{
+	struct bench *b = bench_new();
+	play(b, HST CLOSE);
+	bench_finish(b);
+	cr_assert(b->findings > 0);
+	cr_assert_not(b->finding_after_end);
+	cr_assert_eq(bench_counters(b).findings[tcpaudit_check_index("close-orderly")], 1);
+	cr_assert(b->record[0].findings[0] != 0);
+	bench_free(b);
+}
+
+Test(audit, watching_one_connection)
+{
+	struct bench *b = bench_prepare();
+	b->settings.watch_all = false;
+	b->settings.watch = 2;
+	bench_start(b);
+	play(b, "A S100 / A S100 sport=41000 / B SA300,101 / B SA300,101 sport=41000 / A .101,301 sport=41000");
+	cr_assert_eq(b->segments, 3);
+	cr_assert_eq(b->flow, 2);
+	assert_states(b, A, STATE(ESTABLISHED));
+	bench_free(b);
+}
+
+Test(audit, a_sink_may_be_deaf)
+{
+	struct tcpaudit_settings settings;
+	struct tcpaudit_sink sink = {.user = NULL};
+	struct bench *b = bench_prepare();
+	tcpaudit_settings_init(&settings);
+	settings.watch_all = true;
+	b->engine = tcpaudit_new(&settings, &sink);
+	play(b, HST CLOSE);
+	bench_finish(b);
+	cr_assert_eq(bench_counters(b).by_kind[TCPAUDIT_KIND_THREE_WAY], 1);
+	bench_free(b);
+}
+
+/* ---- limits ---- */
+
+Test(audit, a_flood_of_syns_evicts_only_syns)
+{
+	struct bench *b = bench_for_many(1000, 0);
+	for (uint32_t n = 0; n < 100; n++)
+		open_number(b, n, EPOCH);
+	for (uint32_t n = 0; n < 20000; n++)
+		send_number(b, 1000 + n, A, TCPAUDIT_SYN, 7, 0, EPOCH + n * 10000);
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_eq(c.open, 1000);
+	cr_assert_eq(c.evicted, 20100 - 1000);
+	cr_assert_eq(c.by_kind[TCPAUDIT_KIND_EVICTED], c.evicted);
+	for (uint32_t n = 0; n < 100; n++)
+		close_number(b, n, EPOCH + SECONDS);
+	bench_finish(b);
+	c = bench_counters(b);
+	cr_assert_eq(c.by_kind[TCPAUDIT_KIND_THREE_WAY], 100);
+	cr_assert_eq(c.connections, 20100);
+	cr_assert_eq(c.open, 0);
+	check_books(b);
+	bench_free(b);
+}
+
+/* The public header: `max_flows`, connections in memory at once. */
+Test(audit, max_flows_holds_with_tombstones_about)
+{
+	struct bench *b = bench_for_many(10, 0);
+	for (uint32_t n = 0; n < 100; n++) {
+		open_number(b, n, EPOCH + n * 10 * SECONDS / 100);
+		close_number(b, n, EPOCH + n * 10 * SECONDS / 100);
+		if (n % 10 == 9)
+			tcpaudit_advance(b->engine, EPOCH + 20 * SECONDS + n * SECONDS);
+	}
+	for (uint32_t n = 0; n < 40; n++) {
+		open_number(b, 1000 + n, EPOCH + 130 * SECONDS);
+		cr_assert_leq(bench_counters(b).open, 10, "%lu open", (unsigned long)bench_counters(b).open);
+	}
+	bench_finish(b);
+	check_books(b);
+	bench_free(b);
+}
+
+/* Connections with what the close keeps of them, within the bound: memory stays there, and so do the connections. */
+static void fill(struct bench *b, uint64_t memcap, uint32_t rounds)
+{
+	uint64_t most = memcap + memcap / 20 + (4 << 20);
+	for (uint32_t n = 0; n < rounds; n++) {
+		int64_t time = EPOCH + (int64_t)n * MILLISECONDS;
+		open_number(b, n, time);
+		send_number(b, n, A, TCPAUDIT_FIN | TCPAUDIT_ACK, 101, 301, time); /* half-closed: it stays, and has a history */
+		if (n % 500 == 0)
+			cr_assert_leq(bench_counters(b).memory, most, "%lu held at connection %u", (unsigned long)bench_counters(b).memory, n);
+	}
+}
+
+Test(audit, memcap_bounds_memory)
+{
+	struct bench *b = bench_for_many(0, 16 << 20);
+	fill(b, 16 << 20, 40000);
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert(c.evicted > 0);
+	cr_assert_eq(c.by_kind[TCPAUDIT_KIND_EVICTED], c.evicted);
+	check_books(b);
+	bench_free(b);
+}
+
+/* reliability.md D2: a table that is full throws out one for each that comes in; it is not emptied. */
+Test(audit, a_full_table_stays_full)
+{
+	struct bench *b = bench_for_many(0, 16 << 20);
+	fill(b, 16 << 20, 40000);
+	cr_assert_geq(bench_counters(b).open, 3000, "%lu of 40000 are left in 16 MiB", (unsigned long)bench_counters(b).open);
+	bench_free(b);
+}
+
+/* All histories appear after the table is full of connections. */
+Test(audit, memcap_bounds_the_histories_too)
+{
+	struct bench *b = bench_for_many(0, 16 << 20);
+	for (uint32_t n = 0; n < 24000; n++)
+		open_number(b, n, EPOCH + (int64_t)n * MILLISECONDS);
+	for (uint32_t n = 0; n < 24000; n++)
+		send_number(b, n, A, TCPAUDIT_FIN | TCPAUDIT_ACK, 101, 301, EPOCH + 30 * SECONDS);
+	cr_assert_leq(bench_counters(b).memory, (16 << 20) + (16 << 20) / 20 + (4 << 20), "%lu", (unsigned long)bench_counters(b).memory);
+	bench_free(b);
+}
+
+Test(audit, memcap_bounds_the_tombstones_too)
+{
+	struct bench *b = bench_for_many(0, 8 << 20);
+	for (uint32_t n = 0; n < 40000; n++) { /* some 500 are there at once, and 25000 tombstones would be */
+		open_number(b, n, EPOCH + (int64_t)n * 10 * MILLISECONDS);
+		close_number(b, n, EPOCH + (int64_t)n * 10 * MILLISECONDS);
+	}
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_leq(c.memory, (8 << 20) + (8 << 20) / 20 + (4 << 20), "%lu", (unsigned long)c.memory);
+	cr_assert_eq(c.evicted, 0, "tombstones go first: %lu of 40000 connections were evicted", (unsigned long)c.evicted);
+	bench_free(b);
+}
+
+Test(audit, no_room_at_all)
+{
+	struct bench *b = bench_for_many(0, 1);
+	for (uint32_t n = 0; n < 100; n++)
+		open_number(b, n, EPOCH);
+	bench_finish(b);
+	check_books(b);
+	bench_free(b);
+}
+
+/* The incarnation that is evicted may be the very one that the new one would stand in front of. */
+Test(audit, evicting_ones_own_predecessor)
+{
+	struct bench *b = bench_prepare();
+	b->settings.max_flows = 1;
+	bench_start(b);
+	play(b, HST "A S9000 @30 / B SA7000,9001 / A .9001,7001 / A S20000 @60 / B RA0,20001");
+	bench_finish(b);
+	cr_assert_eq(b->records, 3);
+	check_books(b);
+	bench_free(b);
+}
+
+Test(audit, many_incarnations_of_one_pair)
+{
+	struct bench *b = bench_new();
+	for (int i = 0; i < 50; i++) {
+		b->iss[A] = (uint32_t)i * 1000000;
+		b->iss[B] = (uint32_t)i * 3000000;
+		play(b, HST "A RA111,311");
+	}
+	bench_finish(b);
+	cr_assert_eq(b->records, 50);
+	cr_assert_eq(bench_counters(b).by_kind[TCPAUDIT_KIND_ABORT_CLIENT], 50);
+	check_books(b);
+	bench_free(b);
+}
+
+Test(audit, a_hundred_thousand_connections)
+{
+	struct bench *b = bench_for_many(0, 0);
+	for (uint32_t n = 0; n < 100000; n++)
+		open_number(b, n, EPOCH + n);
+	cr_assert_eq(bench_counters(b).open, 100000);
+	for (uint32_t n = 0; n < 100000; n++)
+		send_number(b, n, A, TCPAUDIT_RST | TCPAUDIT_ACK, 101, 301, EPOCH + SECONDS + n);
+	tcpaudit_advance(b->engine, EPOCH + 20 * SECONDS);
+	cr_assert_eq(bench_counters(b).by_kind[TCPAUDIT_KIND_ABORT_CLIENT], 100000);
+	cr_assert_eq(bench_counters(b).open, 0);
+	bench_finish(b);
+	check_books(b);
+	bench_free(b);
+}
