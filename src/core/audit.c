@@ -28,14 +28,15 @@ struct tcpaudit {
 	int64_t now;
 	bool started;
 	bool ended;
-	bool holding; /* a time far ahead waits for its confirmation */
-	uint16_t held_source;
-	int64_t held_time;
-	int64_t newest_of[64]; /* newest time of each source, by its low bits */
+	struct clock {
+		int64_t newest; /* time of the newest frame, INT64_MIN none yet */
+		int64_t held;   /* a time far ahead that waits for its confirmation, INT64_MIN none */
+	} source[64];           /* by the low bits of the source's number */
 	struct routes routes;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
-	int64_t clock[BATCH];    /* packet time when each segment of the batch is judged */
+	int64_t clock[BATCH]; /* packet time when each segment of the batch is judged */
+	bool icmp[BATCH];     /* it is only quoted, by an ICMP error */
 	bool crossed[BATCH];
 	struct socket_pair pair[BATCH];
 };
@@ -64,7 +65,7 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 	e->sink = *sink;
 	e->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
-	e->table = flow_table_new(settings->hash_key);
+	e->table = flow_table_new(settings->hash_key, settings->memcap);
 	if (!e->decoder || !e->table) {
 		tcpaudit_free(e);
 		return NULL;
@@ -102,12 +103,14 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	struct mirror mirror;
 	struct case_file file;
 	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
+	struct history spare;
 
 	memset(record, 0, sizeof *record);
-	if (!connection_history(c, e->table)) { /* no memory to judge it: counted, not judged */
-		record->kind = TCPAUDIT_KIND_EVICTED;
-		e->counters.by_kind[record->kind]++;
-		return;
+	bool without = !connection_history(c, e->table); /* no memory: judged by what the record itself holds */
+	if (without) {
+		history_init(&spare);
+		spare.dropped = 1;
+		c->history = &spare;
 	}
 	history_disown_forged(c->history);
 	open_case(e, c, &mirror, &file);
@@ -116,6 +119,8 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
+	if (without)
+		c->history = NULL;
 }
 
 /* What late segments will be held against. */
@@ -156,13 +161,9 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 {
 	struct tcpaudit_connection record;
 
-	if (slot_buried(slot)) {
-		e->counters.tombstones_evicted++;
-	} else {
-		flow_entry(e->table, slot)->bits |= CONN_EVICTED;
-		e->counters.evicted++;
-		report(e, flow_connection(e->table, slot), &record);
-	}
+	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
+	e->counters.evicted++;
+	report(e, flow_connection(e->table, slot), &record);
 	flow_remove(e->table, slot);
 }
 
@@ -202,31 +203,26 @@ static void expire(struct tcpaudit *e)
  * judged at the time that is believed. */
 static int64_t believe(struct tcpaudit *e, const struct tcpaudit_frame *f)
 {
-	int64_t *newest = &e->newest_of[f->source & 63], time = bounded(f->time);
+	struct clock *clock = &e->source[f->source & 63];
+	int64_t time = bounded(f->time);
 
 	if (!e->started) {
 		e->started = true;
 		e->counters.first = e->now = time;
 		flow_start_clock(e->table, e->now);
-		for (size_t i = 0; i < sizeof e->newest_of / sizeof e->newest_of[0]; i++)
-			e->newest_of[i] = INT64_MIN;
+		for (size_t i = 0; i < sizeof e->source / sizeof e->source[0]; i++)
+			e->source[i] = (struct clock){INT64_MIN, INT64_MIN};
 	}
-	if (time < *newest)
-		e->counters.time_backwards++;
-	*newest = time;
-	if (time <= e->now)
-		return time;
-	if (time > e->now + JUMP) {
-		bool confirmed = e->holding && e->held_source == f->source && time + JUMP >= e->held_time;
-		e->holding = !confirmed;
-		e->held_source = f->source;
-		e->held_time = time;
-		if (!confirmed) {
-			e->counters.time_held++;
-			return e->now;
-		}
+	e->counters.time_backwards += time < clock->newest;
+	clock->newest = time;
+	bool far = time - e->now > JUMP, confirmed = clock->held >= 0 && time - clock->held < JUMP && clock->held - time < JUMP;
+	clock->held = far && !confirmed ? time : INT64_MIN;
+	if (far && !confirmed) {
+		e->counters.time_held++;
+		return e->now;
 	}
-	e->now = time;
+	if (time > e->now)
+		e->now = time;
 	return time;
 }
 
@@ -303,20 +299,23 @@ static uint32_t choose_incarnation(const struct tcpaudit *e, uint32_t newest, co
 
 /* ---- segments ---- */
 
+/* Sacrifices connections until another one has room, and another history. `older` may be among them. */
+static void make_room(struct tcpaudit *e, uint32_t *older)
+{
+	while ((e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows) || flow_full(e->table)) {
+		uint32_t victim = flow_victim(e->table);
+		if (victim == SLOT_NONE)
+			return;
+		if (victim == *older)
+			*older = flow_entry(e->table, victim)->older;
+		evict(e, victim);
+	}
+}
+
 static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, const struct socket_pair *pair, uint32_t hash,
                       bool crossed, uint32_t older)
 {
-	for (int tries = 0; tries < 4; tries++) {
-		bool many = e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows;
-		if (!many && !flow_full(e->table, e->settings.memcap))
-			break;
-		uint32_t victim = flow_victim(e->table);
-		if (victim == SLOT_NONE)
-			break;
-		if (victim == older)
-			older = flow_entry(e->table, victim)->older;
-		evict(e, victim);
-	}
+	make_room(e, &older);
 	if (older != SLOT_NONE && flow_entry(e->table, older)->newer != SLOT_NONE)
 		older = flow_find(e->table, pair, hash);
 	uint32_t slot = flow_insert(e->table, pair, hash, older);
@@ -462,6 +461,8 @@ static void judge(struct tcpaudit *e, unsigned i)
 {
 	struct tcpaudit_segment *s = &e->segment[i];
 	bool crossed = e->crossed[i];
+	while (flow_full(e->table))
+		evict(e, flow_victim(e->table));
 	uint32_t slot = flow_find(e->table, &e->pair[i], e->hash[i]);
 	if (end_overdue(e, slot))
 		slot = flow_find(e->table, &e->pair[i], e->hash[i]);
@@ -469,7 +470,7 @@ static void judge(struct tcpaudit *e, unsigned i)
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
 		uint32_t other = flow_find_elsewhere(e->table, &e->pair[i], e->hash[i]);
-		if (other != SLOT_NONE && !slot_buried(other) &&
+		if (other != SLOT_NONE &&
 		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
 			slot = other;
 			asymmetric = true;
@@ -541,11 +542,10 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 		enum tcpaudit_fate fate = decoder_decode(e->decoder, &frames[i], s);
 		e->counters.frames++;
 		e->counters.fate[fate]++;
-		if (fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes)
-			icmp_error(e, s);
-		if (fate != TCPAUDIT_FATE_TCP)
+		e->icmp[n] = fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
+		if (fate != TCPAUDIT_FATE_TCP && !e->icmp[n])
 			continue;
-		if (s->unusable) {
+		if (!e->icmp[n] && s->unusable) {
 			e->counters.unusable[s->unusable]++;
 			continue;
 		}
@@ -564,7 +564,10 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 	for (unsigned i = 0; i < n; i++) {
 		e->now = e->clock[i];
 		expire(e);
-		judge(e, i);
+		if (e->icmp[i])
+			icmp_error(e, &e->segment[i]);
+		else
+			judge(e, i);
 	}
 	e->now = now;
 	expire(e);
@@ -625,5 +628,6 @@ void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *count
 	*counters = e->counters;
 	counters->newest = e->now;
 	counters->open = flow_count(e->table);
+	counters->tombstones_evicted = flow_tombstones_evicted(e->table);
 	counters->memory = flow_memory(e->table) + decoder_memory(e->decoder) + sizeof *e;
 }

@@ -63,6 +63,8 @@ static int64_t patience(const struct history *h, unsigned flags)
 			gap = h->event[i].time - last;
 		last = h->event[i].time;
 	}
+	if (gap > 86400 * SECOND)
+		gap = 86400 * SECOND;
 	return gap * 3 > 30 * SECOND ? gap * 3 : 30 * SECOND;
 }
 
@@ -74,8 +76,8 @@ static struct facts find_facts(const struct case_file *file)
 	bool sent[2] = {c->end[0].packets, c->end[1].packets};
 
 	f.done = c->entry.bits & CONN_ESTABLISHED || c->entry.bits & CONN_MIDSTREAM;
-	f.syn_only = !f.done && c->entry.bits & CONN_SYN && !(c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN)) &&
-	             !(c->entry.bits & (CONN_DATA | CONN_FIN));
+	f.syn_only = !f.done && c->entry.bits & CONN_SYN &&
+	             !(c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN | CONN_ACK | CONN_FIN));
 	f.syn_acked = !f.done && !f.syn_only && c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN);
 	f.one_way = !(sent[0] && sent[1]) && !f.syn_only;
 	for (int x = 0; x < 2; x++) {

@@ -362,14 +362,6 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	}
 	if (checksum_refused(c, s, from, verify, odd || control || !sent.fits || sent.ack_unsent)) {
 		tcb_sent(tcb, peer, s, &sent, false);
-		c->odd = (struct tcpaudit_evidence){.time = s->time,
-		                                    .frame = s->frame,
-		                                    .seq = s->seq,
-		                                    .ack = s->ack,
-		                                    .len = s->len,
-		                                    .flags = s->flags,
-		                                    .input = s->input,
-		                                    .from = (uint8_t)from};
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_CHECKSUM};
 	}
 	note_capture(c, s, from, &sent);

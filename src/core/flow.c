@@ -15,8 +15,8 @@
 #define LIST_NONE    UINT32_MAX
 #define TICK_SHIFT   30
 #define VICTIM_LOOKS 16
-#define HISTORIES 256 /* in a chunk */
-#define ARENA     (16u << 20)
+#define HISTORIES    256 /* in a chunk */
+#define ARENA        (16u << 20)
 
 struct bucket {
 	uint32_t tag[WAYS];
@@ -65,6 +65,8 @@ struct flow_table {
 	uint32_t hand;
 	uint32_t grave_hand;
 	struct queue half_open;
+	uint64_t memcap;
+	uint64_t tombstones_evicted;
 	struct arena *arena;
 	struct history *spare; /* list through history->next */
 };
@@ -156,6 +158,12 @@ static void *pages(size_t size)
 	return p;
 }
 
+/* Would so much more exceed the cap? */
+static bool over(const struct flow_table *t, uint64_t more)
+{
+	return t->memcap && t->memory + more > t->memcap;
+}
+
 /* Cuts a chunk off the newest arena, at a cache line. */
 static void *carve(struct flow_table *t, size_t size)
 {
@@ -173,12 +181,13 @@ static void *carve(struct flow_table *t, size_t size)
 	return p;
 }
 
-struct flow_table *flow_table_new(const uint8_t key[16])
+struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 {
 	struct flow_table *t = calloc(1, sizeof *t);
 	if (!t)
 		return NULL;
 	memcpy(t->key, key, sizeof t->key);
+	t->memcap = memcap;
 	t->buckets = 1024;
 	t->bucket = pages(t->buckets * sizeof *t->bucket);
 	if (!t->bucket) {
@@ -209,6 +218,8 @@ static void history_drop(struct flow_table *t, struct connection *c)
 
 struct history *flow_history_new(struct flow_table *t)
 {
+	if (!t->spare && over(t, HISTORIES * sizeof(struct history)) && t->arena)
+		return NULL; /* the engine makes room when a connection begins; this one has none any more */
 	if (!t->spare) {
 		struct history *chunk = carve(t, HISTORIES * sizeof *chunk);
 		if (!chunk)
@@ -417,6 +428,22 @@ static void index_grow(struct flow_table *t)
 	t->memory += n * sizeof *grown;
 }
 
+/* A record of the pool can only be had with a new chunk. */
+static bool needs_chunk(const struct pool *p)
+{
+	return p->free == SLOT_NONE && p->fresh >> CHUNK_BITS == p->chunks;
+}
+
+bool flow_full(const struct flow_table *t)
+{
+	const struct pool *p = &t->pool[CONNECTIONS];
+	uint64_t more = needs_chunk(p) ? CHUNK * p->size : 0;
+
+	if (!t->spare)
+		more += HISTORIES * sizeof(struct history);
+	return more && over(t, more) && p->live;
+}
+
 /* A zeroed record of the pool. */
 static uint32_t slot_take(struct flow_table *t, int kind)
 {
@@ -513,8 +540,32 @@ void flow_remove(struct flow_table *t, uint32_t slot)
 	slot_give(t, slot);
 }
 
+/* The next tombstone under the hand. */
+static void evict_tombstone(struct flow_table *t)
+{
+	const struct pool *graves = &t->pool[TOMBSTONES];
+
+	for (uint32_t looks = 0; looks < graves->fresh; looks++) {
+		uint32_t slot = t->grave_hand++ % graves->fresh | SLOT_TOMBSTONE;
+		if (!flow_entry(t, slot)->id)
+			continue;
+		flow_remove(t, slot);
+		t->tombstones_evicted++;
+		return;
+	}
+}
+
 uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 {
+	const struct pool *graves = &t->pool[TOMBSTONES];
+
+	if (needs_chunk(graves) && over(t, CHUNK * graves->size)) {
+		if (!graves->live) {
+			flow_remove(t, slot);
+			return SLOT_NONE;
+		}
+		evict_tombstone(t);
+	}
 	uint32_t grave = slot_take(t, TOMBSTONES);
 	if (grave == SLOT_NONE) {
 		flow_remove(t, slot);
@@ -636,28 +687,56 @@ static uint32_t oldest_half_open(struct flow_table *t)
 	return SLOT_NONE;
 }
 
+/* One SYN at the head that nobody answers must not keep the places of all that have moved on behind it. */
+static void compact(struct flow_table *t)
+{
+	struct queue *q = &t->half_open;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < q->count; i++) {
+		uint32_t from = (q->head + i) & (q->room - 1), to = (q->head + kept) & (q->room - 1);
+		if (!still_half_open(flow_entry(t, q->slot[from]), q->id[from]))
+			continue;
+		q->slot[to] = q->slot[from];
+		q->id[to] = q->id[from];
+		kept++;
+	}
+	q->count = kept;
+}
+
+/* Most are open still: the queue grows with the table. */
+static bool grow_queue(struct flow_table *t)
+{
+	struct queue *q = &t->half_open;
+	uint32_t room = q->room ? q->room * 2 : 1024;
+	uint32_t *slots = malloc(room * sizeof *slots);
+	uint64_t *ids = malloc(room * sizeof *ids);
+
+	if (!slots || !ids) {
+		free(slots);
+		free(ids);
+		return false;
+	}
+	for (uint32_t i = 0; i < q->count; i++) {
+		slots[i] = q->slot[(q->head + i) & (q->room - 1)];
+		ids[i] = q->id[(q->head + i) & (q->room - 1)];
+	}
+	t->memory += (room - q->room) * (sizeof *slots + sizeof *ids);
+	free(q->slot);
+	free(q->id);
+	*q = (struct queue){.slot = slots, .id = ids, .count = q->count, .room = room};
+	return true;
+}
+
 void flow_half_open(struct flow_table *t, uint32_t slot)
 {
 	struct queue *q = &t->half_open;
 
 	oldest_half_open(t);
-	if (q->count == q->room) {
-		uint32_t room = q->room ? q->room * 2 : 1024;
-		uint32_t *slots = malloc(room * sizeof *slots);
-		uint64_t *ids = malloc(room * sizeof *ids);
-		if (!slots || !ids) { /* it will be found by the clock's hand instead */
-			free(slots);
-			free(ids);
-			return;
-		}
-		for (uint32_t i = 0; i < q->count; i++) {
-			slots[i] = q->slot[(q->head + i) & (q->room - 1)];
-			ids[i] = q->id[(q->head + i) & (q->room - 1)];
-		}
-		t->memory += (room - q->room) * (sizeof *slots + sizeof *ids);
-		free(q->slot);
-		free(q->id);
-		*q = (struct queue){.slot = slots, .id = ids, .count = q->count, .room = room};
+	if (q->count * 4 >= q->room * 3) {
+		compact(t);
+		if (q->count * 2 >= q->room && !grow_queue(t))
+			return; /* it will be found by the clock's hand instead */
 	}
 	uint32_t i = (q->head + q->count++) & (q->room - 1);
 	q->slot[i] = slot;
@@ -666,15 +745,9 @@ void flow_half_open(struct flow_table *t, uint32_t slot)
 
 uint32_t flow_victim(struct flow_table *t)
 {
-	const struct pool *graves = &t->pool[TOMBSTONES], *pool = &t->pool[CONNECTIONS];
-	uint32_t victim = SLOT_NONE;
+	const struct pool *pool = &t->pool[CONNECTIONS];
+	uint32_t victim = oldest_half_open(t);
 
-	for (unsigned looks = 0; graves->live && looks < graves->fresh; looks++) {
-		uint32_t slot = t->grave_hand++ % graves->fresh | SLOT_TOMBSTONE;
-		if (flow_entry(t, slot)->id)
-			return slot;
-	}
-	victim = oldest_half_open(t);
 	if (victim != SLOT_NONE || !pool->live)
 		return victim;
 	for (unsigned looks = 0; looks < VICTIM_LOOKS || victim == SLOT_NONE; looks++) {
@@ -686,12 +759,9 @@ uint32_t flow_victim(struct flow_table *t)
 	return victim;
 }
 
-bool flow_full(const struct flow_table *t, uint64_t most)
+uint64_t flow_tombstones_evicted(const struct flow_table *t)
 {
-	const struct pool *p = &t->pool[CONNECTIONS];
-	bool chunk = p->free == SLOT_NONE && p->fresh >> CHUNK_BITS == p->chunks;
-
-	return most && t->memory + (chunk ? CHUNK * p->size : 0) > most;
+	return t->tombstones_evicted;
 }
 
 uint64_t flow_count(const struct flow_table *t)

@@ -105,7 +105,8 @@ static inline bool slot_buried(uint32_t slot)
 
 struct flow_table;
 
-struct flow_table *flow_table_new(const uint8_t key[16]);
+/* `memcap`: bytes that the table may take, 0 any; it is kept for as long as flow_full() is asked before an insertion. */
+struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap);
 void flow_table_free(struct flow_table *table);
 
 /* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
@@ -130,8 +131,8 @@ uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket
 /* A zeroed record, in front of `older` if that is not SLOT_NONE.  SLOT_NONE when out of memory. */
 uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t older);
 
-/* Would another connection take more memory than `most` bytes in all (0: any)? */
-bool flow_full(const struct flow_table *table, uint64_t most);
+/* Has another connection no room, or its history, without exceeding memcap? */
+bool flow_full(const struct flow_table *table);
 
 /* Forgets a record; its history is freed. */
 void flow_remove(struct flow_table *table, uint32_t slot);
@@ -140,8 +141,8 @@ struct entry *flow_entry(const struct flow_table *table, uint32_t slot);
 struct connection *flow_connection(const struct flow_table *table, uint32_t slot);
 struct tombstone *flow_tombstone(const struct flow_table *table, uint32_t slot);
 
-/* Puts a zeroed tombstone in the connection's place and forgets the connection.  SLOT_NONE when out of memory: then the
- * connection is simply forgotten. */
+/* Puts a zeroed tombstone in the connection's place and forgets the connection.  Without room for another, an older tombstone
+ * gives way.  SLOT_NONE when there is no memory at all: then the connection is simply forgotten. */
 uint32_t flow_bury(struct flow_table *table, uint32_t slot);
 
 /* The first packet's time: nothing is due before.  To be called once, before anything is scheduled. */
@@ -162,12 +163,12 @@ uint32_t flow_next(const struct flow_table *table, uint32_t *cursor);
 /* Half-open connections queue up by age, so that a flood of SYNs evicts only SYNs. */
 void flow_half_open(struct flow_table *table, uint32_t slot);
 
-/* Whom to sacrifice: a tombstone, else the oldest half-open connection, else one that has been silent for long.
- * SLOT_NONE if the table is empty. */
+/* Whom to sacrifice: the oldest half-open connection, else one that has been silent for long.  SLOT_NONE if there is none. */
 uint32_t flow_victim(struct flow_table *table);
 
 uint64_t flow_count(const struct flow_table *table); /* connections */
 uint64_t flow_tombstones(const struct flow_table *table);
+uint64_t flow_tombstones_evicted(const struct flow_table *table);
 uint64_t flow_memory(const struct flow_table *table);
 void flow_account(struct flow_table *table, int64_t bytes); /* of histories, as they grow */
 

@@ -4,7 +4,7 @@
 
 #include "history.h"
 
-#define FIN_COPIES_KEPT 4
+#define HISTORY_RESERVE 16 /* events that are kept for what comes first of its kind */
 
 void history_init(struct history *h)
 {
@@ -86,6 +86,13 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	return 0;
 }
 
+/* A reset that names an acknowledgment which its receiver has sent (RFC 9293 3.5.2): late, but nobody else could know it. */
+static bool answers_older(const struct tcb *receiver, const struct tcpaudit_segment *s)
+{
+	return !(s->flags & TCPAUDIT_ACK) && receiver->bits & TCB_ACK && seq_le(s->seq, receiver->hiack) &&
+	       seq_diff(receiver->hiack, s->seq) < 1 << 24;
+}
+
 static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, const struct sent *sent,
                            const struct history *h)
 {
@@ -109,7 +116,8 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		is |= EVENT_OUTBOUND;
 	if (s->flags & TCPAUDIT_RST)
 		is |= reset_bits(end, s, from, h);
-	else if (!sent->fits)
+	if (s->flags & TCPAUDIT_RST ? !(is & (EVENT_RST_EXACT | EVENT_RST_WINDOW)) && !answers_older(&end[!from], s)
+	                            : !sent->fits)
 		is |= EVENT_STRAY;
 	return is;
 }
@@ -299,16 +307,31 @@ static bool acks_fin(const struct fin_facts *f, const struct event *e)
 	return f->sent && e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_REFUSAL)) && seq_gt(e->ack, f->u);
 }
 
+/* Several taps, or a network that reorders, can show the acknowledgment of a FIN before the FIN: numbers decide. */
+static void find_early_ack(struct history *h, const struct tcb end[2], int fin)
+{
+	struct fin_facts *f = &h->fin[h->event[fin].from];
+	for (int i = 0; i < fin && f->acked < 0; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from == h->event[fin].from || !acks_fin(f, e) || e->is & EVENT_PREDATES)
+			continue;
+		f->acked = (int8_t)i;
+		f->acked_time = e->time;
+		f->peer_maxseq = end[e->from].maxseq;
+	}
+}
+
 /* What the event at i says of the peer's FIN and of its sender's own. */
 static void note_close(struct history *h, const struct tcb end[2], int i)
 {
 	const struct event *e = &h->event[i];
 	struct fin_facts *own = &h->fin[e->from], *peer = &h->fin[!e->from];
 
-	if (e->is & EVENT_FIRST_FIN)
+	if (e->is & EVENT_FIRST_FIN) {
 		own->first = (int8_t)i;
-	else if (e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && own->sent && seq_add(e->seq, e->len) != own->u &&
-	         own->moved < 0)
+		find_early_ack(h, end, i);
+	} else if (e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && own->sent && seq_add(e->seq, e->len) != own->u &&
+	           own->moved < 0)
 		own->moved = (int8_t)i;
 	if (own->sent && e->len && !(e->flags & TCPAUDIT_RST) && seq_gt(seq_add(e->seq, e->len), own->u) && own->data_after < 0 &&
 	    !(e->is & EVENT_PROBE) && !(e->len == 1 && e->seq == own->u))
@@ -373,8 +396,10 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 		note_fin(h, end, &e);
 	if (s->flags & TCPAUDIT_RST)
 		h->resets[from]++;
-	if (s->flags & TCPAUDIT_FIN && h->fin[from].copies > FIN_COPIES_KEPT && h->count > HISTORY_MOST / 2) {
-		h->dropped++;
+	bool first = e.is & EVENT_FIRST_FIN || (peer->acked < 0 && acks_fin(peer, &e)) ||
+	             (e.is & EVENT_RST_EXACT && h->first_reset < 0);
+	if (!first && h->count >= HISTORY_MOST - HISTORY_RESERVE) { /* whatever noise there is, the close itself has room */
+		h->dropped += h->dropped < UINT16_MAX;
 		return false;
 	}
 	/* a FIN counts from where it was built; of other stragglers it is enough to know that they are */

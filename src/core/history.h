@@ -10,7 +10,7 @@
 #include <tcpaudit/connection.h>
 #include "mirror/tcb.h"
 
-#define HISTORY_INLINE 9 /* events that need no memory of their own */
+#define HISTORY_INLINE 9  /* events that need no memory of their own */
 #define HISTORY_MOST   64 /* events; what does not fit is counted in `dropped` */
 
 /* What an event is, beyond its flags. */
@@ -77,7 +77,7 @@ struct history {
 	uint8_t count;
 	uint8_t room;
 	uint16_t dropped;
-	bool front_due;           /* what came before it is yet to be put in front: history_prepend() */
+	bool front_due; /* what came before it is yet to be put in front: history_prepend() */
 	struct fin_facts fin[2];
 	uint32_t resets[2]; /* sent by each end */
 	int8_t first_reset; /* first effective one, -1 none */

@@ -41,7 +41,7 @@ one() { # NUMBER TARGET
         sed 's/^/# /' "$work/$2.build" | head -n 20
         return
     fi
-    if "$work/fuzz_$2" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+    if "$work/fuzz_$2" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
         -artifact_prefix="$work/$2-" "$seeds" "$srcdir/pcaps" > "$work/$2.log" 2>&1; then
         echo "ok $1 - $2: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$2.log") runs in $seconds s"
     else

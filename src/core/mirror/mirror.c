@@ -405,7 +405,8 @@ static int begin_established(struct mirror *m)
 {
 	static const struct {
 		uint8_t from, flags;
-	} figure_6[] = {{TCPAUDIT_CLIENT, TCPAUDIT_SYN}, {TCPAUDIT_SERVER, TCPAUDIT_SYN | TCPAUDIT_ACK}, {TCPAUDIT_CLIENT, TCPAUDIT_ACK}};
+	} figure_6[] = {
+	        {TCPAUDIT_CLIENT, TCPAUDIT_SYN}, {TCPAUDIT_SERVER, TCPAUDIT_SYN | TCPAUDIT_ACK}, {TCPAUDIT_CLIENT, TCPAUDIT_ACK}};
 
 	for (int i = 0; i < 3; i++)
 		if (i >= m->count || !(m->event[i].is & EVENT_PREDATES) || m->event[i].from != figure_6[i].from ||

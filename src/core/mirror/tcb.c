@@ -36,13 +36,21 @@ static tcp_seq right_edge(const struct tcb *tcb, const struct tcb *peer)
 	return seq_add(edge, SLACK);
 }
 
+/* Nothing of a stream lies before its ISS; of a long one, or one whose beginning was not seen, not further back than BACK. */
+static bool not_before(const struct tcb *tcb, tcp_seq number)
+{
+	if (tcb->bits & TCB_ISS && tcb->text < BACK)
+		return seq_ge(number, tcb->iss);
+	return seq_diff(tcb->maxseq, number) <= (int32_t)BACK;
+}
+
 static bool sequence_fits(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s)
 {
 	if (!(tcb->bits & TCB_SEQ))
 		return true;
 	if (seq_gt(s->seq, tcb->maxseq))
 		return seq_le(s->seq, right_edge(tcb, peer));
-	return seq_diff(tcb->maxseq, s->seq) <= (int32_t)BACK;
+	return not_before(tcb, s->seq);
 }
 
 static bool acknowledgment_fits(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s)
@@ -51,7 +59,7 @@ static bool acknowledgment_fits(const struct tcb *tcb, const struct tcb *peer, c
 		return true;
 	if (seq_gt(s->ack, peer->maxseq))
 		return seq_le(s->ack, right_edge(peer, tcb));
-	return seq_diff(peer->maxseq, s->ack) <= (int32_t)BACK;
+	return not_before(peer, s->ack);
 }
 
 /* A keep-alive repeats SND.NXT-1 (RFC 9293 3.8.4); a window probe sends at most one octet at a closed window's edge
