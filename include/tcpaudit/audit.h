@@ -37,6 +37,7 @@ struct tcpaudit_settings {
 	uint8_t vantage;      /* what the user says: 1 << end for each end at which the capture was taken, or
 	                       * TCPAUDIT_IN_THE_MIDDLE; 0 find out */
 	bool transitions;     /* compute routes */
+	bool states;              /* tell the states of both ends of every connection; otherwise only where judging needs them */
 	uint8_t min_severity;     /* enum tcpaudit_severity: findings below it are counted, but not handed to the sink */
 	uint64_t watch;       /* flow_id whose segments go to sink->segment; 0 none */
 	bool watch_all;       /* ... all segments of all connections (slow; tests) */

@@ -379,6 +379,7 @@ static bool open_engine(struct session *session, char **error)
 		return false;
 	}
 	settings->min_severity = session->options->report.min_severity;
+	settings->states = session->report->format != &report_text;
 	session->engine = tcpaudit_new(settings, &sink);
 	return session->engine != NULL;
 }

@@ -26,6 +26,7 @@ struct tcpaudit {
 	struct flow_table *table;
 	struct tcpaudit_counters counters;
 	int64_t now;
+	int64_t quiet_until; /* nothing is due before */
 	bool started;
 	bool ended;
 	struct clock {
@@ -37,6 +38,7 @@ struct tcpaudit {
 	uint32_t hash[BATCH];
 	int64_t clock[BATCH]; /* packet time when each segment of the batch is judged */
 	bool icmp[BATCH];     /* it is only quoted, by an ICMP error */
+	uint32_t likely[BATCH]; /* where its connection was when the batch began */
 	bool crossed[BATCH];
 	struct socket_pair pair[BATCH];
 };
@@ -46,7 +48,8 @@ void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 	*settings = (struct tcpaudit_settings){.idle_timeout = 7440 * SECOND,
 	                                       .msl = 30 * SECOND,
 	                                       .tunnels = TCPAUDIT_TUNNEL_ALL,
-	                                       .checksum = TCPAUDIT_CHECKSUM_AUTO};
+	                                       .checksum = TCPAUDIT_CHECKSUM_AUTO,
+	                                       .states = true};
 }
 
 /* Packet times are whatever the capture says.  Within these bounds, sums and differences of them are numbers. */
@@ -84,15 +87,26 @@ void tcpaudit_free(struct tcpaudit *e)
 
 /* ---- reports ---- */
 
+/* Where nobody asks for states, and plain numbers tell what became of the ends, there is no need to follow them. */
+static bool needs_mirror(const struct tcpaudit *e, const struct connection *c)
+{
+	return e->settings.states || e->settings.transitions || c->entry.bits & CONN_MIDSTREAM ||
+	       (c->history && !history_is_plain(c->history));
+}
+
 static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, struct case_file *file)
 {
+	bool asked = needs_mirror(e, c);
+
+	file->connection = c;
+	file->history = c->history;
+	file->mirror = asked ? mirror : NULL;
+	file->settings = &e->settings;
+	file->now = e->now;
+	file->ended = e->ended;
+	if (!asked)
+		return;
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
-	*file = (struct case_file){.connection = c,
-	                           .history = c->history,
-	                           .mirror = mirror,
-	                           .settings = &e->settings,
-	                           .now = e->now,
-	                           .ended = e->ended};
 	for (unsigned x = 0; x < 2; x++)
 		file->route[x] = mirror_route(mirror, x);
 }
@@ -106,10 +120,11 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	struct history spare;
 
 	memset(record, 0, sizeof *record);
-	bool without = !connection_history(c, e->table); /* no memory: judged by what the record itself holds */
-	if (without) {
+	bool needed = needs_mirror(e, c);
+	bool without = needed ? !connection_history(c, e->table) : !c->history;
+	if (without) { /* nothing happened that is worth a history, or there is no memory for one: the record itself tells */
 		history_init(&spare);
-		spare.dropped = 1;
+		spare.dropped = needed;
 		c->history = &spare;
 	}
 	history_disown_forged(c->history);
@@ -182,6 +197,9 @@ static void expire(struct tcpaudit *e)
 {
 	uint32_t slot;
 
+	if (e->now < e->quiet_until)
+		return;
+	e->quiet_until = flow_next_tick(e->now);
 	while ((slot = flow_due(e->table, e->now)) != SLOT_NONE) {
 		if (slot_buried(slot)) {
 			const struct tombstone *t = flow_tombstone(e->table, slot);
@@ -317,7 +335,7 @@ static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, cons
 {
 	make_room(e, &older);
 	if (older != SLOT_NONE && flow_entry(e->table, older)->newer != SLOT_NONE)
-		older = flow_find(e->table, pair, hash);
+		older = flow_find(e->table, pair, hash, SLOT_NONE);
 	uint32_t slot = flow_insert(e->table, pair, hash, older);
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
@@ -463,9 +481,9 @@ static void judge(struct tcpaudit *e, unsigned i)
 	bool crossed = e->crossed[i];
 	while (flow_full(e->table))
 		evict(e, flow_victim(e->table));
-	uint32_t slot = flow_find(e->table, &e->pair[i], e->hash[i]);
+	uint32_t slot = flow_find(e->table, &e->pair[i], e->hash[i], e->likely[i]);
 	if (end_overdue(e, slot))
-		slot = flow_find(e->table, &e->pair[i], e->hash[i]);
+		slot = flow_find(e->table, &e->pair[i], e->hash[i], SLOT_NONE);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
@@ -557,9 +575,9 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 		n++;
 	}
 	for (unsigned i = 0; i < n; i++)
-		flow_prefetch_record(e->table, e->hash[i]);
+		e->likely[i] = flow_prefetch_record(e->table, e->hash[i]);
 	for (unsigned i = 0; i < n; i++)
-		flow_prefetch_history(e->table, e->hash[i]);
+		flow_prefetch_history(e->table, e->likely[i]);
 	int64_t now = e->now; /* nothing may depend on how frames come in batches */
 	for (unsigned i = 0; i < n; i++) {
 		e->now = e->clock[i];

@@ -347,7 +347,8 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 {
 	const struct connection *c = f->c;
 	bool holes = c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
-	bool broken = f->file->mirror->end[0].contradicted || f->file->mirror->end[1].contradicted;
+	const struct mirror *m = f->file->mirror;
+	bool broken = m && (m->end[0].contradicted || m->end[1].contradicted);
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;
@@ -411,7 +412,7 @@ static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end 
 
 	end->address = c->entry.pair.address[socket];
 	end->port = c->entry.pair.port[socket];
-	end->states = mirror_states(f->file->mirror, x);
+	end->states = f->file->mirror ? mirror_states(f->file->mirror, x) : NO_STATE;
 	end->packets = (uint64_t)tcb->packets_high << 32 | tcb->packets;
 	end->bytes = tcb->bytes;
 	end->text = tcb->text;
@@ -438,6 +439,15 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 	r->half_close_bytes = fin->peer_text;
 }
 
+/* Ends in TIME-WAIT, or passed it by what no segment but a reset shows. */
+static bool route_holds(const struct hypothesis *route)
+{
+	for (int i = 0; i < route->count; i++)
+		if (route->step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED))
+			return true;
+	return false;
+}
+
 /* TIME-WAIT is held by an end that sent its FIN before it had the other one (RFC 9293 3.6): from the frame with which it
  * first acknowledges that. */
 static void describe_time_wait(const struct facts *f, struct tcpaudit_connection *r)
@@ -447,10 +457,7 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 
 	r->time_wait_holder = TCPAUDIT_WHO_NONE;
 	for (unsigned x = 0; x < 2; x++) {
-		const struct hypothesis *route = &f->file->route[x];
-		for (int i = 0; i < route->count; i++)
-			holds[x] |= route->step[i].to == TCPAUDIT_TIME_WAIT &&
-			            (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED);
+		holds[x] = f->file->mirror ? route_holds(&f->file->route[x]) : f->fin[x] && f->acked[x] && !acknowledges_fin(f->h, x);
 		const struct fin_facts *peer = &f->h->fin[!x];
 		holds[x] &= peer->acked >= 0;
 		if (!holds[x])

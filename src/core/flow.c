@@ -71,6 +71,12 @@ struct flow_table {
 	struct history *spare; /* list through history->next */
 };
 
+static void prefetch_lines(const void *p, size_t size)
+{
+	for (size_t line = 0; line < size; line += 64)
+		__builtin_prefetch((const char *)p + line);
+}
+
 static inline uint64_t rotate(uint64_t x, unsigned n)
 {
 	return x << n | x >> (64 - n);
@@ -148,7 +154,8 @@ bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
 	return crossed;
 }
 
-/* Memory that is visited at random: huge pages spare the misses of the address translation. */
+/* The index is visited at random: huge pages spare the misses of the address translation.  Records are better off without: to
+ * clear two megabytes at a time costs more than it spares. */
 static void *pages(size_t size)
 {
 	size_t whole = (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
@@ -169,7 +176,7 @@ static void *carve(struct flow_table *t, size_t size)
 {
 	size = (size + 63) & ~(size_t)63;
 	if (!t->arena || t->arena->used + size > ARENA) {
-		struct arena *arena = pages(ARENA);
+		struct arena *arena = aligned_alloc(64, ARENA);
 		if (!arena)
 			return NULL;
 		arena->next = t->arena;
@@ -218,7 +225,7 @@ static void history_drop(struct flow_table *t, struct connection *c)
 
 struct history *flow_history_new(struct flow_table *t)
 {
-	if (!t->spare && over(t, HISTORIES * sizeof(struct history)) && t->arena)
+	if (!t->spare && over(t, HISTORIES * sizeof(struct history)))
 		return NULL; /* the engine makes room when a connection begins; this one has none any more */
 	if (!t->spare) {
 		struct history *chunk = carve(t, HISTORIES * sizeof *chunk);
@@ -232,6 +239,8 @@ struct history *flow_history_new(struct flow_table *t)
 	}
 	struct history *h = t->spare;
 	t->spare = h->next;
+	if (t->spare)
+		prefetch_lines(t->spare, 4 * 64); /* for the next one who asks: it has long left all caches */
 	history_init(h);
 	return h;
 }
@@ -275,12 +284,6 @@ struct tombstone *flow_tombstone(const struct flow_table *t, uint32_t slot)
 	return pool_at(&t->pool[TOMBSTONES], slot & ~SLOT_TOMBSTONE);
 }
 
-static void prefetch_lines(const void *p, size_t size)
-{
-	for (size_t line = 0; line < size; line += 64)
-		__builtin_prefetch((const char *)p + line);
-}
-
 void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->bucket[hash & (t->buckets - 1)]);
@@ -297,22 +300,21 @@ static uint32_t likely_slot(const struct flow_table *t, uint32_t hash)
 	return SLOT_NONE;
 }
 
-void flow_prefetch_record(const struct flow_table *t, uint32_t hash)
+uint32_t flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 {
 	uint32_t slot = likely_slot(t, hash);
-	if (slot == SLOT_NONE)
-		return;
-	prefetch_lines(flow_entry(t, slot), offsetof(struct connection, start));
+	if (slot != SLOT_NONE)
+		prefetch_lines(flow_entry(t, slot), offsetof(struct connection, start));
+	return slot;
 }
 
-void flow_prefetch_history(const struct flow_table *t, uint32_t hash)
+void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 {
-	uint32_t slot = likely_slot(t, hash);
-	if (slot == SLOT_NONE || slot_buried(slot))
+	if (likely == SLOT_NONE || slot_buried(likely))
 		return;
-	const struct history *history = flow_connection(t, slot)->history;
+	const struct history *history = flow_connection(t, likely)->history;
 	if (history)
-		prefetch_lines(history, offsetof(struct history, inside) + 8 * sizeof(struct event));
+		prefetch_lines(history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 }
 
 void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
@@ -328,13 +330,22 @@ static bool same_sockets(const struct socket_pair *a, const struct socket_pair *
 	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
 }
 
+/* Compared word by word: it is done for every segment. */
 static bool same_pair(const struct socket_pair *a, const struct socket_pair *b)
 {
-	return memcmp(a, b, sizeof *a) == 0;
+	uint64_t x[6] = {0}, y[6] = {0};
+	memcpy(x, a, sizeof *a);
+	memcpy(y, b, sizeof *b);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) | (x[5] ^ y[5])) == 0;
 }
 
-uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint32_t hash)
+uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t likely)
 {
+	if (likely != SLOT_NONE) {
+		const struct entry *e = flow_entry(t, likely);
+		if (e->hash == hash && e->id && e->newer == SLOT_NONE && same_pair(&e->pair, p))
+			return likely;
+	}
 	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
 		const struct bucket *b = &t->bucket[i];
 		for (unsigned k = 0; k < WAYS; k++)
@@ -452,6 +463,8 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 
 	if (i != SLOT_NONE) {
 		p->free = ((struct entry *)pool_at(p, i))->wheel_next;
+		if (p->free != SLOT_NONE)
+			prefetch_lines(pool_at(p, p->free), p->size);
 	} else {
 		if (p->fresh >> CHUNK_BITS == p->chunks) {
 			if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
@@ -638,6 +651,11 @@ static void begin_tick(struct flow_table *t)
 	t->tick++;
 }
 
+int64_t flow_next_tick(int64_t now)
+{
+	return ((now >> TICK_SHIFT) + 1) * (INT64_C(1) << TICK_SHIFT);
+}
+
 uint32_t flow_due(struct flow_table *t, int64_t now)
 {
 	int64_t until = now >> TICK_SHIFT;
@@ -653,8 +671,10 @@ uint32_t flow_due(struct flow_table *t, int64_t now)
 	}
 	uint32_t slot = t->wheel[DUE];
 	uint32_t next = flow_entry(t, slot)->wheel_next; /* what ends at once was quiet for a while, and lies in no cache */
-	if (next != SLOT_NONE)
+	if (next != SLOT_NONE) {
 		flow_prefetch_slots(t, flow_entry(t, next)->wheel_next, next);
+		flow_prefetch_bucket(t, flow_entry(t, next)->hash);
+	}
 	wheel_take(t, slot);
 	return slot;
 }

@@ -114,16 +114,20 @@ bool socket_pair_of(const struct tcpaudit_segment *segment, struct socket_pair *
 
 uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
 
-/* Brings the index bucket of a hash on its way; when that is there, the record that it names; then that one's history. */
+/* Brings the index bucket of a hash on its way. */
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
-void flow_prefetch_record(const struct flow_table *table, uint32_t hash);
-void flow_prefetch_history(const struct flow_table *table, uint32_t hash);
+
+/* When that is there: which record is it most likely?  Brings that on its way; SLOT_NONE if there is none. */
+uint32_t flow_prefetch_record(const struct flow_table *table, uint32_t hash);
+
+/* When that is there: its history. */
+void flow_prefetch_history(const struct flow_table *table, uint32_t likely);
 
 /* For walks that know their way: the record of one slot, the history of another, whose record is there. */
 void flow_prefetch_slots(const struct flow_table *table, uint32_t record, uint32_t history);
 
-/* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE. */
-uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
+/* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */
+uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t likely);
 
 /* The only connection of these two sockets under whatever other VLAN or network; SLOT_NONE if there is none, or several. */
 uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
@@ -156,6 +160,9 @@ void flow_schedule_by(struct flow_table *table, uint32_t slot, int64_t due);
 
 /* The next record whose time has come, SLOT_NONE if none: schedule or remove it. Call until none is left. */
 uint32_t flow_due(struct flow_table *table, int64_t now);
+
+/* The time before which nothing more can be due, once flow_due() has had nothing left at `now`. */
+int64_t flow_next_tick(int64_t now);
 
 /* The next connection that is not buried, in no useful order; SLOT_NONE at the end.  `cursor` begins at 0. */
 uint32_t flow_next(const struct flow_table *table, uint32_t *cursor);

@@ -78,10 +78,12 @@ struct history {
 	uint8_t room;
 	uint16_t dropped;
 	bool front_due; /* what came before it is yet to be put in front: history_prepend() */
+	bool odd;      /* holds a repeat, a straggler, a SYN, or what does not fit */
 	struct fin_facts fin[2];
 	uint32_t resets[2]; /* sent by each end */
 	int8_t first_reset; /* first effective one, -1 none */
 	int8_t first_reset_any;
+	uint16_t seen;      /* control bits of all its events, and of those without ACK in the high byte: quick refusals */
 	struct event inside[HISTORY_INLINE];
 };
 
@@ -105,6 +107,10 @@ static inline tcp_seq event_end(const struct event *e)
 
 /* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one. */
 void history_disown_forged(struct history *history);
+
+/* Either nothing of a close has happened, or all of RFC 9293 figure 12 or 13 and no more: no reset, no repeat, nothing that
+ * does not fit.  What became of the ends follows from the numbers of both FINs alone. */
+bool history_is_plain(const struct history *history);
 
 struct tcpaudit_evidence event_evidence(const struct event *event);
 

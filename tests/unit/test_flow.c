@@ -64,7 +64,7 @@ static uint32_t insert_number(uint32_t n)
 static uint32_t find_number(uint32_t n)
 {
 	struct socket_pair p = pair_number(n);
-	return flow_find(table, &p, flow_hash(table, &p));
+	return flow_find(table, &p, flow_hash(table, &p), SLOT_NONE);
 }
 
 /* ---- the pair and its hash ---- */
@@ -198,11 +198,11 @@ Test(flow, vlan_and_network_tell_equal_pairs_apart)
 	q.vlan = 9;
 	r.network = 5;
 	uint32_t a = insert_pair(&p, SLOT_NONE);
-	cr_assert_eq(flow_find(table, &q, flow_hash(table, &q)), SLOT_NONE);
+	cr_assert_eq(flow_find(table, &q, flow_hash(table, &q), SLOT_NONE), SLOT_NONE);
 	cr_assert_eq(flow_find_elsewhere(table, &q, flow_hash(table, &q)), a, "the only one under any VLAN");
 	uint32_t b = insert_pair(&q, SLOT_NONE);
-	cr_assert_eq(flow_find(table, &p, flow_hash(table, &p)), a);
-	cr_assert_eq(flow_find(table, &q, flow_hash(table, &q)), b);
+	cr_assert_eq(flow_find(table, &p, flow_hash(table, &p), SLOT_NONE), a);
+	cr_assert_eq(flow_find(table, &q, flow_hash(table, &q), SLOT_NONE), b);
 	cr_assert_eq(flow_find_elsewhere(table, &r, flow_hash(table, &r)), SLOT_NONE, "two: which one?");
 	flow_remove(table, a);
 	cr_assert_eq(flow_find_elsewhere(table, &r, flow_hash(table, &r)), b);
@@ -213,7 +213,7 @@ Test(flow, ip_versions_do_not_mix)
 	struct socket_pair p = pair_number(1), q = p;
 	q.ip_version = 6;
 	insert_pair(&p, SLOT_NONE);
-	cr_assert_eq(flow_find(table, &q, flow_hash(table, &p)), SLOT_NONE);
+	cr_assert_eq(flow_find(table, &q, flow_hash(table, &p), SLOT_NONE), SLOT_NONE);
 	cr_assert_eq(flow_find_elsewhere(table, &q, flow_hash(table, &p)), SLOT_NONE);
 }
 
@@ -228,14 +228,14 @@ Test(flow, many_with_one_hash_overflow_into_the_next_buckets)
 		flow_entry(table, slot[i])->id = i + 1;
 	}
 	for (uint32_t i = 0; i < MANY; i++)
-		cr_assert_eq(flow_find(table, &p[i], 1023), slot[i]);
+		cr_assert_eq(flow_find(table, &p[i], 1023, SLOT_NONE), slot[i]);
 	for (uint32_t i = 0; i < MANY; i += 2)
 		flow_remove(table, slot[i]);
 	for (uint32_t i = 0; i < MANY; i++)
-		cr_assert_eq(flow_find(table, &p[i], 1023), i % 2 ? slot[i] : SLOT_NONE);
+		cr_assert_eq(flow_find(table, &p[i], 1023, SLOT_NONE), i % 2 ? slot[i] : SLOT_NONE);
 	for (uint32_t i = 1; i < MANY; i += 2)
 		flow_remove(table, slot[i]);
-	cr_assert_eq(flow_find(table, &p[0], 1023), SLOT_NONE, "and the search ends");
+	cr_assert_eq(flow_find(table, &p[0], 1023, SLOT_NONE), SLOT_NONE, "and the search ends");
 	flow_prefetch_bucket(table, 1023);
 	flow_prefetch_record(table, 1023);
 	flow_prefetch_history(table, 1023);
@@ -277,19 +277,19 @@ Test(flow, incarnations_hang_behind_the_newest)
 	struct socket_pair p = pair_number(1);
 	uint32_t hash = flow_hash(table, &p);
 	uint32_t a = insert_pair(&p, SLOT_NONE), b = insert_pair(&p, a), c = insert_pair(&p, b);
-	cr_assert_eq(flow_find(table, &p, hash), c);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), c);
 	cr_assert_eq(flow_entry(table, c)->older, b);
 	cr_assert_eq(flow_entry(table, b)->older, a);
 	cr_assert_eq(flow_entry(table, a)->newer, b);
 	flow_remove(table, b); /* out of the middle */
-	cr_assert_eq(flow_find(table, &p, hash), c);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), c);
 	cr_assert_eq(flow_entry(table, c)->older, a);
 	cr_assert_eq(flow_entry(table, a)->newer, c);
 	flow_remove(table, c); /* from the front */
-	cr_assert_eq(flow_find(table, &p, hash), a);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), a);
 	cr_assert_eq(flow_entry(table, a)->newer, SLOT_NONE);
 	flow_remove(table, a);
-	cr_assert_eq(flow_find(table, &p, hash), SLOT_NONE);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), SLOT_NONE);
 }
 
 Test(flow, a_tombstone_takes_the_place_of_its_connection)
@@ -309,14 +309,14 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	cr_assert_eq(flow_count(table), 2);
 	cr_assert_eq(flow_tombstones(table), 1);
 	uint32_t front = flow_bury(table, c);
-	cr_assert_eq(flow_find(table, &p, hash), front);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), front);
 	cr_assert_eq(flow_find_elsewhere(table, &p, hash), front);
 	flow_prefetch_record(table, hash);
 	flow_prefetch_history(table, hash);
 	flow_remove(table, front);
-	cr_assert_eq(flow_find(table, &p, hash), grave);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), grave);
 	flow_remove(table, grave);
-	cr_assert_eq(flow_find(table, &p, hash), a);
+	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), a);
 	cr_assert_eq(flow_tombstones(table), 0);
 }
 

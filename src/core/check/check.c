@@ -4,7 +4,7 @@
 #include "check.h"
 
 static const struct tcpaudit_check rows[] = {
-#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice)                                                \
+#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice)                                                \
 	{id,    TCPAUDIT_##severity, TCPAUDIT_NORMATIVE_##normative, TCPAUDIT_CLASS_##rests_on, TCPAUDIT_##basis, title, rfc,    \
 	 advice},
 #include "rows.h"
@@ -12,7 +12,14 @@ static const struct tcpaudit_check rows[] = {
 };
 
 static check_function *const functions[] = {
-#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice) check_##name,
+#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) check_##name,
+#include "rows.h"
+#undef CHECK
+};
+
+enum { ANY, ODD };
+static const uint8_t wakes_on[] = {
+#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) wakes,
 #include "rows.h"
 #undef CHECK
 };
@@ -161,7 +168,7 @@ static void show(struct judging *j, const struct claim *cl, int confidence, int 
 		decisive = cl->evidence[i];
 	}
 	f.time = f.evidence_count ? f.evidence[f.evidence_count - 1].time : j->c->last;
-	if (severity >= TCPAUDIT_NOTE && decisive >= 0)
+	if (severity >= TCPAUDIT_NOTE && decisive >= 0 && j->file->mirror)
 		states_around(j, decisive, &f);
 	lowering_notes(j, &f);
 	j->result->sink->finding(j->result->sink->user, &f);
@@ -236,7 +243,7 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 			functions[j.row](&j);
 	memcpy(record->capture, result->capture, sizeof record->capture);
 	for (j.row = 0; j.row < ROW_cap_midstream; j.row++)
-		if (file->settings->severity[j.row] >= 0)
+		if (file->settings->severity[j.row] >= 0 && (wakes_on[j.row] == ANY || file->mirror))
 			functions[j.row](&j);
 	memcpy(record->findings, result->raised, sizeof record->findings);
 }

@@ -67,7 +67,7 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 
 /* Row numbers. */
 enum {
-#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice) ROW_##name,
+#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) ROW_##name,
 #include "rows.h"
 #undef CHECK
 	ROWS
@@ -80,7 +80,7 @@ void check_hand_out(const struct tcpaudit_settings *settings, const struct check
 /* The severity in force for a row: settings over catalogue; -1 disabled. */
 int check_severity(const struct tcpaudit_settings *settings, int row);
 
-#define CHECK(id, name, severity, normative, rests_on, basis, title, rfc, advice) check_function check_##name;
+#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) check_function check_##name;
 #include "rows.h"
 #undef CHECK
 

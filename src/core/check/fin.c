@@ -52,6 +52,8 @@ void check_fin_no_ack_flag(struct judging *j)
 	uint32_t count[2] = {0, 0};
 	int at[2] = {-1, -1};
 
+	if (!(j->h->seen >> 8 & TCPAUDIT_FIN))
+		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_FIN ||
@@ -279,6 +281,8 @@ void check_fin_rexmit_timing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		int copy[4], copies = 0;
+		if (j->h->fin[x].copies < 4)
+			continue;
 		for (int i = 0; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
 			if (e->from != x)
@@ -308,8 +312,10 @@ void check_fin_rexmit_timing(struct judging *j)
 void check_fin_rexmit_silent(struct judging *j)
 {
 	struct obligation debts[OBLIGATIONS_MOST];
-	size_t count = obligations_find(j->h, debts);
 
+	if (j->h->fin[0].copies < 3 && j->h->fin[1].copies < 3)
+		return;
+	size_t count = obligations_find(j->h, debts);
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
 		uint8_t silent = 0;
@@ -367,6 +373,8 @@ void check_fin_giveup_early(struct judging *j)
 
 void check_fin_rst_combined(struct judging *j)
 {
+	if (j->h->first_reset_any < 0)
+		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)) != (TCPAUDIT_FIN | TCPAUDIT_RST) || e->is & EVENT_DUPLICATE)
@@ -383,7 +391,7 @@ void check_fin_in_synrcvd(struct judging *j)
 	uint64_t ack = j->c->mark[MARK_ACK];
 	int at = -1;
 
-	if (!j->c->mark[MARK_SYN] || !j->c->mark[MARK_SYN_ACK])
+	if (!j->c->mark[MARK_SYN] || !j->c->mark[MARK_SYN_ACK] || j->h->front_due) /* due: the handshake was over before */
 		return;
 	if (client->first >= 0 && ack == (j->h->event[client->first].frame | (uint64_t)j->h->event[client->first].input << 48))
 		at = client->first;

@@ -15,6 +15,8 @@ void check_tw_holder(struct judging *j)
 /* The holder answers a segment of the old incarnation with a reset: its number is that segment's acknowledgment (R4). */
 void check_tw_early_gone(struct judging *j)
 {
+	if (j->h->first_reset_any < 0)
+		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *own = &j->h->fin[x], *peer = &j->h->fin[!x];
 		if (!own->sent || !peer->sent || own->acked < 0 || peer->acked < 0)

@@ -58,21 +58,45 @@ static void keep(struct hypothesis *set, uint8_t *count, bool *overflowed, const
 		set[dearest] = *h;
 }
 
-/* Can this event change its receiver at all, in that state?  A quick refusal of what segment_arrives() would ignore. */
+/* Notes, once, which events can change the end at all: everything of a handshake; of a close, FINs, resets, and what
+ * acknowledges the end's own FIN. */
+static void find_stimuli(const struct mirror *m, unsigned x, struct mirror_end *end)
+{
+	const struct fin_facts *own = &m->fin[x];
+
+	end->opening = end->closing = 0;
+	for (int i = 0; i < m->count; i++) {
+		const struct event *e = &m->event[i];
+		if (e->from == x || e->is & EVENT_STRAY)
+			continue;
+		bool acks_fin = own->sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u);
+		if (e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_FIN | TCPAUDIT_ACK))
+			end->opening |= 1ull << i;
+		if (e->flags & (TCPAUDIT_RST | TCPAUDIT_FIN) || acks_fin)
+			end->closing |= 1ull << i;
+	}
+}
+
+/* The events before `by` that can have reached the end in this state, and may matter to it. */
+static uint64_t stimuli(const struct mirror_end *end, uint8_t state, int by)
+{
+	uint64_t before = by < 64 ? (1ull << by) - 1 : ~0ull;
+
+	if (state == TCPAUDIT_CLOSED)
+		return 0;
+	return (state_in((enum tcpaudit_state)state, SYNCHRONIZED) ? end->closing : end->opening) & before & ~end->lost;
+}
+
+/* Would it do anything, in that state?  A quick refusal of what segment_arrives() would ignore. */
 static bool is_stimulus(const struct mirror *m, unsigned x, int i, uint8_t state)
 {
 	const struct event *e = &m->event[i];
-	const struct fin_facts *own = &m->fin[x];
 
-	if (e->from == x || e->is & EVENT_STRAY || m->end[x].lost >> i & 1 || state == TCPAUDIT_CLOSED)
-		return false;
-	if (e->flags & TCPAUDIT_RST)
+	if (e->flags & TCPAUDIT_RST || !state_in((enum tcpaudit_state)state, SYNCHRONIZED))
 		return true;
-	if (!state_in((enum tcpaudit_state)state, SYNCHRONIZED))
-		return true; /* handshake */
 	if (e->flags & TCPAUDIT_FIN && !state_in((enum tcpaudit_state)state, FIN_RECEIVED))
 		return true;
-	return own->sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u) &&
+	return m->fin[x].sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, m->fin[x].u) &&
 	       state_in((enum tcpaudit_state)state, FIN_SENT & ~FIN_ACKED);
 }
 
@@ -113,8 +137,9 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 		cost += COST_HASTE;
 	if (i < h->delivered)
 		cost += COST_ORDER;
-	for (int k = h->delivered + 1; k < i; k++) {
-		if (!is_stimulus(m, x, k, h->state) || (is_fin_copy(m, k) && is_fin_copy(m, i)))
+	for (uint64_t left = stimuli(&m->end[x], h->state, i); left; left &= left - 1) {
+		int k = __builtin_ctzll(left);
+		if (k <= h->delivered || !is_stimulus(m, x, k, h->state) || (is_fin_copy(m, k) && is_fin_copy(m, i)))
 			continue;
 		cost += COST_LOSS; /* passed over */
 		break;
@@ -169,7 +194,8 @@ static void explore(const struct mirror *m, unsigned x, const struct hypothesis 
 		keep(out, count, overflowed, h);
 	if (depth == 0)
 		return;
-	for (int i = 0; i < by; i++) {
+	for (uint64_t left = stimuli(&m->end[x], h->state, by); left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
 		if (!is_stimulus(m, x, i, h->state))
 			continue;
 		struct hypothesis t = *h;
@@ -192,8 +218,9 @@ static int loss_cost(const struct mirror *m, unsigned x, const struct hypothesis
 	const struct event *e = &m->event[by];
 	int64_t turnaround = m->end[x].turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)m->end[x].turnaround * 1000;
 
-	for (int i = h->delivered + 1; i < by; i++) {
-		if (!is_stimulus(m, x, i, h->state))
+	for (uint64_t left = stimuli(&m->end[x], h->state, by); left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+		if (i <= h->delivered || !is_stimulus(m, x, i, h->state))
 			continue;
 		if (e->time - m->event[i].time <= turnaround + turnaround / 2 + 100000)
 			continue;
@@ -328,6 +355,17 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 	return false;
 }
 
+/* Can the one hypothesis have built the frame, with nothing under way that could have made it another? */
+static bool is_alone(const struct mirror *m, unsigned x, const struct hypothesis *h, int at, state_set was)
+{
+	if (!state_in((enum tcpaudit_state)h->state, was))
+		return false;
+	for (uint64_t left = stimuli(&m->end[x], h->state, at); left; left &= left - 1)
+		if (is_stimulus(m, x, __builtin_ctzll(left), h->state))
+			return false;
+	return true;
+}
+
 /* The end built frame `at`, and so was what `is` says. */
 static void built(struct mirror *m, unsigned x, int at, const struct emission *emission)
 {
@@ -337,6 +375,12 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 	uint8_t n = 0;
 
 	mark_lost(m, x, end, &is, at);
+	if (end->count == 1 && is_alone(m, x, &end->h[0], at, is.was) && !state_in((enum tcpaudit_state)end->h[0].state, is.unlikely)) {
+		apply_call(&end->h[0], is.call, at);
+		end->closed |= is.call == CALL_CLOSE;
+		prove(end, at);
+		return;
+	}
 	for (int i = 0; i < end->count; i++)
 		explore(m, x, &end->h[i], at, is.was, out, &n, &end->overflowed, 4);
 	if (!n && is.call == CALL_NONE) { /* a timer that no segment shows may explain it */
@@ -430,8 +474,10 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	m->event = history->event;
 	m->count = (uint8_t)(count < history->count ? count : history->count);
 	m->fin = history->fin;
-	for (unsigned x = 0; x < 2; x++)
+	for (unsigned x = 0; x < 2; x++) {
 		begin(&m->end[x], &end[x], x, midstream);
+		find_stimuli(m, x, &m->end[x]);
+	}
 	for (int i = midstream ? 0 : begin_established(m); i < m->count; i++) {
 		const struct event *e = &m->event[i];
 		if (!(e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY)))
@@ -459,7 +505,7 @@ struct hypothesis mirror_route(const struct mirror *m, unsigned x)
 	struct hypothesis best = cheapest(end);
 
 	for (int i = 0; i < m->count; i++)
-		if (is_stimulus(m, x, i, best.state))
+		if (stimuli(end, best.state, m->count) >> i & 1 && is_stimulus(m, x, i, best.state))
 			segment_arrives(m, x, &best, i);
 	return best;
 }

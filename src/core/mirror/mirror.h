@@ -34,6 +34,8 @@ struct hypothesis {
 struct mirror_end {
 	struct hypothesis h[HYPOTHESES_MOST];
 	uint8_t count;
+	uint64_t opening; /* events that may matter to it before it is synchronized: a bit for each */
+	uint64_t closing; /* ... and after that */
 	uint64_t lost;       /* stimuli that cannot have arrived: a bit for each event */
 	bool contradicted;   /* no hypothesis could have built one of its frames */
 	bool overflowed;     /* more hypotheses than room: the dearest were dropped */

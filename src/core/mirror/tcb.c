@@ -82,7 +82,8 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struc
 	struct sent is = {.end = segment_end(s)};
 	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
 
-	if (tcb->packets && tcb->fingerprint == fingerprint(s) && since_last <= 2000000 &&
+	bool old = tcb->bits & TCB_SEQ && seq_le(is.end, tcb->maxseq); /* a copy brings nothing new */
+	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == fingerprint(s) &&
 	    (s->ip_id || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
 		is.duplicate = true;
 	is.fits = sequence_fits(tcb, peer, s) && acknowledgment_fits(tcb, peer, s);
