@@ -311,8 +311,8 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	uint32_t front = flow_bury(table, c);
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), front);
 	cr_assert_eq(flow_find_elsewhere(table, &p, hash), front);
-	flow_prefetch_record(table, hash);
-	flow_prefetch_history(table, hash);
+	uint32_t likely = flow_prefetch_record(table, hash);
+	flow_prefetch_history(table, likely);
 	flow_remove(table, front);
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), grave);
 	flow_remove(table, grave);
