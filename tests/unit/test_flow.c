@@ -237,8 +237,7 @@ Test(flow, many_with_one_hash_overflow_into_the_next_buckets)
 		flow_remove(table, slot[i]);
 	cr_assert_eq(flow_find(table, &p[0], 1023, SLOT_NONE), SLOT_NONE, "and the search ends");
 	flow_prefetch_bucket(table, 1023);
-	flow_prefetch_record(table, 1023);
-	flow_prefetch_history(table, 1023);
+	flow_prefetch_history(table, flow_prefetch_record(table, 1023));
 }
 
 Test(flow, grows_to_a_hundred_thousand_and_back)
