@@ -3,14 +3,14 @@
  * Included several times; severity is that of a certain claim.  A row that wakes on ODD cannot hold for a plain history
  * (history_is_plain); one that wakes on ANY is always asked. */
 /* clang-format off */
-CHECK("fin-consumed", fin_consumed, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "FIN acknowledged with u+1", "RFC 9293 3.4; RFC 9293 3.10.7.4", "")
+CHECK("fin-consumed", fin_consumed, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "FIN consumed: acknowledged with the number behind it", "RFC 9293 3.4; RFC 9293 3.10.7.4", "")
 CHECK("fin-no-ack-flag", fin_no_ack_flag, ODD, ERROR, TEXT, SEGMENT, PRESENCE, "FIN without the ACK bit", "RFC 9293 3.1; RFC 9293 3.10.7.4", "such a segment must be dropped by its receiver; scanners send it")
-CHECK("fin-ack-short", fin_ack_short, ODD, ERROR, TEXT, REACTION, ABSENCE, "FIN received but not consumed: acknowledged with u, not u+1", "RFC 9293 3.10.7.4", "compare the acknowledgments behind each copy of the FIN")
-CHECK("fin-ack-beyond", fin_ack_beyond, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "acknowledges a number past the FIN", "RFC 9293 3.4; RFC 9293 3.10.7.4", "the FIN takes one sequence number and ends the stream: nothing above u+1 exists")
+CHECK("fin-ack-short", fin_ack_short, ODD, ERROR, TEXT, REACTION, ABSENCE, "FIN received but not consumed: acknowledged up to it, not over it", "RFC 9293 3.10.7.4", "compare the acknowledgments behind each copy of the FIN")
+CHECK("fin-ack-beyond", fin_ack_beyond, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "acknowledges a number past the FIN", "RFC 9293 3.4; RFC 9293 3.10.7.4", "the FIN takes one sequence number and ends the stream: there is nothing behind it to acknowledge")
 CHECK("fin-data-after", fin_data_after, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "sends new text after its FIN", "RFC 9293 3.6; RFC 9293 3.10.2", "if the FIN differs from its neighbours in TTL or IP identification, it may be injected")
 CHECK("fin-moved", fin_moved, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "FIN sent at two sequence numbers", "RFC 9293 3.10.4; RFC 9293 3.4.3", "a FIN may only be repeated where it was")
-CHECK("fin-seq-stuck", fin_seq_stuck, ANY, ERROR, TEXT, CONTRADICTION, ABSENCE, "acknowledges with SEQ=u after its own FIN", "RFC 9293 3.10.7.4; RFC 9293 3.8", "SND.NXT counts the FIN")
-CHECK("fin-final-ack-form", fin_final_ack_form, ANY, ERROR, TEXT, CONTRADICTION, ABSENCE, "last ACK of the close carries a wrong sequence number", "RFC 9293 3.6", "expected <SEQ=u+1><ACK=v+1>")
+CHECK("fin-seq-stuck", fin_seq_stuck, ANY, ERROR, TEXT, CONTRADICTION, ABSENCE, "sends its FIN's own number again in later ACKs", "RFC 9293 3.10.7.4; RFC 9293 3.8", "SND.NXT counts the FIN")
+CHECK("fin-final-ack-form", fin_final_ack_form, ANY, ERROR, TEXT, CONTRADICTION, ABSENCE, "last ACK of the close carries a wrong sequence number", "RFC 9293 3.6", "it must carry the numbers behind both FINs")
 CHECK("fin-out-of-window", fin_out_of_window, ANY, NOTE, RISK, CONTRADICTION, ABSENCE, "FIN beyond the advertised window", "RFC 9293 3.10.7.4", "a receiver with a closed window need not accept it")
 CHECK("fin-ack-over-hole", fin_ack_over_hole, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "FIN acknowledged although the capture misses part of the stream", "RFC 9293 3.4", "")
 CHECK("fin-ack-late", fin_ack_late, ANY, ERROR, MUST, TIME, ABSENCE, "FIN acknowledged later than half a second", "RFC 9293 3.8.6.3", "MUST-40: an ACK must not be delayed more than 0.5 s")
