@@ -70,6 +70,17 @@ void check_fin_no_ack_flag(struct judging *j)
 	}
 }
 
+/* Another segment of the same end carried the FIN's timestamp, too: its echo proves nothing of the FIN. */
+static bool echoed_elsewhere(const struct history *h, int fin)
+{
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (i != fin && e->from == h->event[fin].from && e->is & EVENT_TIMESTAMPS && e->tsval == h->event[fin].tsval)
+			return true;
+	}
+	return false;
+}
+
 /* Receipt is proven by a timestamp echo that only the FIN can have caused (RFC 7323 4.3), or made likely by three repeats
  * that were all answered with u.  A closed window or a hole before the FIN explains the same numbers. */
 void check_fin_ack_short(struct judging *j)
@@ -88,8 +99,9 @@ void check_fin_ack_short(struct judging *j)
 			short_ack = i;
 			for (int k = f->first; k < i; k++) {
 				const struct event *copy = &j->h->event[k];
-				if (copy->from == x && is_fin(copy) && copy->is & EVENT_TSVAL_FRESH && e->is & EVENT_TIMESTAMPS &&
-				    e->tsecr == copy->tsval && e->window)
+				if (copy->from == x && is_fin(copy) && !echoed_elsewhere(j->h, k) &&
+				    copy->is & EVENT_TSVAL_FRESH && e->is & EVENT_TIMESTAMPS && e->tsecr == copy->tsval &&
+				    e->window)
 					echo = i;
 			}
 		}
