@@ -36,8 +36,8 @@ struct tcpaudit {
 	struct routes routes;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
-	int64_t clock[BATCH]; /* packet time when each segment of the batch is judged */
-	bool icmp[BATCH];     /* it is only quoted, by an ICMP error */
+	int64_t clock[BATCH];   /* packet time when each segment of the batch is judged */
+	bool icmp[BATCH];       /* it is only quoted, by an ICMP error */
 	uint32_t likely[BATCH]; /* where its connection was when the batch began */
 	bool crossed[BATCH];
 	struct socket_pair pair[BATCH];

@@ -229,10 +229,31 @@ static bool is_fin_rst_peer(const struct facts *f)
 	return (f->fin[0] || f->fin[1]) && f->reset;
 }
 
-static bool is_never(const struct facts *f)
+/* Resets in both directions, faster than either could know of the other, after a silence that leaves nothing to be answered:
+ * a box between the ends let go of the connection.  Both users aborting in the same moment looks alike. */
+static bool reset_by_third_party(const struct facts *f)
 {
-	(void)f;
-	return false; /* attributing a reset to a third party is the forgery checks' work */
+	int64_t first[2] = {-1, -1};
+
+	if (!f->reset || f->h->quiet < SECOND)
+		return false;
+	for (int i = 0; i < f->h->count; i++) {
+		const struct event *e = &f->h->event[i];
+		if (e->flags & TCPAUDIT_RST && e->is & EVENT_RST_EXACT && first[e->from] < 0)
+			first[e->from] = e->time;
+	}
+	int64_t apart = first[0] - first[1];
+	return first[0] >= 0 && first[1] >= 0 && apart < 2000000 && apart > -2000000;
+}
+
+static bool is_fin_rst_third(const struct facts *f)
+{
+	return (f->fin[0] || f->fin[1]) && reset_by_third_party(f);
+}
+
+static bool is_abort_third_party(const struct facts *f)
+{
+	return !f->fin[0] && !f->fin[1] && f->done && reset_by_third_party(f);
 }
 
 static bool is_half_closed(const struct facts *f)
@@ -307,12 +328,12 @@ static const struct {
         {TCPAUDIT_KIND_LAST_ACK_MISSING, is_last_ack_missing},
         {TCPAUDIT_KIND_FIN_FIN_UNACKED, is_fin_fin_unacked},
         {TCPAUDIT_KIND_MPTCP_FASTCLOSE, is_mptcp_fastclose},
+        {TCPAUDIT_KIND_FIN_RST_THIRD, is_fin_rst_third}, /* before the two that would take any reset */
         {TCPAUDIT_KIND_FIN_RST_CLOSER, is_fin_rst_closer},
         {TCPAUDIT_KIND_FIN_RST_PEER, is_fin_rst_peer},
-        {TCPAUDIT_KIND_FIN_RST_THIRD, is_never},
         {TCPAUDIT_KIND_HALF_CLOSED, is_half_closed},
         {TCPAUDIT_KIND_FIN_UNACKED, is_fin_unacked},
-        {TCPAUDIT_KIND_ABORT_THIRD_PARTY, is_never},
+        {TCPAUDIT_KIND_ABORT_THIRD_PARTY, is_abort_third_party},
         {TCPAUDIT_KIND_ABORT_CLIENT, is_abort_client},
         {TCPAUDIT_KIND_ABORT_SERVER, is_abort_server},
         {TCPAUDIT_KIND_ABORT_ICMP, is_abort_icmp},
@@ -352,6 +373,8 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;
+	if (kind == TCPAUDIT_KIND_FIN_RST_THIRD || kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY)
+		return TCPAUDIT_LIKELY;
 	if (f->h->dropped || (c->end[0].bits | c->end[1].bits) & TCB_HOLE)
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
@@ -443,7 +466,8 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 static bool route_holds(const struct hypothesis *route)
 {
 	for (int i = 0; i < route->count; i++)
-		if (route->step[i].to == TCPAUDIT_TIME_WAIT && (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED))
+		if (route->step[i].to == TCPAUDIT_TIME_WAIT &&
+		    (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED))
 			return true;
 	return false;
 }
@@ -457,7 +481,8 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 
 	r->time_wait_holder = TCPAUDIT_WHO_NONE;
 	for (unsigned x = 0; x < 2; x++) {
-		holds[x] = f->file->mirror ? route_holds(&f->file->route[x]) : f->fin[x] && f->acked[x] && !acknowledges_fin(f->h, x);
+		holds[x] = f->file->mirror ? route_holds(&f->file->route[x])
+		                           : f->fin[x] && f->acked[x] && !acknowledges_fin(f->h, x);
 		const struct fin_facts *peer = &f->h->fin[!x];
 		holds[x] &= peer->acked >= 0;
 		if (!holds[x])

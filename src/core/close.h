@@ -11,7 +11,7 @@ struct case_file {
 	const struct connection *connection;
 	const struct history *history;
 	const struct mirror *mirror; /* NULL where plain numbers tell all that is asked */
-	struct hypothesis route[2]; /* of each end, as it is presumed to have gone */
+	struct hypothesis route[2];  /* of each end, as it is presumed to have gone */
 	const struct tcpaudit_settings *settings;
 	int64_t now; /* packet time: how far the capture goes on behind the last frame */
 	bool ended;  /* the capture has ended */

@@ -135,6 +135,8 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	struct history *h = begin_history(c, table, frame_reference(s));
 	if (!h)
 		return;
+	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
+		h->quiet = s->time - c->last;
 	int64_t before = (int64_t)history_memory(h);
 	history_add(h, c->end, s, from, sent, extra);
 	flow_account(table, (int64_t)history_memory(h) - before);

@@ -394,7 +394,8 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if ((s->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) &&
 	    !(e.is & EVENT_STRAY))
 		note_fin(h, end, &e);
-	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_ACK_UNSENT) || s->flags & TCPAUDIT_SYN;
+	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_ACK_UNSENT) ||
+	          s->flags & TCPAUDIT_SYN;
 	h->seen |= (uint16_t)(s->flags & 0xff) | (uint16_t)(s->flags & TCPAUDIT_ACK ? 0 : (s->flags & 0xff) << 8);
 	if (s->flags & TCPAUDIT_RST)
 		h->resets[from]++;
@@ -452,7 +453,8 @@ bool history_is_plain(const struct history *h)
 	if ((h->fin[0].sent || h->fin[1].sent) && (h->fin[0].acked < 0 || h->fin[1].acked < 0))
 		return false;
 	for (int x = 0; x < 2; x++)
-		if (h->fin[x].forged || h->fin[x].copies > 1 || h->fin[x].moved >= 0 || h->fin[x].data_after >= 0 || h->fin[x].acked_wrong >= 0)
+		if (h->fin[x].forged || h->fin[x].copies > 1 || h->fin[x].moved >= 0 || h->fin[x].data_after >= 0 ||
+		    h->fin[x].acked_wrong >= 0)
 			return false;
 	return true;
 }

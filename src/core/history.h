@@ -78,12 +78,13 @@ struct history {
 	uint8_t room;
 	uint16_t dropped;
 	bool front_due; /* what came before it is yet to be put in front: history_prepend() */
-	bool odd;      /* holds a repeat, a straggler, a SYN, or what does not fit */
+	bool odd;       /* holds a repeat, a straggler, a SYN, or what does not fit */
 	struct fin_facts fin[2];
 	uint32_t resets[2]; /* sent by each end */
 	int8_t first_reset; /* first effective one, -1 none */
 	int8_t first_reset_any;
-	uint16_t seen;      /* control bits of all its events, and of those without ACK in the high byte: quick refusals */
+	int64_t quiet; /* how long both ends had been silent before the first reset, ns */
+	uint16_t seen; /* control bits of all its events, and of those without ACK in the high byte: quick refusals */
 	struct event inside[HISTORY_INLINE];
 };
 
