@@ -320,6 +320,8 @@ static void note_capture(struct connection *c, const struct tcpaudit_segment *s,
 {
 	if (s->noticed & TCPAUDIT_SAW_CUT)
 		c->capture |= CAPTURE_SNAPLEN;
+	if (s->noticed & TCPAUDIT_SAW_LENGTH_GUESSED)
+		c->capture |= CAPTURE_LENGTH_GUESSED;
 	if (s->noticed & TCPAUDIT_SAW_REASSEMBLED)
 		c->capture |= CAPTURE_FRAGMENTS;
 	if (s->noticed & TCPAUDIT_SAW_TUNNEL)

@@ -43,8 +43,6 @@ enum {
 	CONN_WATCHED = 0x8000,
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
-	CONN_TABLE_HALF_OPEN = 0x40000, /* counted among the half-open */
-	CONN_CAPTURE_LOSS = 0x80000,    /* the capture says that it lost frames meanwhile */
 	CONN_UNPLACED = 0x100000,       /* a frame had numbers that fit nowhere */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
 };

@@ -4,7 +4,7 @@
 #include "check.h"
 
 static const struct tcpaudit_check rows[] = {
-#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice)                                                \
+#define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice)                                         \
 	{id,    TCPAUDIT_##severity, TCPAUDIT_NORMATIVE_##normative, TCPAUDIT_CLASS_##rests_on, TCPAUDIT_##basis, title, rfc,    \
 	 advice},
 #include "rows.h"
@@ -52,7 +52,7 @@ static void add(uint64_t set[TCPAUDIT_CHECK_WORDS], int row)
 }
 
 /* Premises that each class needs (checks.md 1.3). */
-static unsigned needed_by(uint8_t rests_on, const struct claim *cl, bool at)
+static unsigned needed_by(uint8_t rests_on, const struct claim *cl)
 {
 	switch ((enum tcpaudit_class)rests_on) {
 	case TCPAUDIT_CLASS_SEGMENT:
@@ -68,7 +68,6 @@ static unsigned needed_by(uint8_t rests_on, const struct claim *cl, bool at)
 	case TCPAUDIT_CLASS_CAPTURE:
 		return 0;
 	}
-	(void)at;
 	return 0;
 }
 
@@ -100,7 +99,7 @@ static int confidence_of(const struct judging *j, const struct claim *cl)
 	const struct tcpaudit_check *row = &rows[j->row];
 	bool at = cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint];
 	int confidence = starting_confidence(row->rests_on, cl, at);
-	unsigned missing = needed_by(row->rests_on, cl, at) & ~j->premises;
+	unsigned missing = needed_by(row->rests_on, cl) & ~j->premises;
 
 	confidence -= __builtin_popcount(missing) + cl->alike;
 	if (cl->at_most && confidence > cl->at_most)
@@ -226,6 +225,8 @@ static unsigned premises_of(const struct case_file *file)
 		holds &= ~(unsigned)PREMISE_NO_LOSS;
 	if (c->entry.bits & CONN_MIDSTREAM || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK])
 		holds &= ~(unsigned)PREMISE_SCALE;
+	if (c->capture & CAPTURE_LENGTH_GUESSED)
+		holds &= ~(unsigned)PREMISE_HEADERS;
 	if (c->capture & CAPTURE_CLOCK_STEP)
 		holds &= ~(unsigned)PREMISE_CLOCK;
 	return holds;
