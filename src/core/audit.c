@@ -94,17 +94,16 @@ static bool needs_mirror(const struct tcpaudit *e, const struct connection *c)
 	       (c->history && !history_is_plain(c->history));
 }
 
+/* `mirror`: to be run for it; NULL if nobody needs it. */
 static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, struct case_file *file)
 {
-	bool asked = needs_mirror(e, c);
-
 	file->connection = c;
 	file->history = c->history;
-	file->mirror = asked ? mirror : NULL;
+	file->mirror = mirror;
 	file->settings = &e->settings;
 	file->now = e->now;
 	file->ended = e->ended;
-	if (!asked)
+	if (!mirror)
 		return;
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
 	for (unsigned x = 0; x < 2; x++)
@@ -128,7 +127,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 		c->history = &spare;
 	}
 	history_disown_forged(c->history);
-	open_case(e, c, &mirror, &file);
+	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	check_connection(&file, record, &result);
 	e->counters.by_kind[record->kind]++;
@@ -138,18 +137,28 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 		c->history = NULL;
 }
 
+/* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
+static void release_time_wait(struct tombstone *t, unsigned holder)
+{
+	if (t->holder == holder)
+		t->holder = TCPAUDIT_WHO_NONE;
+	else if (t->holder == TCPAUDIT_WHO_BOTH)
+		t->holder = (uint8_t)!holder;
+}
+
 /* What late segments will be held against. */
 static void inscribe(struct tombstone *t, const struct connection *c, const struct tcpaudit_connection *record)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		t->next[x] = c->end[x].maxseq;
 		t->iss[x] = c->end[x].iss;
-		t->tsval[x] = c->end[x].tsval;
-		if (record->end[x].fin_sent && record->end[x].fin_acked)
-			t->fins |= (uint8_t)(1u << x);
 	}
 	t->last = c->last;
 	t->holder = record->time_wait_holder;
+	t->doubtful = record->confidence < TCPAUDIT_CERTAIN;
+	for (unsigned x = 0; x < 2; x++)
+		if (record->end[x].resets)
+			release_time_wait(t, !x);
 	t->time_wait_since = record->time_wait_since;
 }
 
@@ -416,7 +425,7 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 	struct tcpaudit_finding f = {.check = &tcpaudit_checks(&rows)[row],
 	                             .connection = &record,
 	                             .time = s->time,
-	                             .confidence = age > 20 * SECOND ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	                             .confidence = age > 20 * SECOND || t->doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,
 	                             .count = 1,
 	                             .expected = {{"age_us", longest / 1000}},
@@ -437,6 +446,7 @@ static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct t
 	e->counters.late++;
 	if (s->flags & TCPAUDIT_RST) {
 		late_reset(e, t, s, from);
+		release_time_wait(t, !from);
 	} else if (s->flags & TCPAUDIT_ACK) {
 		t->late = true;
 		t->late_from = (uint8_t)from;

@@ -82,11 +82,10 @@ struct tombstone {
 	struct entry entry;
 	tcp_seq next[2]; /* behind each end's stream: u+1, or the highest number it used */
 	tcp_seq iss[2];
-	uint32_t tsval[2];
 	int64_t last;
 	int64_t time_wait_since;
 	uint8_t holder;    /* enum tcpaudit_who */
-	uint8_t fins;      /* bits: whose FIN was sent and acknowledged */
+	bool doubtful;     /* the kind of close was not certain */
 	uint8_t late_from; /* newest late segment that asks for an answer */
 	bool late;
 	uint32_t late_ack;

@@ -227,7 +227,17 @@ static void shift_indices(struct history *h, int after, int by)
 		h->first_reset_any = (int8_t)(h->first_reset_any + by);
 }
 
-/* No index points to a newest. */
+/* Rarely, a fact rests on a newest: on an acknowledgment that was captured before its FIN. */
+static bool is_indexed(const struct history *h, int i)
+{
+	for (int x = 0; x < 2; x++) {
+		const struct fin_facts *f = &h->fin[x];
+		if (f->first == i || f->acked == i || f->acked_wrong == i || f->moved == i || f->data_after == i)
+			return true;
+	}
+	return false;
+}
+
 static void drop_newest(struct history *h, int i)
 {
 	memmove(&h->event[i], &h->event[i + 1], (size_t)(h->count - i - 1) * sizeof h->event[0]);
@@ -256,20 +266,14 @@ static int append(struct history *h, struct event *e)
 		int i = run_of(h, e, &first);
 		if (i >= 0) {
 			e->is |= EVENT_NEWEST;
-			if (!first) {
+			if (!first && !is_indexed(h, i)) {
 				uint16_t run = h->event[i].run;
 				e->run = (uint16_t)(run < UINT16_MAX ? run + 1 : run);
 				drop_newest(h, i);
 			}
 		}
 	}
-	if (!make_room(h)) {
-		if (h->dropped < UINT16_MAX)
-			h->dropped++;
-		return -1;
-	}
-	h->event[h->count] = *e;
-	return h->count++;
+	return insert(h, e, h->count);
 }
 
 bool history_prepend(struct history *h, const struct event *events, unsigned count)
@@ -284,6 +288,14 @@ bool history_prepend(struct history *h, const struct event *events, unsigned cou
 	h->count = (uint8_t)(h->count + count);
 	shift_indices(h, -1, (int)count);
 	return true;
+}
+
+/* Without ACK it is dropped by its receiver (RFC 9293 3.10.7.4 fifth), with numbers that do not fit (first) likewise: then it
+ * is nobody's FIN. */
+static bool is_fin(const struct event *e)
+{
+	return (e->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) &&
+	       !(e->is & EVENT_STRAY);
 }
 
 static void note_fin(struct history *h, const struct tcb end[2], struct event *e)
@@ -330,11 +342,11 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 	if (e->is & EVENT_FIRST_FIN) {
 		own->first = (int8_t)i;
 		find_early_ack(h, end, i);
-	} else if (e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && own->sent && seq_add(e->seq, e->len) != own->u &&
-	           own->moved < 0)
+	} else if (is_fin(e) && own->sent && seq_add(e->seq, e->len) != own->u && own->moved < 0)
 		own->moved = (int8_t)i;
-	if (own->sent && e->len && !(e->flags & TCPAUDIT_RST) && seq_gt(seq_add(e->seq, e->len), own->u) && own->data_after < 0 &&
-	    !(e->is & EVENT_PROBE) && !(e->len == 1 && e->seq == own->u))
+	if (own->sent && e->len && !(e->flags & TCPAUDIT_RST) && !(e->is & EVENT_STRAY) &&
+	    seq_gt(seq_add(e->seq, e->len), own->u) && own->data_after < 0 && !(e->is & EVENT_PROBE) &&
+	    !(e->len == 1 && e->seq == own->u))
 		own->data_after = (int8_t)i;
 	if (!acks_fin(peer, e))
 		return;
@@ -390,9 +402,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) &&
 	    seq_gt(s->ack, own->peer_maxseq))
 		e.is |= EVENT_KNOWS_ACK;
-	/* without ACK it is dropped by its receiver (RFC 9293 3.10.7.4 fifth), so it is nobody's FIN */
-	if ((s->flags & (TCPAUDIT_FIN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_SYN)) == (TCPAUDIT_FIN | TCPAUDIT_ACK) &&
-	    !(e.is & EVENT_STRAY))
+	if (is_fin(&e))
 		note_fin(h, end, &e);
 	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_ACK_UNSENT) ||
 	          s->flags & TCPAUDIT_SYN;

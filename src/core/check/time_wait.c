@@ -31,6 +31,8 @@ void check_tw_early_gone(struct judging *j)
 		int64_t since = j->h->event[entered].time, longest = 2 * j->file->settings->msl;
 		for (int i = entered + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
+			if (e->from != x && e->flags & TCPAUDIT_RST)
+				break; /* the peer's reset may have ended TIME-WAIT: RFC 9293 3.10.7.4 second, RFC 1337 */
 			if (e->from != x || !(e->flags & TCPAUDIT_RST) || e->flags & TCPAUDIT_ACK || e->seq != seq_add(own->u, 1))
 				continue;
 			int asked = -1; /* the segment that it answers: captured after TIME-WAIT was entered, with that

@@ -10,6 +10,7 @@ enum {
 	COST_OLD_COPY = 1, /* an earlier copy of the FIN was taken although a later one fits */
 	COST_HASTE = 4,    /* arrived faster than this end ever answered */
 	COST_ECHO = 3,     /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3) */
+	COST_REFUSED = 3,  /* the FIN was taken although the text before it was what a reset answered */
 	COST_SHORTCUT = 2, /* FIN sent from SYN-RECEIVED (legal, rare) */
 	COST_TIMEOUT = 6,  /* a timer fired unseen */
 };
@@ -149,7 +150,7 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 	if (s->is & e->is & EVENT_TIMESTAMPS && seq_gt(s->tsval, e->tsecr))
 		cost += COST_ECHO;
 	if (is_fin_copy(m, i) && (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST && text_was_missing(m, x, by))
-		cost += 3; /* the text before the FIN was what the reset answered */
+		cost += COST_REFUSED;
 	return cost;
 }
 
@@ -232,7 +233,7 @@ static int loss_cost(const struct mirror *m, unsigned x, const struct hypothesis
 	return 0;
 }
 
-/* What the end's own call does with the hypothesis that built the frame; false if it cannot have been made there. */
+/* What the end's own call does with the hypothesis that built the frame. */
 static void apply_call(struct hypothesis *h, enum user_call call, int at)
 {
 	switch (call) {
@@ -375,14 +376,11 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 	uint8_t n = 0;
 
 	mark_lost(m, x, end, &is, at);
-	if (end->count == 1 && is_alone(m, x, &end->h[0], at, is.was) && !state_in((enum tcpaudit_state)end->h[0].state, is.unlikely)) {
-		apply_call(&end->h[0], is.call, at);
-		end->closed |= is.call == CALL_CLOSE;
-		prove(end, at);
-		return;
-	}
-	for (int i = 0; i < end->count; i++)
-		explore(m, x, &end->h[i], at, is.was, out, &n, &end->overflowed, 4);
+	if (end->count == 1 && is_alone(m, x, &end->h[0], at, is.was))
+		out[n++] = end->h[0];
+	else
+		for (int i = 0; i < end->count; i++)
+			explore(m, x, &end->h[i], at, is.was, out, &n, &end->overflowed, 4);
 	if (!n && is.call == CALL_NONE) { /* a timer that no segment shows may explain it */
 		for (int i = 0; i < end->count; i++) {
 			struct hypothesis t = end->h[i];
