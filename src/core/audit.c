@@ -431,9 +431,7 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 	                             .expected = {{"age_us", longest / 1000}},
 	                             .observed = {{"age_us", age / 1000}},
 	                             .evidence_count = 2};
-	f.severity = (uint8_t)check_severity(&e->settings, row);
-	if (f.confidence == TCPAUDIT_LIKELY && f.severity > TCPAUDIT_WARNING)
-		f.severity = TCPAUDIT_WARNING;
+	f.severity = (uint8_t)check_weigh(&e->settings, row, (uint8_t)from, f.confidence, !t->doubtful);
 	f.evidence[0] = t->asked;
 	f.evidence[1] = evidence_of(s, from);
 	struct check_result result = {.counters = &e->counters, .sink = &e->sink};

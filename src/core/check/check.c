@@ -109,21 +109,26 @@ static int confidence_of(const struct judging *j, const struct claim *cl)
 
 /* Presence: certain as listed, likely at most a warning, possible at most a note.  Absence: at most a note, except where the
  * capture is known to be whole at that end. */
-static int severity_of(const struct judging *j, const struct claim *cl, int confidence)
+int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpoint, int confidence, bool no_loss)
 {
-	const struct tcpaudit_settings *settings = j->file->settings;
-	int severity = check_severity(settings, j->row);
+	int severity = check_severity(settings, row);
 	int most = confidence == TCPAUDIT_CERTAIN  ? TCPAUDIT_ERROR
 	           : confidence == TCPAUDIT_LIKELY ? TCPAUDIT_WARNING
 	                                           : TCPAUDIT_NOTE;
-	bool whole =
-	        cl->endpoint <= TCPAUDIT_WHO_SERVER && settings->vantage >> cl->endpoint & 1 && j->premises & PREMISE_NO_LOSS;
+	bool whole = endpoint <= TCPAUDIT_WHO_SERVER && settings->vantage >> endpoint & 1 && no_loss;
 
-	if (rows[j->row].basis == TCPAUDIT_ABSENCE && !whole)
+	if (rows[row].basis == TCPAUDIT_ABSENCE && !whole)
 		most = TCPAUDIT_NOTE;
-	if (cl->severity_at_most && most > cl->severity_at_most - 1)
-		most = cl->severity_at_most - 1;
 	return severity > most ? most : severity;
+}
+
+static int severity_of(const struct judging *j, const struct claim *cl, int confidence)
+{
+	int severity = check_weigh(j->file->settings, j->row, cl->endpoint, confidence, j->premises & PREMISE_NO_LOSS);
+
+	if (cl->severity_at_most && severity > cl->severity_at_most - 1)
+		severity = cl->severity_at_most - 1;
+	return severity;
 }
 
 /* The sets before and after the decisive frame: the mirror is run again up to it.  Only findings that are shown pay. */

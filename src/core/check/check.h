@@ -73,6 +73,9 @@ enum {
 	ROWS
 };
 
+/* The severity of a claim of this confidence against this end (enum tcpaudit_who). */
+int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpoint, int confidence, bool no_loss);
+
 /* Counts a finding, and hands it to the sink if that wants it. */
 void check_hand_out(const struct tcpaudit_settings *settings, const struct check_result *result, int row,
                     const struct tcpaudit_finding *finding);

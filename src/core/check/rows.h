@@ -25,7 +25,7 @@ CHECK("close-orderly", close_orderly, ANY, INFO, INFO, CONTRADICTION, PRESENCE, 
 CHECK("close-simultaneous", close_simultaneous, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "both ends closed at once", "RFC 9293 3.6", "")
 CHECK("half-close-used", half_close_used, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "text flows towards the end that has closed", "RFC 9293 3.6.1", "")
 CHECK("tw-holder", tw_holder, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "which end holds TIME-WAIT", "RFC 9293 3.6", "")
-CHECK("tw-early-gone", tw_early_gone, ODD, ERROR, MUST, REACTION, PRESENCE, "TIME-WAIT left before 2MSL: answers an old segment with a reset", "RFC 9293 3.6.1; RFC 9293 3.10.7.4", "look whether a firewall answers in its place, or the host restarted")
+CHECK("tw-early-gone", tw_early_gone, ODD, ERROR, MUST, REACTION, ABSENCE, "TIME-WAIT left before 2MSL: answers an old segment with a reset", "RFC 9293 3.6.1; RFC 9293 3.10.7.4", "look whether a firewall answers in its place, or the host restarted")
 CHECK("rst-out-of-window", rst_out_of_window, ODD, NOTE, RISK, CONTRADICTION, ABSENCE, "reset outside the receiver's window", "RFC 9293 3.5.3; RFC 9293 3.10.7.4", "must be ignored; a late reset, or a blind attack")
 CHECK("cap-midstream", cap_midstream, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was open before the capture began", "", "")
 CHECK("cap-handshake-part", cap_handshake_part, ANY, INFO, INFO, CAPTURE, PRESENCE, "part of the handshake was not captured", "", "")

@@ -12,7 +12,8 @@ void check_tw_holder(struct judging *j)
 	claim(j, &c);
 }
 
-/* The holder answers a segment of the old incarnation with a reset: its number is that segment's acknowledgment (R4). */
+/* The holder answers a segment of the old incarnation with a reset: its number is that segment's acknowledgment (R4).  That
+ * no reset of the peer had ended TIME-WAIT before is a claim of absence: one frame that the capture missed would refute it. */
 void check_tw_early_gone(struct judging *j)
 {
 	if (j->h->first_reset_any < 0)
