@@ -1,0 +1,22 @@
+/* cap-: what the capture hides.  See rows.h. */
+/* clang-format off */
+CHECK("cap-midstream", cap_midstream, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was open before the capture began", "", "")
+CHECK("cap-handshake-part", cap_handshake_part, ANY, INFO, INFO, CAPTURE, PRESENCE, "part of the handshake was not captured", "", "")
+CHECK("cap-one-direction", cap_one_direction, ANY, INFO, INFO, CAPTURE, PRESENCE, "only one direction was captured", "", "")
+CHECK("cap-gap-acked", cap_gap_acked, ANY, INFO, INFO, CAPTURE, PRESENCE, "acknowledges text that was not captured", "", "")
+CHECK("cap-drops", cap_drops, ANY, INFO, INFO, CAPTURE, PRESENCE, "the capture lost frames while the connection was open", "", "")
+CHECK("cap-snaplen", cap_snaplen, ANY, INFO, INFO, CAPTURE, PRESENCE, "frames were cut by the snapshot length", "", "")
+CHECK("cap-duplicate", cap_duplicate, ANY, INFO, INFO, CAPTURE, PRESENCE, "frames were captured twice", "", "")
+CHECK("cap-offload-tx", cap_offload_tx, ANY, INFO, INFO, CAPTURE, PRESENCE, "captured before the checksum was filled in: at the sender", "", "")
+CHECK("cap-gro", cap_gro, ANY, INFO, INFO, CAPTURE, PRESENCE, "segments were joined or not yet cut when captured", "", "")
+CHECK("cap-checksum-bad", cap_checksum_bad, ANY, INFO, INFO, CAPTURE, PRESENCE, "segments with bad checksums, which their receiver must discard", "RFC 9293 3.1", "")
+CHECK("cap-reordered", cap_reordered, ANY, INFO, INFO, CAPTURE, PRESENCE, "segments were captured out of order", "", "")
+CHECK("cap-clock-step", cap_clock_step, ANY, INFO, INFO, CAPTURE, PRESENCE, "capture time went back", "", "")
+CHECK("cap-multi-if", cap_multi_if, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was captured on several inputs", "", "")
+CHECK("cap-tunnel", cap_tunnel, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was captured inside a tunnel", "", "")
+CHECK("cap-vlan-asymmetric", cap_vlan_asymmetric, ANY, INFO, INFO, CAPTURE, PRESENCE, "directions carry different VLAN or network identifiers", "", "")
+CHECK("cap-fragments", cap_fragments, ANY, INFO, INFO, CAPTURE, PRESENCE, "segments came in IP fragments", "", "")
+CHECK("cap-truncated", cap_truncated, ANY, INFO, INFO, CAPTURE, PRESENCE, "capture ends soon after the last frame", "", "")
+CHECK("cap-scale-unknown", cap_scale_unknown, ANY, INFO, INFO, CAPTURE, PRESENCE, "window scale is not known", "", "")
+CHECK("cap-evicted", cap_evicted, ANY, INFO, INFO, CAPTURE, PRESENCE, "state was dropped for want of memory", "", "")
+/* clang-format on */

@@ -1,0 +1,21 @@
+/* fin-: the FIN and its sequence number.  See rows.h. */
+/* clang-format off */
+CHECK("fin-consumed", fin_consumed, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "FIN consumed: acknowledged with the number behind it", "RFC 9293 3.4; RFC 9293 3.10.7.4", "")
+CHECK("fin-no-ack-flag", fin_no_ack_flag, ODD, ERROR, TEXT, SEGMENT, PRESENCE, "FIN without the ACK bit", "RFC 9293 3.1; RFC 9293 3.10.7.4", "such a segment must be dropped by its receiver; scanners send it")
+CHECK("fin-ack-short", fin_ack_short, ODD, ERROR, TEXT, REACTION, ABSENCE, "FIN received but not consumed: acknowledged up to it, not over it", "RFC 9293 3.10.7.4", "compare the acknowledgments behind each copy of the FIN")
+CHECK("fin-ack-beyond", fin_ack_beyond, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "acknowledges a number past the FIN", "RFC 9293 3.4; RFC 9293 3.10.7.4", "the FIN takes one sequence number and ends the stream: there is nothing behind it to acknowledge")
+CHECK("fin-data-after", fin_data_after, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "sends new text after its FIN", "RFC 9293 3.6; RFC 9293 3.10.2", "if the FIN differs from its neighbours in TTL or IP identification, it may be injected")
+CHECK("fin-moved", fin_moved, ODD, ERROR, TEXT, CONTRADICTION, PRESENCE, "FIN sent at two sequence numbers", "RFC 9293 3.10.4; RFC 9293 3.4.3", "a FIN may only be repeated where it was")
+CHECK("fin-seq-stuck", fin_seq_stuck, ANY, ERROR, TEXT, CONTRADICTION, ABSENCE, "sends its FIN's own number again in later ACKs", "RFC 9293 3.10.7.4; RFC 9293 3.8", "SND.NXT counts the FIN")
+CHECK("fin-final-ack-form", fin_final_ack_form, ANY, ERROR, TEXT, CONTRADICTION, ABSENCE, "last ACK of the close carries a wrong sequence number", "RFC 9293 3.6", "it must carry the numbers behind both FINs")
+CHECK("fin-out-of-window", fin_out_of_window, ANY, NOTE, RISK, CONTRADICTION, ABSENCE, "FIN beyond the advertised window", "RFC 9293 3.10.7.4", "a receiver with a closed window need not accept it")
+CHECK("fin-ack-over-hole", fin_ack_over_hole, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "FIN acknowledged although the capture misses part of the stream", "RFC 9293 3.4", "")
+CHECK("fin-ack-late", fin_ack_late, ANY, ERROR, MUST, TIME, ABSENCE, "FIN acknowledged later than half a second", "RFC 9293 3.8.6.3", "MUST-40: an ACK must not be delayed more than 0.5 s")
+CHECK("fin-rexmit-timing", fin_rexmit_timing, ODD, ERROR, MUST, TIME, ABSENCE, "repeats of the FIN do not back off", "RFC 6298 5.5; RFC 9293 3.8.1", "MUST-19: the timeout doubles")
+CHECK("fin-rexmit-silent", fin_rexmit_silent, ODD, ERROR, TEXT, ABSENCE, ABSENCE, "repeated FIN left without an ACK", "RFC 9293 3.10.7.4", "every state that has received the FIN acknowledges it again")
+CHECK("fin-giveup-early", fin_giveup_early, ODD, WARNING, SHOULD, ABSENCE, ABSENCE, "FIN given up within 100 s, unacknowledged and without a reset", "RFC 9293 3.8.3; RFC 9293 3.6", "Linux gives up orphans after 8 tries by default")
+CHECK("fin-rst-combined", fin_rst_combined, ODD, NOTE, RISK, SEGMENT, PRESENCE, "reset that carries a FIN", "RFC 9293 3.10.7.4", "the reset counts, the FIN does not")
+CHECK("fin-in-synrcvd", fin_in_synrcvd, ANY, INFO, INFO, CONTRADICTION, ABSENCE, "FIN before the handshake was proven complete", "RFC 9293 3.10.4", "")
+CHECK("fin-stray", fin_stray, ODD, INFO, INFO, REACTION, ABSENCE, "FIN to a socket pair without a connection", "RFC 9293 3.10.7.1", "")
+CHECK("fin-forged", fin_forged, ODD, NOTE, RISK, CONTRADICTION, PRESENCE, "FIN probably not from its sender", "RFC 9293 3.6", "compare TTL and IP identification with the segments around it")
+/* clang-format on */
