@@ -21,6 +21,7 @@ static void read_sack(struct tcpaudit_segment *segment, const uint8_t *p, size_t
 {
 	if ((length - 2) % 8 != 0) {
 		segment->options = (uint16_t)((segment->options & ~TCPAUDIT_OPT_SACK) | TCPAUDIT_OPT_UNKNOWN);
+		segment->sack_count = 0; /* of an option before it */
 		return;
 	}
 	segment->sack_count = (uint8_t)((length - 2) / 8);
