@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "decode.h"
 #include "flow.h"
+#include "unusual.h"
 
 #define SECOND        1000000000ll
 #define BATCH         32
@@ -140,26 +141,51 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 /* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
 static void release_time_wait(struct tombstone *t, unsigned holder)
 {
-	if (t->holder == holder)
-		t->holder = TCPAUDIT_WHO_NONE;
-	else if (t->holder == TCPAUDIT_WHO_BOTH)
-		t->holder = (uint8_t)!holder;
+	if (t->was.holder == holder)
+		t->was.holder = TCPAUDIT_WHO_NONE;
+	else if (t->was.holder == TCPAUDIT_WHO_BOTH)
+		t->was.holder = (uint8_t)!holder;
 }
 
-/* What late segments will be held against. */
-static void inscribe(struct tombstone *t, const struct connection *c, const struct tcpaudit_connection *record)
+/* What is remembered of a connection; of its close only that which is known before it is reported. */
+static struct former remains(const struct connection *c)
 {
+	const struct history *h = c->history;
+	struct former was = {.id = c->entry.id,
+	                     .last = c->last,
+	                     .holder = TCPAUDIT_WHO_NONE,
+	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
+	                     .closed = h && h->fin[0].acked >= 0 && h->fin[1].acked >= 0,
+	                     .reset = h && h->first_reset >= 0,
+	                     .doubtful = true};
+	if (was.reset)
+		was.reset_by = h->event[h->first_reset].from;
 	for (unsigned x = 0; x < 2; x++) {
-		t->next[x] = c->end[x].maxseq;
-		t->iss[x] = c->end[x].iss;
+		was.next[x] = c->end[x].maxseq;
+		was.iss[x] = c->end[x].iss;
+		was.tsval[x] = c->end[x].tsval;
+		was.ttl[x] = c->end[x].ttl;
 	}
-	t->last = c->last;
-	t->holder = record->time_wait_holder;
-	t->doubtful = record->confidence < TCPAUDIT_CERTAIN;
-	for (unsigned x = 0; x < 2; x++)
-		if (record->end[x].resets)
-			release_time_wait(t, !x);
-	t->time_wait_since = record->time_wait_since;
+	return was;
+}
+
+/* What its report has found out about its close. */
+static void conclude(struct former *was, const struct tcpaudit_connection *record, bool crossed)
+{
+	was->holder =
+	        crossed && record->time_wait_holder <= TCPAUDIT_WHO_SERVER ? !record->time_wait_holder : record->time_wait_holder;
+	was->doubtful = record->confidence < TCPAUDIT_CERTAIN;
+	was->time_wait_since = record->time_wait_since;
+}
+
+/* The incarnation that follows may have begun before this one was reported. */
+static void tell_successor(struct tcpaudit *e, const struct entry *entry, const struct tcpaudit_connection *record)
+{
+	if (entry->newer == SLOT_NONE || slot_buried(entry->newer))
+		return;
+	const struct connection *newer = flow_connection(e->table, entry->newer);
+	if (newer->history && newer->history->former && newer->history->former->id == entry->id)
+		conclude(newer->history->former, record, (newer->entry.bits ^ entry->bits) & CONN_CROSSED);
 }
 
 /* The connection is over: report it and keep a tombstone. */
@@ -167,18 +193,25 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 {
 	struct tcpaudit_connection record;
 	struct connection *c = flow_connection(e->table, slot);
+	struct former was;
 
 	report(e, c, &record);
+	was = remains(c);
+	conclude(&was, &record, false);
+	tell_successor(e, &c->entry, &record);
 	if (e->ended) {
 		flow_remove(e->table, slot);
 		return;
 	}
-	struct connection kept = *c;
 	uint32_t grave = flow_bury(e->table, slot);
 	if (grave == SLOT_NONE)
 		return;
-	inscribe(flow_tombstone(e->table, grave), &kept, &record);
-	flow_schedule(e->table, grave, kept.last + TOMBSTONE_FOR);
+	struct tombstone *t = flow_tombstone(e->table, grave);
+	t->was = was;
+	for (unsigned x = 0; x < 2; x++)
+		if (record.end[x].resets)
+			release_time_wait(t, !x);
+	flow_schedule(e->table, grave, was.last + TOMBSTONE_FOR);
 }
 
 static void evict(struct tcpaudit *e, uint32_t slot)
@@ -212,10 +245,10 @@ static void expire(struct tcpaudit *e)
 	while ((slot = flow_due(e->table, e->now)) != SLOT_NONE) {
 		if (slot_buried(slot)) {
 			const struct tombstone *t = flow_tombstone(e->table, slot);
-			if (t->last + TOMBSTONE_FOR <= e->now)
+			if (t->was.last + TOMBSTONE_FOR <= e->now)
 				flow_remove(e->table, slot);
 			else
-				flow_schedule(e->table, slot, t->last + TOMBSTONE_FOR);
+				flow_schedule(e->table, slot, t->was.last + TOMBSTONE_FOR);
 			continue;
 		}
 		int64_t due = deadline(e, flow_connection(e->table, slot));
@@ -277,7 +310,7 @@ static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const stru
 
 	if (slot_buried(slot)) {
 		const struct tombstone *t = flow_tombstone(e->table, slot);
-		return t->iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
+		return t->was.iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
 	}
 	const struct connection *c = flow_connection(e->table, slot);
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
@@ -293,10 +326,10 @@ static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const stru
 
 static bool tombstone_fits(const struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
-	bool seq =
-	        seq_le(s->seq, seq_add(t->next[from], 65536)) && seq_ge(s->seq, seq_add(t->next[from], (uint32_t) - (1 << 30)));
-	bool ack = !(s->flags & TCPAUDIT_ACK) || (seq_le(s->ack, seq_add(t->next[!from], 1)) &&
-	                                          seq_ge(s->ack, seq_add(t->next[!from], (uint32_t) - (1 << 30))));
+	bool seq = seq_le(s->seq, seq_add(t->was.next[from], 65536)) &&
+	           seq_ge(s->seq, seq_add(t->was.next[from], (uint32_t) - (1 << 30)));
+	bool ack = !(s->flags & TCPAUDIT_ACK) || (seq_le(s->ack, seq_add(t->was.next[!from], 1)) &&
+	                                          seq_ge(s->ack, seq_add(t->was.next[!from], (uint32_t) - (1 << 30))));
 	return seq && ack;
 }
 
@@ -339,6 +372,18 @@ static void make_room(struct tcpaudit *e, uint32_t *older)
 	}
 }
 
+/* What was there before on this socket pair goes with the new incarnation: it may outlive the tombstone. */
+static void remember_former(struct tcpaudit *e, struct connection *c)
+{
+	if (c->entry.older == SLOT_NONE)
+		return;
+	const struct entry *older = flow_entry(e->table, c->entry.older);
+	bool buried = slot_buried(c->entry.older);
+	struct former was =
+	        buried ? flow_tombstone(e->table, c->entry.older)->was : remains(flow_connection(e->table, c->entry.older));
+	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
+}
+
 static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, const struct socket_pair *pair, uint32_t hash,
                       bool crossed, uint32_t older)
 {
@@ -353,6 +398,8 @@ static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, cons
 	if (crossed != (from == TCPAUDIT_SERVER))
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
+	if (is_syn(s))
+		remember_former(e, c);
 	if (e->settings.watch_all || e->settings.watch == s->ordinal)
 		c->entry.bits |= CONN_WATCHED;
 	flow_schedule(e->table, slot, e->now + SETTLING); /* most are short: what is not gets its deadline then */
@@ -385,9 +432,9 @@ static struct tcpaudit_connection epitaph(const struct tombstone *t)
 	                                .network = t->entry.pair.network,
 	                                .ip_version = t->entry.pair.ip_version,
 	                                .rtt = -1,
-	                                .last = t->last,
-	                                .time_wait_holder = t->holder,
-	                                .time_wait_since = t->time_wait_since};
+	                                .last = t->was.last,
+	                                .time_wait_holder = t->was.holder,
+	                                .time_wait_since = t->was.time_wait_since};
 	for (unsigned x = 0; x < 2; x++) {
 		unsigned socket = x ^ !!(t->entry.bits & CONN_CROSSED);
 		r.end[x].address = t->entry.pair.address[socket];
@@ -413,8 +460,8 @@ static struct tcpaudit_evidence evidence_of(const struct tcpaudit_segment *s, un
 static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
 	int row = ROW_tw_early_gone;
-	bool holder = t->holder == from || t->holder == TCPAUDIT_WHO_BOTH;
-	int64_t age = s->time - t->time_wait_since, longest = 2 * e->settings.msl;
+	bool holder = t->was.holder == from || t->was.holder == TCPAUDIT_WHO_BOTH;
+	int64_t age = s->time - t->was.time_wait_since, longest = 2 * e->settings.msl;
 
 	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
 		return;
@@ -425,18 +472,37 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 	struct tcpaudit_finding f = {.check = &tcpaudit_checks(&rows)[row],
 	                             .connection = &record,
 	                             .time = s->time,
-	                             .confidence = age > 20 * SECOND || t->doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	                             .confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,
 	                             .count = 1,
 	                             .expected = {{"age_us", longest / 1000}},
 	                             .observed = {{"age_us", age / 1000}},
 	                             .evidence_count = 2};
-	f.severity = (uint8_t)check_weigh(&e->settings, row, (uint8_t)from, f.confidence, !t->doubtful);
+	f.severity = (uint8_t)check_weigh(&e->settings, row, (uint8_t)from, f.confidence, !t->was.doubtful);
 	f.evidence[0] = t->asked;
 	f.evidence[1] = evidence_of(s, from);
 	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
 	check_hand_out(&e->settings, &result, row, &f);
 	t->late = false;
+}
+
+/* A segment of an earlier incarnation, while a later one is there: both may want to know. */
+static void tell_newer(struct tcpaudit *e, uint32_t newest, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	if (newest == slot || newest == SLOT_NONE || slot_buried(newest))
+		return;
+	struct connection *newer = flow_connection(e->table, newest);
+	connection_witness(newer, e->table, s, connection_sender(&newer->entry, crossed), UNUSUAL_OLD_INCARNATION);
+}
+
+/* A SYN with another ISS to a connection that is open, or was a moment ago (RFC 9293 3.10.7.4 fourth). */
+static void tell_older(struct tcpaudit *e, uint32_t older, const struct tcpaudit_segment *s, bool crossed)
+{
+	if (older == SLOT_NONE || slot_buried(older) || s->flags & TCPAUDIT_ACK || !is_syn(s))
+		return;
+	struct connection *c = flow_connection(e->table, older);
+	if (c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM))
+		connection_witness(c, e->table, s, connection_sender(&c->entry, crossed), UNUSUAL_SYN_SYNCHRONIZED);
 }
 
 static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
@@ -451,8 +517,8 @@ static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct t
 		t->late_ack = s->ack;
 		t->asked = evidence_of(s, from);
 	}
-	if (s->time > t->last)
-		t->last = s->time;
+	if (s->time > t->was.last)
+		t->was.last = s->time;
 }
 
 /* An accepted SYN ends what was there before (RFC 9293 3.5.1). */
@@ -470,7 +536,7 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 	for (uint32_t older; slot != SLOT_NONE; slot = older) {
 		older = flow_entry(e->table, slot)->older;
 		if (slot_buried(slot)) {
-			if (flow_tombstone(e->table, slot)->last + TOMBSTONE_FOR > e->now)
+			if (flow_tombstone(e->table, slot)->was.last + TOMBSTONE_FOR > e->now)
 				continue;
 			flow_remove(e->table, slot);
 		} else {
@@ -506,8 +572,12 @@ static void judge(struct tcpaudit *e, unsigned i)
 	if (slot != SLOT_NONE && !asymmetric &&
 	    (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
 		slot = choose_incarnation(e, slot, s, crossed);
-	if (slot == SLOT_NONE)
+	if (slot == SLOT_NONE) {
+		tell_older(e, newest, s, crossed);
 		slot = begin(e, s, &e->pair[i], e->hash[i], crossed, newest);
+	} else if (slot != newest) {
+		tell_newer(e, newest, slot, s, crossed);
+	}
 	if (slot == SLOT_NONE) {
 		e->counters.unusable[TCPAUDIT_UNUSABLE_FLOW_CAP]++;
 		return;

@@ -2,10 +2,12 @@
  *
  * A plain data segment touches the two blocks and leaves.  What opens, closes, resets or contradicts goes into the
  * history, from which mirror.c, close.c and the checks judge. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "connection.h"
 #include "decode.h"
+#include "unusual.h"
 
 #define VERIFIED_ENOUGH  8 /* segments of each end whose checksums are looked at to learn of offload */
 #define DUPLICATE_WITHIN 2000000
@@ -130,7 +132,7 @@ struct history *connection_history(struct connection *c, struct flow_table *tabl
 }
 
 static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
-                       const struct sent *sent, unsigned extra)
+                       const struct sent *sent, unsigned extra, unsigned unusual)
 {
 	struct history *h = begin_history(c, table, frame_reference(s));
 	if (!h)
@@ -138,7 +140,9 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
 		h->quiet = s->time - c->last;
 	int64_t before = (int64_t)history_memory(h);
-	history_add(h, c->end, s, from, sent, extra);
+	if (s->flags & TCPAUDIT_RST)
+		history_before_reset(h, c->end, c->last_from, s->time, c->unanswered);
+	history_add(h, c->end, s, from, sent, extra, unusual);
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
@@ -164,12 +168,12 @@ static void agree_options(struct connection *c)
 	struct tcb *a = &c->end[0], *b = &c->end[1];
 	if (!(a->bits & b->bits & TCB_WSCALE)) {
 		a->wscale = b->wscale = 0;
-		a->bits &= (uint16_t)~TCB_WSCALE;
-		b->bits &= (uint16_t)~TCB_WSCALE;
+		a->bits &= ~(uint32_t)TCB_WSCALE;
+		b->bits &= ~(uint32_t)TCB_WSCALE;
 	}
 	if (!(a->bits & b->bits & TCB_TS)) {
-		a->bits &= (uint16_t)~TCB_TS;
-		b->bits &= (uint16_t)~TCB_TS;
+		a->bits &= ~(uint32_t)TCB_TS;
+		b->bits &= ~(uint32_t)TCB_TS;
 	}
 }
 
@@ -292,8 +296,8 @@ static bool resynchronise(struct connection *c, const struct tcpaudit_segment *s
 		return false;
 	}
 	tcb->maxseq = s->seq;
-	tcb->bits = (uint16_t)((tcb->bits & ~TCB_STRAY) | TCB_GAP);
-	c->end[!from].bits &= (uint16_t)~TCB_ACK; /* what the other end acknowledged belongs to before */
+	tcb->bits = (tcb->bits & ~(uint32_t)TCB_STRAY) | TCB_GAP;
+	c->end[!from].bits &= ~(uint32_t)TCB_ACK; /* what the other end acknowledged belongs to before */
 	if (s->flags & TCPAUDIT_ACK && !connection_fits(c, s, from))
 		c->end[!from].maxseq = s->ack;
 	c->capture |= CAPTURE_RESYNC | CAPTURE_GAP_ACKED;
@@ -338,6 +342,56 @@ static void note_capture(struct connection *c, const struct tcpaudit_segment *s,
 		c->capture |= CAPTURE_GRO;
 }
 
+/* What comes behind something unusual shows how it was received. */
+static bool has_attention(struct connection *c, bool anew)
+{
+	const uint32_t one = CONN_ATTENTION & -CONN_ATTENTION;
+	uint32_t left = c->entry.bits & CONN_ATTENTION;
+
+	if (anew)
+		c->entry.bits = (c->entry.bits & ~(uint32_t)CONN_ATTENTION) | 4 * one;
+	else if (left)
+		c->entry.bits -= one;
+	return anew || left;
+}
+
+void connection_follows(struct connection *c, struct flow_table *table, const struct former *former, bool crossed)
+{
+	struct history *h = begin_history(c, table, 0);
+
+	if (!h || h->former)
+		return;
+	h->former = malloc(sizeof *h->former);
+	if (!h->former)
+		return;
+	*h->former = *former;
+	for (unsigned x = 0; crossed && x < 2; x++) {
+		h->former->iss[x] = former->iss[!x];
+		h->former->next[x] = former->next[!x];
+		h->former->tsval[x] = former->tsval[!x];
+		h->former->ttl[x] = former->ttl[!x];
+	}
+	if (crossed) {
+		h->former->reset_by = !former->reset_by;
+		if (former->holder <= TCPAUDIT_WHO_SERVER)
+			h->former->holder = !former->holder;
+	}
+	flow_account(table, sizeof *h->former);
+}
+
+void connection_witness(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
+                        unsigned unusual)
+{
+	struct history *h = begin_history(c, table, 0);
+
+	if (!h)
+		return;
+	int64_t before = (int64_t)history_memory(h);
+	history_witness(h, c->end, s, from, unusual);
+	has_attention(c, true);
+	flow_account(table, (int64_t)history_memory(h) - before);
+}
+
 static void count_unanswered(struct connection *c, unsigned from, const struct sent *sent)
 {
 	if (c->last_from[!from] > c->last_from[from])
@@ -369,6 +423,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_CHECKSUM};
 	}
 	note_capture(c, s, from, &sent);
+	unsigned unusual = unusual_possible(c, s, from, &sent) ? unusual_segment(c, s, from, &sent) : 0;
 	if (!sent.fits && !control) {
 		if (resynchronise(c, s, from))
 			sent = tcb_judge(tcb, peer, s, INT64_MAX);
@@ -381,7 +436,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 		tcb_open(tcb, s);
 	bool opened = syn && fits && tcb->packets == 0;
 	if (opened)
-		tcb->bits &= (uint16_t)~TCB_ISS; /* follow_syn() asks whether it is the first */
+		tcb->bits &= ~(uint32_t)TCB_ISS; /* follow_syn() asks whether it is the first */
 	if (syn && fits)
 		follow_syn(c, s, from, &odd);
 	if (syn && c->history)
@@ -392,11 +447,13 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, s, from);
 	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, peer->hole_low)) {
-		peer->bits = (uint16_t)((peer->bits & ~TCB_HOLE) | TCB_GAP); /* it arrived: the capture missed it */
+		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
 		c->capture |= CAPTURE_GAP_ACKED;
 	}
+	if ((unusual || c->entry.bits & CONN_ATTENTION) && has_attention(c, unusual))
+		odd = true;
 	if (odd || (marked_now && c->history))
-		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0);
+		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0, unusual);
 	count_unanswered(c, from, &sent);
 	tcb_sent(tcb, peer, s, &sent, fits);
 	if (s->flags & TCPAUDIT_FIN && fits && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)))

@@ -48,6 +48,13 @@ static inline unsigned connection_sender(const struct entry *e, bool crossed)
 	return crossed != !!(e->bits & CONN_CROSSED);
 }
 
+/* Another incarnation was there before on this socket pair. `crossed`: who was its client is the server now. */
+void connection_follows(struct connection *c, struct flow_table *table, const struct former *former, bool crossed);
+
+/* A segment of another incarnation of the socket pair tells something about this one: UNUSUAL_ bits say what. */
+void connection_witness(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *segment, unsigned from,
+                        unsigned unusual);
+
 /* The history with the handshake in front, made if there is none yet; NULL when out of memory. */
 struct history *connection_history(struct connection *c, struct flow_table *table);
 

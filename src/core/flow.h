@@ -44,6 +44,7 @@ enum {
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
 	CONN_UNPLACED = 0x100000,       /* a frame had numbers that fit nowhere */
+	CONN_ATTENTION = 0x7000000,     /* how many more segments are to be kept, whatever they are */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
 };
 
@@ -80,12 +81,7 @@ struct connection {
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
 struct tombstone {
 	struct entry entry;
-	tcp_seq next[2]; /* behind each end's stream: u+1, or the highest number it used */
-	tcp_seq iss[2];
-	int64_t last;
-	int64_t time_wait_since;
-	uint8_t holder;    /* enum tcpaudit_who */
-	bool doubtful;     /* the kind of close was not certain */
+	struct former was;
 	uint8_t late_from; /* newest late segment that asks for an answer */
 	bool late;
 	uint32_t late_ack;

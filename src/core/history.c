@@ -21,11 +21,20 @@ void history_fini(struct history *h)
 	if (h->event != h->inside)
 		free(h->event);
 	h->event = h->inside;
+	free(h->before_reset);
+	free(h->former);
+	h->before_reset = NULL;
+	h->former = NULL;
 }
 
 size_t history_memory(const struct history *h)
 {
-	return h->event != h->inside ? h->room * sizeof *h->event : 0;
+	size_t held = h->event != h->inside ? h->room * sizeof *h->event : 0;
+	if (h->before_reset)
+		held += sizeof *h->before_reset;
+	if (h->former)
+		held += sizeof *h->former;
+	return held;
 }
 
 /* Doubles the room, up to the most. */
@@ -203,7 +212,7 @@ static int run_of(const struct history *h, const struct event *e, bool *first)
 				return -1;
 			continue;
 		}
-		if (!is_plain(o) || class_of(h, o) != class_of(h, e))
+		if (!is_plain(o) || class_of(h, o) != class_of(h, e) || o->unusual != e->unusual)
 			return -1;
 		*first = !(o->is & EVENT_NEWEST);
 		return i;
@@ -359,6 +368,26 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 	}
 }
 
+void history_before_reset(struct history *h, const struct tcb end[2], const int64_t last_from[2], int64_t now,
+                          uint16_t unanswered)
+{
+	if (h->first_reset >= 0)
+		return;
+	if (!h->before_reset)
+		h->before_reset = malloc(sizeof *h->before_reset);
+	if (!h->before_reset)
+		return;
+	*h->before_reset = (struct before_reset){.unanswered = unanswered};
+	for (int x = 0; x < 2; x++) {
+		h->before_reset->nxt[x] = end[x].maxseq;
+		h->before_reset->ack[x] = end[x].hiack;
+		h->before_reset->redge[x] = end[x].redge;
+		h->before_reset->bits[x] = end[x].bits;
+		h->before_reset->text[x] = end[x].text;
+		h->before_reset->since[x] = last_from[x] == INT64_MIN ? -1 : now - last_from[x];
+	}
+}
+
 static void note_reset(struct history *h, int i)
 {
 	const struct event *e = &h->event[i];
@@ -368,28 +397,50 @@ static void note_reset(struct history *h, int i)
 		h->first_reset = (int8_t)i;
 }
 
-bool history_add(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from,
-                 const struct sent *sent, unsigned extra)
+static struct event event_of(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, unsigned unusual)
 {
-	struct event e = {.time = s->time,
-	                  .frame = s->frame,
-	                  .seq = s->seq,
-	                  .ack = s->ack,
-	                  .len = s->len,
-	                  .tsval = s->tsval,
-	                  .tsecr = s->tsecr,
-	                  .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
-	                  .flags = s->flags,
-	                  .input = s->input,
-	                  .ip_id = s->ip_id,
-	                  .from = (uint8_t)from,
-	                  .ttl = s->ttl};
+	bool ts = s->options & TCPAUDIT_OPT_TIMESTAMPS;
+
+	return (struct event){.time = s->time,
+	                      .frame = s->frame,
+	                      .seq = s->seq,
+	                      .ack = s->ack,
+	                      .len = s->len,
+	                      .tsval = ts ? s->tsval : 0,
+	                      .tsecr = ts ? s->tsecr : 0,
+	                      .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
+	                      .flags = s->flags,
+	                      .input = s->input,
+	                      .is = ts ? EVENT_TIMESTAMPS : 0,
+	                      .ip_id = s->ip_id,
+	                      .from = (uint8_t)from,
+	                      .ttl = s->ttl,
+	                      .options = s->options,
+	                      .unusual = unusual,
+	                      .nxt = end[from].maxseq};
+}
+
+bool history_witness(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from,
+                     unsigned unusual)
+{
+	struct event e = event_of(end, s, from, unusual);
+
+	if (h->count >= HISTORY_MOST - HISTORY_RESERVE)
+		return false;
+	e.is |= EVENT_STRAY;
+	h->odd = true;
+	h->unusual |= unusual;
+	return append(h, &e) >= 0;
+}
+
+bool history_add(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from,
+                 const struct sent *sent, unsigned extra, unsigned unusual)
+{
+	struct event e = event_of(end, s, from, unusual);
 	struct fin_facts *peer = &h->fin[!from];
 	int overtaken_by = -1;
 
 	e.is = event_bits(end, s, from, sent, h) | extra;
-	if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
-		e.tsval = e.tsecr = 0;
 	if (seen_before(h, &e))
 		e.is |= EVENT_DUPLICATE;
 	else
@@ -406,6 +457,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 		note_fin(h, end, &e);
 	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_ACK_UNSENT) ||
 	          s->flags & TCPAUDIT_SYN;
+	h->unusual |= unusual;
 	h->seen |= (uint16_t)(s->flags & 0xff) | (uint16_t)(s->flags & TCPAUDIT_ACK ? 0 : (s->flags & 0xff) << 8);
 	if (s->flags & TCPAUDIT_RST)
 		h->resets[from]++;
@@ -458,7 +510,7 @@ void history_disown_forged(struct history *h)
 
 bool history_is_plain(const struct history *h)
 {
-	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->seen >> 8)
+	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->unusual || h->seen >> 8)
 		return false;
 	if ((h->fin[0].sent || h->fin[1].sent) && (h->fin[0].acked < 0 || h->fin[1].acked < 0))
 		return false;

@@ -49,7 +49,10 @@ struct event {
 	uint16_t ip_id;
 	uint8_t from;
 	uint8_t ttl;
-	uint16_t run; /* how many segments this one stands for, beyond itself */
+	uint16_t run;     /* how many segments this one stands for, beyond itself */
+	uint16_t options; /* TCPAUDIT_OPT_ bits */
+	uint32_t unusual; /* UNUSUAL_ bits (unusual.h) */
+	tcp_seq nxt;      /* its sender's SND.NXT before it, as far as it was captured */
 };
 
 /* What the history knows of one end's FIN.  Indices point into event[], -1 none. */
@@ -71,19 +74,50 @@ struct fin_facts {
 	int64_t acked_time;
 };
 
+/* How things stood when the first reset came, or, once there is one, the first effective one. */
+struct before_reset {
+	tcp_seq nxt[2];      /* SND.NXT of each end, as far as it was captured; valid with TCB_SEQ in bits */
+	tcp_seq ack[2];      /* highest acknowledgment that each end had sent; valid with TCB_ACK */
+	tcp_seq redge[2];    /* right edge that each end had offered; valid with TCB_ACK */
+	uint32_t bits[2];    /* TCB_ */
+	uint64_t text[2];    /* octets of new text that each end had sent */
+	int64_t since[2];    /* ns since the last frame of each end; -1 none came */
+	uint16_t unanswered; /* repeats by one end since the other was last heard */
+};
+
+/* What is remembered of an incarnation that another one may follow on its socket pair (RFC 9293 3.4.1). */
+struct former {
+	uint64_t id;             /* its flow_id */
+	int64_t last;            /* its newest frame */
+	int64_t time_wait_since; /* valid with a holder */
+	tcp_seq iss[2];          /* of each end; in a history, ends are those of the incarnation that follows */
+	tcp_seq next[2];         /* behind each stream: u+1, or the highest number that was seen */
+	uint32_t tsval[2];       /* highest that each end sent; valid with timestamps */
+	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
+	bool timestamps;         /* both SYNs carried them */
+	bool closed;             /* both FINs were acknowledged */
+	bool reset;              /* an effective reset ended it */
+	uint8_t reset_by;        /* end that sent it, valid with reset */
+	bool doubtful;           /* what is said of its close is not certain, or its capture has holes */
+	uint8_t ttl[2];          /* of each end's first frame */
+};
+
 struct history {
 	struct event *event;
 	struct history *next; /* of those that are not in use */
 	uint8_t count;
 	uint8_t room;
 	uint16_t dropped;
-	bool front_due; /* what came before it is yet to be put in front: history_prepend() */
-	bool odd;       /* holds a repeat, a straggler, a SYN, or what does not fit */
+	bool front_due;   /* what came before it is yet to be put in front: history_prepend() */
+	bool odd;         /* holds a repeat, a straggler, a SYN, or what does not fit */
+	uint32_t unusual; /* UNUSUAL_ bits of all its events */
 	struct fin_facts fin[2];
 	uint32_t resets[2]; /* sent by each end */
 	int8_t first_reset; /* first effective one, -1 none */
 	int8_t first_reset_any;
-	int64_t quiet; /* how long both ends had been silent before the first reset, ns */
+	int64_t quiet;                     /* how long both ends had been silent before the first reset, ns */
+	struct before_reset *before_reset; /* NULL without a reset */
+	struct former *former;             /* NULL: none is known */
 	uint16_t seen; /* control bits of all its events, and of those without ACK in the high byte: quick refusals */
 	struct event inside[HISTORY_INLINE];
 };
@@ -97,14 +131,23 @@ size_t history_memory(const struct history *history);
 bool history_prepend(struct history *history, const struct event *events, unsigned count);
 
 /* Appends a segment, judged by tcb_judge() but not yet counted by tcb_sent(): `end` are both blocks before it.
- * `extra` are EVENT_ bits that the caller knows.  Collapses runs.  False if it could not be kept. */
+ * `extra` are EVENT_ bits that the caller knows, `unusual` UNUSUAL_ bits.  Collapses runs.  False if it could not be kept. */
 bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
-                 const struct sent *sent, unsigned extra);
+                 const struct sent *sent, unsigned extra, unsigned unusual);
 
 static inline tcp_seq event_end(const struct event *e)
 {
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));
 }
+
+/* Keeps a segment that is not of this incarnation, for what it tells of it: a SYN to an open connection, a segment of the
+ * incarnation before.  The mirror and the facts above leave it out. */
+bool history_witness(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
+                     unsigned unusual);
+
+/* Remembers how things stand, for the reset that is about to be added.  `last_from`: each end's newest frame, INT64_MIN none. */
+void history_before_reset(struct history *history, const struct tcb end[2], const int64_t last_from[2], int64_t now,
+                          uint16_t unanswered);
 
 /* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one. */
 void history_disown_forged(struct history *history);

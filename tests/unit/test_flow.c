@@ -304,7 +304,7 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	cr_assert_eq(flow_entry(table, grave)->bits, CONN_CROSSED);
 	cr_assert_eq(flow_entry(table, c)->older, grave);
 	cr_assert_eq(flow_entry(table, a)->newer, grave);
-	cr_assert_eq(flow_tombstone(table, grave)->iss[0], 0);
+	cr_assert_eq(flow_tombstone(table, grave)->was.iss[0], 0);
 	cr_assert_eq(flow_count(table), 2);
 	cr_assert_eq(flow_tombstones(table), 1);
 	uint32_t front = flow_bury(table, c);

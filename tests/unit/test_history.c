@@ -48,7 +48,7 @@ static bool add(unsigned from, uint16_t flags, uint32_t seq, uint32_t len, uint3
 		s.tsval = tape.tsval;
 	}
 	struct sent sent = tcb_judge(&tape.end[from], &tape.end[!from], &s, 10 * MILLISECONDS);
-	tape.kept = history_add(&tape.history, tape.end, &s, from, &sent, 0);
+	tape.kept = history_add(&tape.history, tape.end, &s, from, &sent, 0, 0);
 	tcb_sent(&tape.end[from], &tape.end[!from], &s, &sent, sent.fits);
 	return tape.kept;
 }

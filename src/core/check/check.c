@@ -17,7 +17,7 @@ static check_function *const functions[] = {
 #undef CHECK
 };
 
-enum { ANY, ODD };
+enum { ANY = 0x01, ODD = 0x02, RESET = 0x04, UNUSUAL = 0x08, FORMER = 0x10 };
 static const uint8_t wakes_on[] = {
 #define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) wakes,
 #include "rows.h"
@@ -237,6 +237,15 @@ static unsigned premises_of(const struct case_file *file)
 	return holds;
 }
 
+/* Which rows have something to look at. */
+static unsigned awake_for(const struct case_file *file)
+{
+	const struct history *h = file->history;
+
+	return ANY | (file->mirror ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
+	       (h->former ? FORMER : 0u);
+}
+
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result)
 {
 	struct judging j = {.file = file, .c = file->connection, .h = file->history, .record = record, .result = result};
@@ -248,8 +257,9 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 		if (file->settings->severity[j.row] >= 0)
 			functions[j.row](&j);
 	memcpy(record->capture, result->capture, sizeof record->capture);
+	unsigned awake = awake_for(file);
 	for (j.row = 0; j.row < ROW_cap_midstream; j.row++)
-		if (file->settings->severity[j.row] >= 0 && (wakes_on[j.row] == ANY || file->mirror))
+		if (wakes_on[j.row] & awake && file->settings->severity[j.row] >= 0)
 			functions[j.row](&j);
 	memcpy(record->findings, result->raised, sizeof record->findings);
 }

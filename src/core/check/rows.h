@@ -1,10 +1,14 @@
 /* rows.h - the catalogue, a file for each family: CHECK(id, function, wakes, severity, normative, class, basis, title, rfc, advice).
  *
- * Included several times; severity is that of a certain claim.  A row that wakes on ODD cannot hold for a plain history
- * (history_is_plain); one that wakes on ANY is always asked.  cap- comes last: the runner asks it first. */
+ * Included several times; severity is that of a certain claim.  `wakes` says what a history must
+ * hold for the row to be asked at all: ANY nothing; ODD it is not plain (history_is_plain), and the mirror has run; RESET a
+ * reset; UNUSUAL a segment with UNUSUAL_ bits; FORMER an incarnation before it.  cap- comes last: the runner asks it first. */
+#include "rows/syn.h"
+#include "rows/data.h"
 #include "rows/fin.h"
 #include "rows/close.h"
 #include "rows/half.h"
 #include "rows/tw.h"
 #include "rows/rst.h"
+#include "rows/reuse.h"
 #include "rows/cap.h"

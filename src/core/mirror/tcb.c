@@ -24,7 +24,7 @@ void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *s)
 	if (s->flags & TCPAUDIT_SYN)
 		tcb->bits |= TCB_ISS;
 	else if (s->flags & TCPAUDIT_RST)
-		tcb->bits &= (uint16_t)~TCB_SEQ; /* a reset of a host without state says nothing of a stream */
+		tcb->bits &= ~(uint32_t)TCB_SEQ; /* a reset of a host without state says nothing of a stream */
 }
 
 /* Where the peer's window ends for this sender, as far as we saw; without the scale, the widest it can be. */
@@ -124,7 +124,7 @@ static void note_window(struct tcb *tcb, const struct tcpaudit_segment *s)
 	}
 	if (seq_ge(s->ack, tcb->hiack)) {
 		tcb->hiack = s->ack;
-		tcb->bits = (uint16_t)(window ? tcb->bits & ~TCB_ZERO_WINDOW : tcb->bits | TCB_ZERO_WINDOW);
+		tcb->bits = window ? tcb->bits & ~(uint32_t)TCB_ZERO_WINDOW : tcb->bits | TCB_ZERO_WINDOW;
 	}
 	tcb->redge = seq_max(tcb->redge, edge);
 }
@@ -137,6 +137,10 @@ static void note_options(struct tcb *tcb, const struct tcpaudit_segment *s)
 		tcb->bits |= TCB_SACK;
 	if (s->options & TCPAUDIT_OPT_MSS)
 		tcb->mss = s->mss;
+	if (s->flags & TCPAUDIT_AE)
+		tcb->bits |= TCB_ACCURATE_ECN;
+	else if ((s->flags & (TCPAUDIT_ECE | TCPAUDIT_CWR)) == (TCPAUDIT_ECE | TCPAUDIT_CWR))
+		tcb->bits |= TCB_ECN_SETUP;
 	if (s->options & TCPAUDIT_OPT_WSCALE) {
 		tcb->bits |= TCB_WSCALE;
 		tcb->wscale = s->wscale > 14 ? 14 : s->wscale; /* RFC 7323 2.3 */
@@ -161,7 +165,7 @@ static void follow_hole(struct tcb *tcb, const struct tcpaudit_segment *s, const
 	else if (seq_ge(seq_add(s->seq, s->len), tcb->hole_high))
 		tcb->hole_high = s->seq;
 	if (seq_ge(tcb->hole_low, tcb->hole_high))
-		tcb->bits &= (uint16_t)~TCB_HOLE;
+		tcb->bits &= ~(uint32_t)TCB_HOLE;
 }
 
 void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is, bool numbers)
@@ -191,6 +195,7 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 	if (is->new_text) {
 		tcb->bits |= TCB_TEXT;
 		tcb->text += is->fresh;
+		tcb->text_tsval = s->tsval;
 		if (peer->mss && s->len > peer->mss)
 			tcb->bits |= TCB_BIG;
 	}
@@ -198,5 +203,5 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 		tcb->maxseq = seq_max(tcb->maxseq, is->end);
 	if (s->flags & TCPAUDIT_ACK)
 		note_window(tcb, s);
-	tcb->bits &= (uint16_t)~TCB_STRAY;
+	tcb->bits &= ~(uint32_t)TCB_STRAY;
 }

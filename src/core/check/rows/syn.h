@@ -1,0 +1,3 @@
+/* syn-: connection setup.  See rows.h. */
+/* clang-format off */
+/* clang-format on */

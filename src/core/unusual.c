@@ -1,0 +1,139 @@
+/* unusual.c - finds what is unusual about one segment (the conditions of the checks that go by single segments). */
+#include "unusual.h"
+
+#define SYN_ONLY (TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_FAST_OPEN)
+
+/* RFC 9293 MUST-15, MUST-16: what may be sent to an end that announced no MSS. */
+static uint32_t default_mss(const struct tcpaudit_segment *s)
+{
+	return s->ip_version == 4 ? 536 : 1220;
+}
+
+static bool whole_options(const struct tcpaudit_segment *s)
+{
+	return !(s->noticed & TCPAUDIT_SAW_OPTIONS_CUT) && !(s->options & TCPAUDIT_OPT_BROKEN);
+}
+
+/* RFC 9293 3.9.2.3, MUST-57, MUST-63. */
+static bool is_multicast(const struct tcpaudit_segment *s, const struct tcpaudit_address *a)
+{
+	return s->ip_version == 4 ? a->byte[0] >= 224 : a->byte[0] == 0xff;
+}
+
+static bool is_unspecified(const struct tcpaudit_segment *s, const struct tcpaudit_address *a)
+{
+	if (s->ip_version == 4)
+		return a->byte[0] == 0;
+	for (size_t i = 0; i < sizeof a->byte; i++)
+		if (a->byte[i])
+			return false;
+	return true;
+}
+
+static bool same_address(const struct tcpaudit_address *a, const struct tcpaudit_address *b)
+{
+	for (size_t i = 0; i < sizeof a->byte; i++)
+		if (a->byte[i] != b->byte[i])
+			return false;
+	return true;
+}
+
+static unsigned flags_and_addresses(const struct tcpaudit_segment *s)
+{
+	const uint16_t purpose = TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_FIN;
+	unsigned is = 0;
+
+	if ((s->flags & TCPAUDIT_SYN && s->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)) || !(s->flags & purpose))
+		is |= UNUSUAL_SYN_FLAGS;
+	if (s->flags & TCPAUDIT_RESERVED)
+		is |= UNUSUAL_RESERVED;
+	if (s->flags & TCPAUDIT_SYN && s->src_port == s->dst_port && same_address(&s->src, &s->dst))
+		is |= UNUSUAL_SELF;
+	if (s->flags & TCPAUDIT_SYN && (is_multicast(s, &s->dst) || is_multicast(s, &s->src) || is_unspecified(s, &s->src)))
+		is |= UNUSUAL_ADDRESS;
+	return is;
+}
+
+/* RFC 3168 6.1.1, RFC 9768 3.1: ECE without CWR on a SYN-ACK answers a SYN with both; both on it are a broken reflection. */
+static bool ecn_answer_refuted(const struct connection *c, const struct tcpaudit_segment *s)
+{
+	const uint16_t both = TCPAUDIT_ECE | TCPAUDIT_CWR;
+
+	if (!c->mark[MARK_SYN] || s->flags & TCPAUDIT_AE || c->end[TCPAUDIT_CLIENT].bits & TCB_ACCURATE_ECN)
+		return false;
+	if ((s->flags & both) == both)
+		return true;
+	return (s->flags & both) == TCPAUDIT_ECE && !(c->end[TCPAUDIT_CLIENT].bits & TCB_ECN_SETUP);
+}
+
+static unsigned on_syn(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *peer = &c->end[!from];
+	unsigned is = 0;
+
+	if (s->options & TCPAUDIT_OPT_WSCALE && s->wscale > 14)
+		is |= UNUSUAL_SCALE;
+	if (s->options & TCPAUDIT_OPT_MSS && s->mss < 64)
+		is |= UNUSUAL_MSS;
+	if (s->len)
+		is |= UNUSUAL_SYN_TEXT;
+	if (!(s->flags & TCPAUDIT_ACK) || from != TCPAUDIT_SERVER || !c->mark[MARK_SYN])
+		return is;
+	if ((s->options & TCPAUDIT_OPT_WSCALE && !(peer->bits & TCB_WSCALE)) ||
+	    (s->options & TCPAUDIT_OPT_TIMESTAMPS && !(peer->bits & TCB_TS)))
+		is |= UNUSUAL_UNOFFERED;
+	if (ecn_answer_refuted(c, s))
+		is |= UNUSUAL_ECN_SETUP;
+	if (seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq))
+		is |= UNUSUAL_SYN_ACK_NUMBER;
+	return is;
+}
+
+/* RFC 9293 3.10.7.3: behind a SYN-ACK the client sends <SEQ=SND.NXT><ACK=RCV.NXT>. */
+static bool third_is_wrong(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+
+	if (from != TCPAUDIT_CLIENT || c->mark[MARK_ACK] || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK] ||
+	    !(s->flags & TCPAUDIT_ACK))
+		return false;
+	return seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq) || (!s->len && s->seq != own->maxseq);
+}
+
+static unsigned behind_syn(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+	bool synchronized = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM);
+	unsigned is = 0;
+
+	if (s->options & SYN_ONLY)
+		is |= UNUSUAL_LATE_OPTION;
+	if (!(s->flags & TCPAUDIT_ACK) && synchronized)
+		is |= UNUSUAL_NO_ACK;
+	if (c->entry.bits & CONN_ESTABLISHED && own->bits & peer->bits & TCB_TS && whole_options(s)) {
+		if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
+			is |= UNUSUAL_TS_MISSING;
+		else if (sent->new_text && own->bits & TCB_TEXT && seq_ge(s->seq, own->maxseq) &&
+		         seq_lt(s->tsval, own->text_tsval))
+			is |= UNUSUAL_TS_REGRESS;
+	}
+	if (sent->ack_unsent)
+		is |= UNUSUAL_ACK_UNSENT;
+	if (sent->new_text && !peer->mss && c->mark[!from == TCPAUDIT_CLIENT ? MARK_SYN : MARK_SYN_ACK] &&
+	    s->len > default_mss(s))
+		is |= UNUSUAL_MSS;
+	if (third_is_wrong(c, s, from))
+		is |= UNUSUAL_THIRD_ACK;
+	return is;
+}
+
+unsigned unusual_segment(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
+{
+	unsigned is = flags_and_addresses(s);
+
+	if (s->flags & TCPAUDIT_RST)
+		return is;
+	if (s->flags & TCPAUDIT_SYN)
+		return is | (s->flags & TCPAUDIT_FIN ? 0 : on_syn(c, s, from));
+	return is | behind_syn(c, s, from, sent);
+}
