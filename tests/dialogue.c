@@ -6,13 +6,13 @@
  * A line of a dialogue is one of
  *   // comment
  *   iss A|B N                       initial sequence number (A 1000, B 5000); numbers below are relative to it
- *   ipv6 / vlan N / vlan A N / msl S / vantage client|server      before the first segment
+ *   ipv6 / self / multicast / vlan N / vlan A N / msl S / vantage client|server      before the first segment
+ *                                   self: B has A's address; multicast: B has a multicast address
  *   `handshake [ts] [plain]`        SYN, SYN-ACK and ACK, 10 ms apart; ts: timestamps on all segments from here on;
  *                                   plain: no window scaling
  *   TIME A[:PORT] > B[:PORT] FLAGS SEQ:END(LEN) [ack N] [win N] [<OPTIONS>] [WORDS]
- *                                   TIME: seconds, or +seconds after the line before.  FLAGS: S F R P . (ACK) U E W, - none.
- *                                   win: the field, unscaled.
- *                                   OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], nop
+ *                                   TIME: seconds, or +seconds after the line before.  FLAGS: S F R P . (ACK) U E W A (AE) 1
+ * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], nop
  *                                   WORDS: lost (captured, never delivered: a note to the reader), unseen (not
  *                                   captured), ttl N, id N, snap N (captured octets), badsum, partialsum, outbound,
  *                                   lossbefore (the capture says that it lost frames)
@@ -154,6 +154,10 @@ static void run_setting(struct dialogue *d, const char *word, char **cursor)
 		fail(d, d->line, "`%s` belongs before the first segment", word);
 	if (!strcmp(word, "ipv6"))
 		d->ipv6 = true;
+	else if (!strcmp(word, "self"))
+		d->self = true;
+	else if (!strcmp(word, "multicast"))
+		d->multicast = true;
 	else if (!strcmp(word, "vlan"))
 		run_vlan(d, cursor);
 	else if (!strcmp(word, "vantage"))

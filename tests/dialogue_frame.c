@@ -45,6 +45,13 @@ void packet_address(unsigned party, bool ipv6, uint8_t *address)
 	address[n] = host[party];
 }
 
+static void place(const struct packet *packet, unsigned party, uint8_t *address)
+{
+	packet_address(packet->self ? PARTY_A : party, packet->ipv6, address);
+	if (packet->multicast && party == PARTY_B)
+		address[0] = packet->ipv6 ? 0xff : 224;
+}
+
 /* The sum of the pseudo header of RFC 9293 3.1. */
 static uint32_t pseudo_header(const uint8_t *addresses, size_t address_len, unsigned protocol, size_t len)
 {
@@ -128,8 +135,8 @@ static size_t put_ip_header(const struct packet *packet, unsigned protocol, size
 		put16(p + 4, (unsigned)payload);
 		p[6] = (uint8_t)protocol;
 		p[7] = packet->ttl;
-		packet_address(packet->from, true, p + 8);
-		packet_address(packet->to, true, p + 24);
+		place(packet, packet->from, p + 8);
+		place(packet, packet->to, p + 24);
 		return header;
 	}
 	p[0] = 0x45;
@@ -138,8 +145,8 @@ static size_t put_ip_header(const struct packet *packet, unsigned protocol, size
 	p[6] = 0x40; /* do not fragment */
 	p[8] = packet->ttl;
 	p[9] = (uint8_t)protocol;
-	packet_address(packet->from, false, p + 12);
-	packet_address(packet->to, false, p + 16);
+	place(packet, packet->from, p + 12);
+	place(packet, packet->to, p + 16);
 	put16(p + 10, (uint16_t)~fold(add_words(p, header, 0)));
 	return header;
 }

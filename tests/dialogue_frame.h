@@ -16,7 +16,9 @@ struct packet {
 	unsigned from; /* PARTY_ */
 	unsigned to;   /* PARTY_A or PARTY_B */
 	bool ipv6;
-	bool ethernet; /* an Ethernet header in front, with a VLAN tag if vlan is not 0 */
+	bool self;      /* B has A's address */
+	bool multicast; /* B has a multicast address */
+	bool ethernet;  /* an Ethernet header in front, with a VLAN tag if vlan is not 0 */
 	uint16_t vlan;
 	uint8_t ttl;
 	uint16_t id;

@@ -200,7 +200,7 @@ static bool parse_options(struct dialogue *d, struct packet *packet, char *list)
 
 static bool parse_flags(const char *word, uint16_t *flags)
 {
-	static const char letters[] = "FSRP.UEW";
+	static const char letters[] = "FSRP.UEWA1";
 
 	*flags = 0;
 	if (!strcmp(word, "-"))
@@ -368,7 +368,12 @@ static bool is_segment_icmp(char **cursor)
 /* TIME A > B ..., or +60s alone. */
 void parse_timed(struct dialogue *d, char *word, char **cursor)
 {
-	struct packet packet = {.ipv6 = d->ipv6, .ethernet = d->ethernet, .ttl = 64, .port = {40000, 80}};
+	struct packet packet = {.ipv6 = d->ipv6,
+	                        .self = d->self,
+	                        .multicast = d->multicast,
+	                        .ethernet = d->ethernet,
+	                        .ttl = 64,
+	                        .port = {40000, 80}};
 	int64_t time;
 	char *from, *arrow, *to;
 

@@ -155,6 +155,7 @@ static struct former remains(const struct connection *c)
 	                     .last = c->last,
 	                     .holder = TCPAUDIT_WHO_NONE,
 	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
+	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
 	                     .closed = h && h->fin[0].acked >= 0 && h->fin[1].acked >= 0,
 	                     .reset = h && h->first_reset >= 0,
 	                     .doubtful = true};
@@ -341,17 +342,41 @@ static bool numbers_fit(const struct tcpaudit *e, uint32_t slot, const struct tc
 	return connection_fits(flow_connection(e->table, slot), s, from);
 }
 
+/* A reset without ACK, from an end of which nothing is known: its number could be that of an incarnation before. */
+static bool fits_anything(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	if (slot_buried(slot) || s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN))
+		return false;
+	const struct connection *c = flow_connection(e->table, slot);
+	return !(c->end[connection_sender(&c->entry, crossed)].bits & TCB_SEQ);
+}
+
+static bool awaits_syn_ack(const struct tcpaudit *e, uint32_t slot, bool crossed)
+{
+	if (slot_buried(slot))
+		return false;
+	const struct entry *entry = flow_entry(e->table, slot);
+	return (entry->bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED | CONN_RST)) == CONN_SYN &&
+	       connection_sender(entry, crossed) == TCPAUDIT_SERVER;
+}
+
 /* Walks back through the incarnations to the one that the segment belongs to; SLOT_NONE: to none of them. */
 static uint32_t choose_incarnation(const struct tcpaudit *e, uint32_t newest, const struct tcpaudit_segment *s, bool crossed)
 {
-	uint32_t slot = newest;
+	uint32_t slot = newest, vague = SLOT_NONE;
 
 	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_entry(e->table, slot)->older) {
-		if (is_syn(s) ? same_incarnation(e, slot, s, crossed) : numbers_fit(e, slot, s, crossed))
+		if (!(is_syn(s) ? same_incarnation(e, slot, s, crossed) : numbers_fit(e, slot, s, crossed)))
+			continue;
+		if (!fits_anything(e, slot, s, crossed))
 			return slot;
+		if (vague == SLOT_NONE)
+			vague = slot;
 	}
-	if (is_syn(s))
-		return SLOT_NONE;
+	if (vague != SLOT_NONE)
+		return vague;
+	if (is_syn(s)) /* whatever a SYN-ACK acknowledges: it comes from whom a SYN without an answer was sent to */
+		return s->flags & TCPAUDIT_ACK && awaits_syn_ack(e, newest, crossed) ? newest : SLOT_NONE;
 	if (slot_buried(newest)) /* a reset need not carry anything that fits; text that fits nowhere is another connection's */
 		return s->flags & TCPAUDIT_RST ? newest : SLOT_NONE;
 	return newest;

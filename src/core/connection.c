@@ -60,6 +60,8 @@ static struct event marked(const struct connection *c, int mark)
 		e.seq = client->iss;
 		e.tsval = c->syn_tsval;
 		e.is = client->bits & TCB_TS ? EVENT_TIMESTAMPS : 0;
+		if (client->bits & TCB_ECN_SETUP)
+			e.flags |= TCPAUDIT_ECE | TCPAUDIT_CWR;
 		break;
 	case MARK_SYN_ACK:
 		e.flags = TCPAUDIT_SYN | TCPAUDIT_ACK;
@@ -192,6 +194,8 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 			*odd |= s->len > 0;
 		} else {
 			*odd = true;
+			if (from == TCPAUDIT_CLIENT)
+				c->entry.bits |= CONN_SYN_REPEATED;
 			if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SYN_ACK))
 				c->entry.bits |= CONN_SIMULTANEOUS_OPEN;
 		}
@@ -365,6 +369,7 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 	if (!h->former)
 		return;
 	*h->former = *former;
+	h->former->client_again = !crossed;
 	for (unsigned x = 0; crossed && x < 2; x++) {
 		h->former->iss[x] = former->iss[!x];
 		h->former->next[x] = former->next[!x];
@@ -432,6 +437,8 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	bool fits = sent.fits && !(s->flags & TCPAUDIT_SYN && s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
 	if (syn && tcb->bits & TCB_SEQ && s->seq != tcb->iss)
 		sent.fits = fits = false; /* another ISS: it proves nothing of this incarnation */
+	if (unusual & UNUSUAL_SYN_ACK_NUMBER && !(tcb->bits & TCB_SEQ))
+		sent.fits = fits = false; /* its sender's ISS is not known by it: it may answer an older SYN */
 	if (syn && fits && !(tcb->bits & TCB_SEQ))
 		tcb_open(tcb, s);
 	bool opened = syn && fits && tcb->packets == 0;
@@ -464,7 +471,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 		c->entry.bits |= CONN_DATA;
 	if (s->options & TCPAUDIT_OPT_MP_FASTCLOSE)
 		c->entry.bits |= CONN_MP_FASTCLOSE;
-	if (s->flags & TCPAUDIT_ACK && !control)
+	if (s->flags & TCPAUDIT_ACK && !control && !(unusual & UNUSUAL_TO_SYN_SENT))
 		c->entry.bits |= CONN_ACK;
 	if (s->time > c->last)
 		c->last = s->time;

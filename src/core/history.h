@@ -95,7 +95,9 @@ struct former {
 	uint32_t tsval[2];       /* highest that each end sent; valid with timestamps */
 	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
 	bool timestamps;         /* both SYNs carried them */
+	bool established;
 	bool closed;             /* both FINs were acknowledged */
+	bool client_again;   /* in a history: its client is the client of what follows, too */
 	bool reset;              /* an effective reset ended it */
 	uint8_t reset_by;        /* end that sent it, valid with reset */
 	bool doubtful;           /* what is said of its close is not certain, or its capture has holes */

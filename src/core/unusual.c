@@ -86,6 +86,8 @@ static unsigned on_syn(const struct connection *c, const struct tcpaudit_segment
 		is |= UNUSUAL_ECN_SETUP;
 	if (seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq))
 		is |= UNUSUAL_SYN_ACK_NUMBER;
+	else if (c->end[from].bits & TCB_ISS && s->seq != c->end[from].iss)
+		is |= UNUSUAL_ISS_CHANGED;
 	return is;
 }
 
@@ -98,6 +100,21 @@ static bool third_is_wrong(const struct connection *c, const struct tcpaudit_seg
 	    !(s->flags & TCPAUDIT_ACK))
 		return false;
 	return seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq) || (!s->len && s->seq != own->maxseq);
+}
+
+/* Not an older segment that was delayed: IP identifications say so, where there are any. */
+static bool built_behind(const struct tcb *tcb, const struct tcpaudit_segment *s)
+{
+	return !s->ip_id || !tcb->ip_id || (uint16_t)(s->ip_id - tcb->ip_id - 1) < 255;
+}
+
+/* RFC 7413 4.2.2: text of the SYN that was not acknowledged is sent again, first of all. */
+static bool skips_syn_text(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+
+	return from == TCPAUDIT_CLIENT && own->bits & TCB_ISS && own->bits & TCB_TEXT && !(own->bits & TCB_TEXT_BEHIND_SYN) &&
+	       peer->bits & TCB_ACK && peer->hiack == seq_add(own->iss, 1) && seq_ge(s->seq, own->maxseq);
 }
 
 static unsigned behind_syn(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
@@ -114,7 +131,7 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 		if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
 			is |= UNUSUAL_TS_MISSING;
 		else if (sent->new_text && own->bits & TCB_TEXT && seq_ge(s->seq, own->maxseq) &&
-		         seq_lt(s->tsval, own->text_tsval))
+		         seq_lt(s->tsval, own->text_tsval) && built_behind(own, s))
 			is |= UNUSUAL_TS_REGRESS;
 	}
 	if (sent->ack_unsent)
@@ -122,6 +139,14 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	if (sent->new_text && !peer->mss && c->mark[!from == TCPAUDIT_CLIENT ? MARK_SYN : MARK_SYN_ACK] &&
 	    s->len > default_mss(s))
 		is |= UNUSUAL_MSS;
+	if (from == TCPAUDIT_SERVER && (c->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN &&
+	    s->flags & TCPAUDIT_ACK)
+		is |= UNUSUAL_TO_SYN_SENT;
+	if (sent->new_text && skips_syn_text(c, s, from))
+		is |= UNUSUAL_TEXT_SKIPPED;
+	if (sent->repeat && s->len && c->entry.bits & CONN_SYN_REPEATED && from == TCPAUDIT_CLIENT &&
+	    s->time - c->last_from[from] < 2700000000)
+		is |= UNUSUAL_EARLY_REPEAT;
 	if (third_is_wrong(c, s, from))
 		is |= UNUSUAL_THIRD_ACK;
 	return is;

@@ -28,7 +28,8 @@ enum {
 	UNUSUAL_SYN_SYNCHRONIZED = 0x20000, /* SYN to an open connection */
 	UNUSUAL_TEXT_SKIPPED = 0x40000,     /* SYN text that was not acknowledged is not sent again */
 	UNUSUAL_OLD_INCARNATION = 0x100000, /* of the incarnation before: history_witness() */
-	UNUSUAL_TO_SYN_SENT = 0x80000,      /* to an end that has sent a SYN and nothing else: neither its answer nor a SYN */
+	UNUSUAL_TO_SYN_SENT = 0x80000,      /* acknowledges, to an end that waits for a SYN-ACK, and is none */
+	UNUSUAL_EARLY_REPEAT = 0x200000,    /* first repeat of text within 2.7 s, after a repeated SYN */
 };
 
 /* Does anything about the segment call for a closer look?  What passes here costs time; nearly nothing does. */
@@ -42,8 +43,9 @@ static inline bool unusual_possible(const struct connection *c, const struct tcp
 	       s->options & on_syn || sent->ack_unsent ||
 	       (tcb->bits & TCB_TS && (!(s->options & TCPAUDIT_OPT_TIMESTAMPS) ||
 	                               (sent->new_text && tcb->bits & TCB_TEXT && seq_lt(s->tsval, tcb->text_tsval)))) ||
-	       (sent->new_text && s->len > 536 && !c->end[!from].mss) ||
-	       (c->entry.bits & (CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN_ACK;
+	       (sent->new_text && s->len > 536 && !c->end[!from].mss) || (sent->repeat && c->entry.bits & CONN_SYN_REPEATED) ||
+	       (c->entry.bits & (CONN_SYN_ACK | CONN_SYN) && !(c->entry.bits & CONN_ESTABLISHED)) ||
+	       (c->entry.bits & CONN_FAST_OPEN && sent->new_text && !(tcb->bits & TCB_TEXT_BEHIND_SYN));
 }
 
 /* UNUSUAL_ bits of a segment, before it is counted.  `sent`: as it was judged against its sender. */

@@ -1,6 +1,7 @@
 /* check.c - runs the catalogue, and decides what a claim is worth (design: classes S C X A T, premises, presence and absence). */
 #include <string.h>
 
+#include "../unusual.h"
 #include "check.h"
 
 static const struct tcpaudit_check rows[] = {
@@ -210,6 +211,35 @@ void claim(struct judging *j, const struct claim *cl)
 	count(j->result, j->row, severity);
 	if (is_wanted(j->file->settings, j->result, severity))
 		show(j, cl, confidence, severity);
+}
+
+int first_unusual(const struct judging *j, unsigned from, unsigned bits)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == from && e->unusual & bits && !(e->unusual & UNUSUAL_OLD_INCARNATION) && !(e->is & EVENT_DUPLICATE))
+			return i;
+	}
+	return -1;
+}
+
+void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model)
+{
+	int at = first_unusual(j, from, bits);
+	struct claim c = *model;
+
+	if (at < 0)
+		return;
+	c.endpoint = (uint8_t)from;
+	c.count = 0;
+	for (int i = at; i < j->h->count; i++)
+		if (j->h->event[i].from == from && j->h->event[i].unusual & bits && !(j->h->event[i].is & EVENT_DUPLICATE))
+			c.count += 1u + j->h->event[i].run;
+	if (j->h->event[at].is & EVENT_STRAY)
+		c.alike++;
+	c.evidence[0] = at;
+	c.evidence[1] = -1;
+	claim(j, &c);
 }
 
 void note(struct judging *j)

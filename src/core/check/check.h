@@ -61,6 +61,13 @@ void claim(struct judging *j, const struct claim *claim);
 /* A capture note: no finding, but a mark on the connection. */
 void note(struct judging *j);
 
+/* The first event of this end with any of these UNUSUAL_ bits; -1 none.  What is not of this incarnation is left out. */
+int first_unusual(const struct judging *j, unsigned from, unsigned bits);
+
+/* Claims, against their sender, all segments with these UNUSUAL_ bits: `model` is completed by the end, how many there were, and
+ * the first as evidence.  One that does not fit its connection may be anybody's. */
+void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model);
+
 /* Runs every row over a connection that has come to its end (or whose capture has).  `record` is described already;
  * its `capture` and `findings` are filled in. */
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result);

@@ -193,7 +193,7 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 	if (!is->probe)
 		follow_hole(tcb, s, is);
 	if (is->new_text) {
-		tcb->bits |= TCB_TEXT;
+		tcb->bits |= s->flags & TCPAUDIT_SYN ? TCB_TEXT : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
 		tcb->text += is->fresh;
 		tcb->text_tsval = s->tsval;
 		if (peer->mss && s->len > peer->mss)

@@ -29,6 +29,7 @@ enum {
 	TCB_ZERO_WINDOW = 0x8000,   /* its newest acknowledgment closed the window */
 	TCB_ECN_SETUP = 0x10000,    /* its SYN asked for ECN, RFC 3168 6.1.1 */
 	TCB_ACCURATE_ECN = 0x20000, /* ... or for RFC 9768 */
+	TCB_TEXT_BEHIND_SYN = 0x40000, /* sent text in a segment without SYN */
 };
 
 #define TURNAROUND_UNKNOWN UINT32_MAX

@@ -1,0 +1,71 @@
+/* data.c - data-: what the rest of a connection must keep for its close to be judged (RFC 9293 3.4, 3.10.7.4; RFC 7323). */
+#include "../unusual.h"
+#include "check.h"
+
+void check_data_no_ack_flag(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		int at = first_unusual(j, x, UNUSUAL_NO_ACK);
+		if (at < 0 ||
+		    j->h->event[at].flags & (TCPAUDIT_FIN | TCPAUDIT_URG)) /* a FIN: fin-no-ack-flag's; URG+PSH: a probe's */
+			continue;
+		claim_segments(j, x, UNUSUAL_NO_ACK, &(struct claim){0});
+	}
+}
+
+/* RFC 9293 3.10.7.4 fifth: who is acknowledged too far answers with its own SND.NXT, below what was acknowledged. */
+static int rejection(const struct judging *j, int at)
+{
+	const struct event *bad = &j->h->event[at];
+
+	for (int i = at + 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == bad->from || e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED) ||
+		    !(e->flags & TCPAUDIT_ACK) || e->flags & TCPAUDIT_RST)
+			continue;
+		return e->len == 0 && !(e->flags & TCPAUDIT_FIN) && !(e->is & EVENT_PROBE) && seq_lt(e->seq, bad->ack) ? i : -1;
+	}
+	return -1;
+}
+
+/* Text that the capture missed explains it, unless its sender rejects the acknowledgment; even then, that answer may be older
+ * than it looks.  Behind a FIN it is fin-ack-beyond's. */
+void check_data_ack_unsent(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		int at = first_unusual(j, x, UNUSUAL_ACK_UNSENT);
+		if (at < 0 || j->h->event[at].is & EVENT_STRAY || j->h->fin[!x].sent)
+			continue;
+		int answer = rejection(j, at);
+		if (answer < 0)
+			continue;
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .alike = !j->at[!x],
+		                  .evidence = {at, answer, -1},
+		                  .expected = {{"ack", j->h->event[answer].seq}},
+		                  .observed = {{"ack", j->h->event[at].ack}}};
+		claim(j, &c);
+	}
+}
+
+void check_data_ts_missing(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++)
+		claim_segments(j, x, UNUSUAL_TS_MISSING, &(struct claim){0});
+}
+
+/* Without IP identifications nothing tells it from an older segment that was delayed. */
+void check_data_ts_regress(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		int at = first_unusual(j, x, UNUSUAL_TS_REGRESS);
+		if (at < 0)
+			continue;
+		struct claim c = {.observed = {{"tsval", j->h->event[at].tsval}}};
+		if (!j->h->event[at].ip_id) {
+			c.alike = 1;
+			c.severity_at_most = 1 + TCPAUDIT_NOTE;
+		}
+		claim_segments(j, x, UNUSUAL_TS_REGRESS, &c);
+	}
+}
