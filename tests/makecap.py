@@ -510,9 +510,9 @@ def make_incident(make):
     day.add("simultaneous", day.client(), WEB, 443, lambda c: c.open().exchange(*sizes()).simultaneous())
     day.add("four-way", day.client(), WEB, 443, lambda c: c.open().exchange(*sizes()).last_ack_lost())
     for i in range(4):
-        day.add("abort-client", day.client(), WEB, 443, lambda c: c.open().exchange(*sizes()).abort())
+        day.add("abort-client", day.client(), WEB, 443, lambda c: c.open().exchange(*sizes()).abort(), ["rst-instead-of-fin"])
     for i in range(2):
-        day.add("abort-server", day.client(), DATABASE, 5432, lambda c: c.open().exchange(*sizes()).abort(1))
+        day.add("abort-server", day.client(), DATABASE, 5432, lambda c: c.open().exchange(*sizes()).abort(1), ["rst-instead-of-fin"])
     for i in range(6):  # the database's clients leave, and nobody closes behind them
         day.add("half-closed", day.client(), DATABASE, 5432, lambda c: c.open().exchange(*sizes()).half_closed(), at=20 + 20 * i)
     for i in range(3):  # a balancer that counts the FIN twice
@@ -595,7 +595,7 @@ def save(folder, expected, scenario, frames, linktype):
     name = "kernel-" + "-".join("".join(c if c.isalnum() else " " for c in scenario.name.lower()).split()) + ".pcap"
     pcap(os.path.join(folder, name), frames, linktype, nanoseconds=True)
     expected[name] = {"by_close": {scenario.expect["kind"]: 2 * scenario.times}, "tcp": len(frames), "not_analysed": {},
-                      "findings": {}, "exit_status": 0, "verdict": "ok"}
+                      "findings": {note: 2 * scenario.times for note in scenario.notes}, "exit_status": 0, "verdict": "ok"}
 
 
 def read_pcap(path):

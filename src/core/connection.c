@@ -476,6 +476,8 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	if (s->time > c->last)
 		c->last = s->time;
 	c->last_from[from] = s->time;
+	if (!has_settled(c->history))
+		c->entry.bits &= ~(uint32_t)CONN_SETTLED;
 	if (c->entry.bits & CONN_SETTLED || !has_settled(c->history))
 		return (struct taken){.settles = false};
 	c->entry.bits |= CONN_SETTLED;

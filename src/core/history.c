@@ -471,6 +471,10 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	bool early_fin = overtaken_by >= 0 && s->flags & TCPAUDIT_FIN;
 	if (overtaken_by >= 0 && !early_fin)
 		e.is |= EVENT_REORDERED;
+	/* refused, tried again and accepted: the refusal ended nothing (RFC 9293 3.10.7.3, RFC 3168 6.1.1.1) */
+	if (s->flags & TCPAUDIT_SYN && s->flags & TCPAUDIT_ACK && !(e.is & EVENT_STRAY) && h->first_reset >= 0 &&
+	    h->event[h->first_reset].is & EVENT_REFUSAL && h->event[h->first_reset].from == from)
+		h->first_reset = -1;
 	int i = early_fin ? insert(h, &e, overtaken_by) : append(h, &e);
 	if (i < 0)
 		return false;

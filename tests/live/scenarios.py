@@ -12,8 +12,9 @@ PAUSE = 0.15  # longer than a delayed acknowledgment
 class Scenario:
     patience = 10  # seconds that the server waits for each connection
 
-    def __init__(self, name, serve, act, times=1, **expect):
-        self.name, self.serve, self.act, self.times, self.expect = name, serve, act, times, expect
+    def __init__(self, name, serve, act, times=1, notes=(), **expect):
+        """notes: findings of severity note that are true of each connection"""
+        self.name, self.serve, self.act, self.times, self.notes, self.expect = name, serve, act, times, notes, expect
 
 
 def request(version, port, **how):
@@ -171,9 +172,9 @@ ON_A_CABLE = [
              holder="client", text_client=110),
     Scenario("half-close, sorted answer", serve_sorted, act_sort, kind="half-close", closed_first="client", holder="client",
              half_close_bytes=len(b"".join(WORDS)), text_client=len(b"".join(WORDS))),
-    Scenario("linger zero at the client", serve_until_end, act_linger_zero, kind="abort-client", closed_first="none"),
-    Scenario("linger zero at the server", serve_linger_zero, act_until_end, kind="abort-server", closed_first="none"),
-    Scenario("unread data at the client", serve_until_end, act_unread, kind="abort-client", closed_first="none"),
+    Scenario("linger zero at the client", serve_until_end, act_linger_zero, notes=["rst-instead-of-fin"], kind="abort-client", closed_first="none"),
+    Scenario("linger zero at the server", serve_linger_zero, act_until_end, notes=["rst-instead-of-fin"], kind="abort-server", closed_first="none"),
+    Scenario("unread data at the client", serve_until_end, act_unread, notes=["rst-instead-of-fin"], kind="abort-client", closed_first="none"),
     Scenario("FIN, then unread data at the server", serve_unread, act_half_close_unread, kind="fin-rst-peer",
              closed_first="client"),
     Scenario("FIN, then text to a client that is gone", serve_late_text, act_close, kind="fin-rst-closer",

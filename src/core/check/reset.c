@@ -1,5 +1,16 @@
 /* reset.c - rst-: resets (RFC 9293 3.5.2, 3.5.3; RFC 5961). */
+#include "../unusual.h"
 #include "check.h"
+#include "events.h"
+
+#define MILLISECOND 1000000ll
+#define SECOND      1000000000ll
+
+/* A number that its sender's stream never had, nor anybody acknowledged. */
+static bool is_underivable(const struct tcb *own, const struct event *e)
+{
+	return own->bits & TCB_ISS && own->text < 1u << 30 && seq_le(e->seq, own->iss);
+}
 
 /* Outside the window by every number that we know of the receiver: at or beyond its right edge, or behind what it has
  * acknowledged by more than the FIN that Linux forgives. */
@@ -13,8 +24,10 @@ void check_rst_out_of_window(struct judging *j)
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (!(e->flags & TCPAUDIT_RST) || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_REFUSAL) ||
-		    e->is & EVENT_DUPLICATE)
+		    e->is & EVENT_DUPLICATE || e->unusual & UNUSUAL_OLD_INCARNATION)
 			continue;
+		if (!(e->flags & TCPAUDIT_ACK) && is_underivable(&j->c->end[e->from], e))
+			continue; /* rst-form's */
 		count++;
 		if (at < 0)
 			at = i;
@@ -32,4 +45,404 @@ void check_rst_out_of_window(struct judging *j)
 	                  .observed = {{"seq", e->seq}},
 	                  .expected = {{"seq_low", receiver->hiack}, {"seq_high", receiver->redge}}};
 	claim(j, &c);
+}
+
+static bool is_reset(const struct event *e)
+{
+	return e->flags & TCPAUDIT_RST && !(e->is & EVENT_DUPLICATE) && !(e->unusual & UNUSUAL_OLD_INCARNATION);
+}
+
+/* The first effective reset of an open connection, with how things stood before it; NULL if there is none to judge. */
+static const struct event *ending_reset(const struct judging *j)
+{
+	const uint32_t open = CONN_ESTABLISHED | CONN_MIDSTREAM;
+
+	return j->h->first_reset >= 0 && j->h->before_reset && j->c->entry.bits & open ? &j->h->event[j->h->first_reset] : NULL;
+}
+
+/* Two round trips, or what a busy host may take. */
+static int64_t two_round_trips(const struct judging *j)
+{
+	return j->record->rtt > 50 * MILLISECOND ? 2 * j->record->rtt : 100 * MILLISECOND;
+}
+
+static bool is_inexact(const struct event *e)
+{
+	return is_reset(e) && e->is & EVENT_RST_WINDOW && seq_gt(e->seq, e->nxt);
+}
+
+/* RFC 5961 3.2 step 3, and what came of it. */
+void check_rst_inexact(struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		int reply = -1;
+		if (!is_inexact(e))
+			continue;
+		for (int k = i + 1; k < j->h->count && reply < 0; k++)
+			if (j->h->event[k].from != e->from)
+				reply = k;
+		claim(j, &(struct claim){.endpoint = e->from,
+		                         .evidence = {i, reply, -1},
+		                         .expected = {{"seq", e->nxt}},
+		                         .observed = {{"seq", e->seq}}});
+		return;
+	}
+}
+
+/* That it is closed is shown by a reset that names a later segment's acknowledgment (R4); why, only guessed. */
+void check_rst_inexact_obeyed(struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		int asked = -1;
+		if (!is_inexact(e))
+			continue;
+		for (int k = i + 1; k < j->h->count; k++) {
+			const struct event *o = &j->h->event[k];
+			if (o->from == e->from) {
+				if (o->flags & TCPAUDIT_ACK && !(o->flags & TCPAUDIT_RST))
+					asked = k;
+				continue;
+			}
+			if (!(o->flags & TCPAUDIT_RST))
+				return; /* the challenge, or it goes on */
+			if (asked < 0 || o->flags & TCPAUDIT_ACK || o->seq != j->h->event[asked].ack)
+				continue;
+			claim(j, &(struct claim){.endpoint = o->from,
+			                         .proven = true,
+			                         .unanswered = 3,
+			                         .at_most = TCPAUDIT_LIKELY,
+			                         .evidence = {i, asked, k, -1}});
+			return;
+		}
+	}
+}
+
+/* Exact by any reading: what its receiver had acknowledged is all that was seen from its sender.  Text that the capture missed
+ * would make it an old one, so this is a claim of absence. */
+void check_rst_exact_ignored(struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+
+	if (!reset)
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	unsigned x = !reset->from;
+	if (reset->seq != was->ack[x] || reset->seq != was->nxt[!x] || !(was->bits[x] & TCB_ACK))
+		return;
+	for (int i = j->h->first_reset + 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from != x || e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN) ||
+		    e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED) || e->time - reset->time <= two_round_trips(j))
+			continue;
+		claim(j, &(struct claim){.endpoint = (uint8_t)x, .evidence = {j->h->first_reset, i, -1}});
+		return;
+	}
+}
+
+/* RFC 9293 3.5.2: a reset without ACK has the number of the acknowledgment that it answers, or SND.NXT: what lies ahead of both
+ * is rst-out-of-window's. */
+void check_rst_form(struct judging *j)
+{
+	if (!(j->c->entry.bits & CONN_ESTABLISHED) || j->h->former)
+		return;
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		const struct tcb *own = &j->c->end[e->from];
+		if (!is_reset(e) || e->flags & TCPAUDIT_ACK || e->is & EVENT_REFUSAL)
+			continue;
+		if (!is_underivable(own, e))
+			continue;
+		claim(j, &(struct claim){.endpoint = e->from,
+		                         .at_most = TCPAUDIT_LIKELY,
+		                         .evidence = {i, -1},
+		                         .expected = {{"seq", e->nxt}},
+		                         .observed = {{"seq", e->seq}}});
+		return;
+	}
+}
+
+/* RFC 9293 3.10.7.1: a reset is discarded without a word.  Any other segment on its way may be what the second one answers. */
+void check_rst_of_rst(struct judging *j)
+{
+	const struct before_reset *was = j->h->before_reset;
+
+	if (!was || j->h->first_reset_any < 0)
+		return;
+	int first = j->h->first_reset >= 0 ? j->h->first_reset : j->h->first_reset_any;
+	const struct event *cause = &j->h->event[first];
+	if (!(cause->flags & TCPAUDIT_ACK) || (was->since[cause->from] >= 0 && was->since[cause->from] < two_round_trips(j)))
+		return;
+	for (int i = first + 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == cause->from) {
+			if (!(e->flags & TCPAUDIT_RST))
+				return;
+			continue;
+		}
+		if (!is_reset(e) || e->flags & TCPAUDIT_ACK || e->seq != cause->ack || e->time - cause->time > two_round_trips(j))
+			continue;
+		claim(j, &(struct claim){.endpoint = e->from, .evidence = {first, i, -1}});
+		return;
+	}
+}
+
+/* RFC 9293 3.10.5: <SEQ=SND.NXT>.  Stacks that do otherwise on purpose are named. */
+void check_rst_seq_odd(struct judging *j)
+{
+	const struct before_reset *was = j->h->before_reset;
+
+	if (!was || !(j->c->entry.bits & CONN_ESTABLISHED))
+		return;
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (!is_reset(e) || !(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_REORDERED) || e->seq == e->nxt)
+			continue;
+		if (seq_gt(e->seq, e->nxt) && j->c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS))
+			continue; /* what came before it was not captured */
+		struct claim c = {.endpoint = e->from,
+		                  .alike = !j->at[e->from],
+		                  .evidence = {i, -1},
+		                  .expected = {{"seq", e->nxt}},
+		                  .observed = {{"seq", e->seq}}};
+		if (j->h->fin[e->from].sent && e->seq == j->h->fin[e->from].u)
+			c.deliberate = "macOS resets with its FIN's own number";
+		else if (seq_lt(e->seq, e->nxt) && e->seq == j->c->end[!e->from].redge)
+			c.deliberate = "Linux sends SND.UNA+SND.WND when the peer's window has shrunk";
+		claim(j, &c);
+		return;
+	}
+}
+
+/* Octets of text that this end had sent and the other not acknowledged, when the reset came. */
+static int64_t unacknowledged(const struct judging *j, unsigned x)
+{
+	const struct before_reset *was = j->h->before_reset;
+
+	if (!(was->bits[x] & TCB_SEQ) || !(was->bits[!x] & TCB_ACK))
+		return 0;
+	int64_t octets = seq_diff(was->nxt[x], was->ack[!x]);
+	if (j->h->fin[x].sent && was->nxt[x] == seq_add(j->h->fin[x].u, 1))
+		octets--;
+	return octets > 0 ? octets : 0;
+}
+
+void check_rst_abort_dirty(struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+
+	if (!reset || j->record->kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || j->h->fin[reset->from].sent)
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	unsigned x = reset->from;
+	int64_t outstanding[2] = {unacknowledged(j, 0), unacknowledged(j, 1)};
+	if (!outstanding[0] && !outstanding[1])
+		return;
+	struct claim c = {
+	        .endpoint = (uint8_t)x,
+	        .evidence = {j->h->first_reset, -1},
+	        .observed = {{"lost_toserver", outstanding[0]}, {"lost_toclient", outstanding[1]}, {"repeats", was->unanswered}}};
+	if (outstanding[!x] && was->since[!x] >= 0 && was->since[!x] < SECOND && !was->unanswered)
+		c.deliberate = "a close with unread text is a reset (RFC 2525 2.17; Linux, BSD)";
+	claim(j, &c);
+}
+
+void check_rst_instead_of_fin(struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+
+	if (!reset || j->record->kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || j->h->fin[0].sent || j->h->fin[1].sent ||
+	    unacknowledged(j, 0) || unacknowledged(j, 1))
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	if (!was->text[0] || !was->text[1])
+		return;
+	claim(j, &(struct claim){.endpoint = reset->from,
+	                         .alike = j->h->quiet >= 50 * SECOND,
+	                         .evidence = {j->h->first_reset, -1},
+	                         .observed = {{"idle_us", j->h->quiet / 1000}}});
+}
+
+void check_rst_after_close(struct judging *j)
+{
+	const struct fin_facts *a = &j->h->fin[0], *b = &j->h->fin[1];
+
+	if (a->acked < 0 || b->acked < 0)
+		return;
+	for (int i = (a->acked > b->acked ? a->acked : b->acked) + 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (!is_reset(e))
+			continue;
+		claim(j, &(struct claim){.endpoint = e->from, .evidence = {i, -1}});
+		return;
+	}
+}
+
+/* Order by timestamps or IP identifications; a reset without ACK may come from no block at all, and RFC 9293 figure 9 resets
+ * and opens again. */
+static int alive_after(const struct judging *j, int reset)
+{
+	const struct event *r = &j->h->event[reset];
+	int64_t slack = j->record->rtt / 2 > 3 * MILLISECOND ? j->record->rtt / 2 : 3 * MILLISECOND;
+
+	if (!(r->flags & TCPAUDIT_ACK))
+		return -1;
+	for (int i = reset + 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == r->from && !(e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)) &&
+		    !(e->is & (EVENT_STRAY | EVENT_DUPLICATE)) && e->time - r->time > slack && built_later(r, e))
+			return i;
+	}
+	return -1;
+}
+
+void check_rst_sender_alive(struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+	int alive = reset ? alive_after(j, j->h->first_reset) : -1;
+
+	if (alive >= 0)
+		claim(j, &(struct claim){.endpoint = reset->from, .evidence = {j->h->first_reset, alive, -1}});
+}
+
+/* How far away the sender of a TTL is, by the initial values in use. */
+static unsigned hops(uint8_t ttl)
+{
+	return ttl <= 64 ? 64u - ttl : ttl <= 128 ? 128u - ttl : 255u - ttl;
+}
+
+/* What speaks against a reset being its sender's.  Two signals are needed: each alone has innocent causes. */
+static unsigned forgery_signals(const struct judging *j, int at)
+{
+	const struct event *r = &j->h->event[at];
+	const struct tcb *own = &j->c->end[r->from], *peer = &j->c->end[!r->from];
+	unsigned signals = 0, climbing = 1;
+	int64_t other = INT64_MAX;
+	tcp_seq last = r->seq;
+
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (!is_reset(e) || i == at)
+			continue;
+		int64_t apart = e->time > r->time ? e->time - r->time : r->time - e->time;
+		if (e->from != r->from && apart < other)
+			other = apart;
+		if (e->from == r->from && i > at && seq_gt(e->seq, last) && apart < SECOND &&
+		    (!(peer->bits & TCB_ACK) || seq_gt(e->seq, peer->hiack))) {
+			climbing++;
+			last = e->seq;
+		}
+	}
+	unsigned near = hops(r->ttl), usual = hops(own->ttl);
+	signals += own->packets > 1 && (near > usual + 2 || usual > near + 2);
+	signals += climbing >= 3;
+	signals += r->flags & TCPAUDIT_ACK && seq_lt(r->seq, r->nxt) &&
+	           j->h->before_reset->since[r->from] < two_round_trips(j) / 2 && !j->h->fin[r->from].sent;
+	signals += r->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ && seq_gt(r->ack, peer->maxseq);
+	signals += other < MILLISECOND;
+	signals += alive_after(j, at) >= 0;
+	return signals;
+}
+
+void check_rst_forged(struct judging *j)
+{
+	int at = j->h->first_reset >= 0 ? j->h->first_reset : j->h->first_reset_any;
+
+	if (!j->h->before_reset || !(j->c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)) || forgery_signals(j, at) < 2)
+		return;
+	claim(j, &(struct claim){.endpoint = j->h->event[at].from,
+	                         .at_most = TCPAUDIT_LIKELY,
+	                         .evidence = {at, -1},
+	                         .observed = {{"ttl", j->h->event[at].ttl}},
+	                         .expected = {{"ttl", j->c->end[j->h->event[at].from].ttl}}});
+}
+
+/* Round numbers are timers; whose, nobody can see. */
+void check_rst_idle_timeout(struct judging *j)
+{
+	static const uint16_t known[] = {60, 120, 240, 300, 350, 600, 900, 1800, 3600, 7200};
+	const struct event *reset = ending_reset(j);
+	bool round = false;
+
+	if (!reset || j->h->quiet < 50 * SECOND || unacknowledged(j, 0) || unacknowledged(j, 1))
+		return;
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		int64_t off = j->h->quiet - known[i] * SECOND;
+		round |= (off < 0 ? -off : off) < known[i] * SECOND / 50;
+	}
+	struct claim c = {.endpoint = reset->from,
+	                  .over_in_time = round,
+	                  .at_most = TCPAUDIT_LIKELY,
+	                  .evidence = {j->h->first_reset, -1},
+	                  .observed = {{"idle_us", j->h->quiet / 1000}}};
+	if (j->h->quiet > 343 * SECOND && j->h->quiet < 357 * SECOND)
+		c.deliberate = "idle timer of a network load balancer (350 s)";
+	claim(j, &c);
+}
+
+/* RFC 9293 figure 10.  A host whose reader has gone resets with the same number (SHLD-3), but it has closed before. */
+void check_rst_half_open(struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+
+	if (!reset || reset->flags & TCPAUDIT_ACK || j->h->fin[reset->from].sent)
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	unsigned x = reset->from;
+	if (!(was->bits[!x] & TCB_ACK) || reset->seq != was->ack[!x] || was->since[!x] < 0 || was->since[!x] > two_round_trips(j))
+		return;
+	claim(j, &(struct claim){.endpoint = (uint8_t)x, .proven = true, .evidence = {j->h->first_reset, -1}});
+}
+
+/* A stateless reset is exempt; and what is not at the end may be a box on the way. */
+void check_rst_ts_missing(struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+
+	if (!reset || !(reset->flags & TCPAUDIT_ACK) || reset->is & (EVENT_TIMESTAMPS | EVENT_REFUSAL) ||
+	    reset->seq != reset->nxt || !(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) ||
+	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->capture & CAPTURE_SNAPLEN)
+		return;
+	struct claim c = {.endpoint = reset->from, .alike = !j->at[reset->from], .evidence = {j->h->first_reset, -1}};
+	if (!j->at[reset->from])
+		c.severity_at_most = 1 + TCPAUDIT_NOTE;
+	claim(j, &c);
+}
+
+/* RFC 3360: the pair is needed.  Reset with ECN, accepted without. */
+void check_rst_inappropriate(struct judging *j)
+{
+	int with = -1, reset = -1, without = -1;
+
+	if (!(j->c->end[TCPAUDIT_CLIENT].bits & TCB_ECN_SETUP))
+		return;
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		bool syn = (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_SYN;
+		if (syn && e->from == TCPAUDIT_CLIENT && e->flags & TCPAUDIT_ECE)
+			with = i;
+		else if (with >= 0 && reset < 0 && e->is & EVENT_REFUSAL && is_reset(e))
+			reset = i;
+		else if (reset >= 0 && without < 0 && syn && e->from == TCPAUDIT_CLIENT)
+			without = i;
+		else if (without >= 0 && e->from == TCPAUDIT_SERVER && e->flags & TCPAUDIT_SYN) {
+			claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
+			                         .proven = true,
+			                         .at_most = TCPAUDIT_LIKELY,
+			                         .evidence = {with, reset, without, i, -1}});
+			return;
+		}
+	}
+}
+
+void check_rst_data(struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (!is_reset(e) || !e->len)
+			continue;
+		claim(j, &(struct claim){.endpoint = e->from, .evidence = {i, -1}, .observed = {{"len", e->len}}});
+		return;
+	}
 }

@@ -1,4 +1,20 @@
 /* rst-: resets.  See rows.h. */
 /* clang-format off */
-CHECK("rst-out-of-window", rst_out_of_window, ODD, NOTE, RISK, CONTRADICTION, ABSENCE, "reset outside the receiver's window", "RFC 9293 3.5.3; RFC 9293 3.10.7.4", "must be ignored; a late reset, or a blind attack")
+CHECK("rst-out-of-window", rst_out_of_window, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "reset outside the receiver's window", "RFC 9293 3.5.3; RFC 9293 3.10.7.4", "must be ignored; a late reset, or a blind attack")
+CHECK("rst-inexact", rst_inexact, RESET, INFO, INFO, CONTRADICTION, ABSENCE, "reset in the window, but not at the next number: to be challenged", "RFC 5961 3.2; RFC 9293 3.10.7.4", "")
+CHECK("rst-inexact-obeyed", rst_inexact_obeyed, RESET, WARNING, SHOULD, ABSENCE, ABSENCE, "obeyed a reset that it should have challenged", "RFC 5961 3.2", "a stack without RFC 5961 can be reset blindly; or its user closed just then")
+CHECK("rst-exact-ignored", rst_exact_ignored, RESET, ERROR, MUST, REACTION, ABSENCE, "goes on after an exact reset", "RFC 9293 3.10.7.4", "a host firewall, or TCP authentication, may have dropped the reset")
+CHECK("rst-form", rst_form, RESET, ERROR, TEXT, CONTRADICTION, ABSENCE, "reset with a number that nothing accounts for", "RFC 9293 3.5.2", "it may answer a segment that was not captured, or be injected")
+CHECK("rst-of-rst", rst_of_rst, RESET, NOTE, RISK, REACTION, ABSENCE, "reset answered by a reset", "RFC 9293 3.10.7.1", "both ends may have reset at once, or a load balancer both")
+CHECK("rst-seq-odd", rst_seq_odd, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "aborts with another number than its next one", "RFC 9293 3.10.5", "its peer must ignore or challenge it, and stays open")
+CHECK("rst-abort-dirty", rst_abort_dirty, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "aborted with text that was not acknowledged", "RFC 9293 3.10.5", "who reset may have left text unread, or given up")
+CHECK("rst-instead-of-fin", rst_instead_of_fin, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "reset instead of a close, with nothing outstanding", "RFC 9293 3.10.5", "SO_LINGER 0, or a load balancer; the protection of TIME-WAIT is lost")
+CHECK("rst-after-close", rst_after_close, RESET, INFO, INFO, CONTRADICTION, PRESENCE, "reset after both ends had closed", "RFC 9293 3.10.7.1", "")
+CHECK("rst-sender-alive", rst_sender_alive, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "sends on after its own reset", "RFC 9293 3.10.5", "the reset was probably not its own")
+CHECK("rst-forged", rst_forged, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "reset probably not from its sender", "RFC 5961 1.1", "compare TTL, IP identification and options with its other segments")
+CHECK("rst-idle-timeout", rst_idle_timeout, RESET, INFO, INFO, TIME, PRESENCE, "reset after a long silence", "RFC 5382 5", "compare with the idle timers of load balancers and firewalls on the way")
+CHECK("rst-half-open", rst_half_open, RESET, INFO, INFO, REACTION, PRESENCE, "answers a segment of an open connection as if it knew of none", "RFC 9293 3.5.1", "")
+CHECK("rst-ts-missing", rst_ts_missing, RESET, WARNING, SHOULD, CONTRADICTION, PRESENCE, "aborts without the timestamps that were agreed on", "RFC 7323 3.2", "a box on the way may have reset in its name")
+CHECK("rst-inappropriate", rst_inappropriate, RESET, WARNING, SHOULD, REACTION, ABSENCE, "resets an unusual but legal segment, and takes the plain one", "RFC 3360 2.1; RFC 9293 3.1", "a firewall may have answered")
+CHECK("rst-data", rst_data, RESET, INFO, INFO, SEGMENT, PRESENCE, "reset carries text", "RFC 9293 3.5.3", "")
 /* clang-format on */
