@@ -139,12 +139,12 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 }
 
 /* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
-static void release_time_wait(struct tombstone *t, unsigned holder)
+static void release_time_wait(struct former *was, unsigned holder)
 {
-	if (t->was.holder == holder)
-		t->was.holder = TCPAUDIT_WHO_NONE;
-	else if (t->was.holder == TCPAUDIT_WHO_BOTH)
-		t->was.holder = (uint8_t)!holder;
+	if (was->holder == holder)
+		was->holder = TCPAUDIT_WHO_NONE;
+	else if (was->holder == TCPAUDIT_WHO_BOTH)
+		was->holder = (uint8_t)!holder;
 }
 
 /* What is remembered of a connection; of its close only that which is known before it is reported. */
@@ -161,6 +161,8 @@ static struct former remains(const struct connection *c)
 	                     .doubtful = true};
 	if (was.reset)
 		was.reset_by = h->event[h->first_reset].from;
+	if (h && h->first_reset_any >= 0)
+		was.reset_at = h->event[h->first_reset_any].time;
 	for (unsigned x = 0; x < 2; x++) {
 		was.next[x] = c->end[x].maxseq;
 		was.iss[x] = c->end[x].iss;
@@ -171,22 +173,31 @@ static struct former remains(const struct connection *c)
 }
 
 /* What its report has found out about its close. */
-static void conclude(struct former *was, const struct tcpaudit_connection *record, bool crossed)
+static void conclude(struct former *was, const struct tcpaudit_connection *record)
 {
-	was->holder =
-	        crossed && record->time_wait_holder <= TCPAUDIT_WHO_SERVER ? !record->time_wait_holder : record->time_wait_holder;
+	was->held = record->time_wait_holder;
+	was->holder = record->time_wait_holder;
 	was->doubtful = record->confidence < TCPAUDIT_CERTAIN;
 	was->time_wait_since = record->time_wait_since;
+	for (unsigned x = 0; x < 2; x++)
+		if (record->end[x].resets)
+			release_time_wait(was, !x);
 }
 
 /* The incarnation that follows may have begun before this one was reported. */
-static void tell_successor(struct tcpaudit *e, const struct entry *entry, const struct tcpaudit_connection *record)
+static void tell_successor(struct tcpaudit *e, const struct entry *entry, const struct former *was)
 {
 	if (entry->newer == SLOT_NONE || slot_buried(entry->newer))
 		return;
 	const struct connection *newer = flow_connection(e->table, entry->newer);
-	if (newer->history && newer->history->former && newer->history->former->id == entry->id)
-		conclude(newer->history->former, record, (newer->entry.bits ^ entry->bits) & CONN_CROSSED);
+	struct former *known = newer->history ? newer->history->former : NULL;
+	if (!known || known->id != entry->id)
+		return;
+	uint8_t holder = was->reset_at > newer->start ? was->held : was->holder; /* what came later had not happened then */
+	bool turned = !known->client_again && holder <= TCPAUDIT_WHO_SERVER;
+	known->holder = turned ? !holder : holder;
+	known->doubtful = was->doubtful;
+	known->time_wait_since = was->time_wait_since;
 }
 
 /* The connection is over: report it and keep a tombstone. */
@@ -198,8 +209,8 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 
 	report(e, c, &record);
 	was = remains(c);
-	conclude(&was, &record, false);
-	tell_successor(e, &c->entry, &record);
+	conclude(&was, &record);
+	tell_successor(e, &c->entry, &was);
 	if (e->ended) {
 		flow_remove(e->table, slot);
 		return;
@@ -209,9 +220,6 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 		return;
 	struct tombstone *t = flow_tombstone(e->table, grave);
 	t->was = was;
-	for (unsigned x = 0; x < 2; x++)
-		if (record.end[x].resets)
-			release_time_wait(t, !x);
 	flow_schedule(e->table, grave, was.last + TOMBSTONE_FOR);
 }
 
@@ -535,7 +543,7 @@ static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct t
 	e->counters.late++;
 	if (s->flags & TCPAUDIT_RST) {
 		late_reset(e, t, s, from);
-		release_time_wait(t, !from);
+		release_time_wait(&t->was, !from);
 	} else if (s->flags & TCPAUDIT_ACK) {
 		t->late = true;
 		t->late_from = (uint8_t)from;

@@ -96,12 +96,14 @@ struct former {
 	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
 	bool timestamps;         /* both SYNs carried them */
 	bool established;
-	bool closed;             /* both FINs were acknowledged */
-	bool client_again;   /* in a history: its client is the client of what follows, too */
-	bool reset;              /* an effective reset ended it */
-	uint8_t reset_by;        /* end that sent it, valid with reset */
-	bool doubtful;           /* what is said of its close is not certain, or its capture has holes */
-	uint8_t ttl[2];          /* of each end's first frame */
+	bool closed;       /* both FINs were acknowledged */
+	bool client_again; /* in a history: its client is the client of what follows, too */
+	bool reset;        /* an effective reset ended it */
+	uint8_t reset_by;  /* end that sent it, valid with reset */
+	bool doubtful;     /* what is said of its close is not certain, or its capture has holes */
+	uint8_t held;      /* the same, whatever resets did to it */
+	int64_t reset_at;  /* first reset of any kind, 0 none */
+	uint8_t ttl[2];    /* of each end's first frame */
 };
 
 struct history {

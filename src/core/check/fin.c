@@ -3,9 +3,9 @@
  * u is the number that a FIN occupies: SEG.SEQ plus the length of the text before it.  Its acknowledgment is u+1. */
 #include <string.h>
 
-#include "../mirror/owes.h"
 #include "check.h"
 #include "events.h"
+#include "silence.h"
 
 #define MILLISECOND 1000000ll
 #define SECOND      1000000000ll
@@ -299,39 +299,12 @@ void check_fin_rexmit_timing(struct judging *j)
 	}
 }
 
-/* Challenge and repeated ACKs may be limited to two a second (RFC 5961 7): only a debt with a quiet second behind it counts. */
+/* What TIME-WAIT owes is tw-refin-silent's. */
 void check_fin_rexmit_silent(struct judging *j)
 {
-	struct obligation debts[OBLIGATIONS_MOST];
-
-	if (j->h->fin[0].copies < 3 && j->h->fin[1].copies < 3)
-		return;
-	size_t count = obligations_find(j->h, debts);
-	for (unsigned x = 0; x < 2; x++) {
-		const struct fin_facts *f = &j->h->fin[x];
-		uint8_t silent = 0;
-		int newest = -1;
-		for (size_t k = 0; k < count; k++) {
-			const struct obligation *o = &debts[k];
-			if (o->debtor == x || o->owed != OWED_ACK_AGAIN)
-				continue;
-			int next = o->since + 1;
-			int64_t until = next < j->h->count ? j->h->event[next].time : j->file->now;
-			if (o->paid >= 0 || until - j->h->event[o->since].time <= SECOND)
-				continue;
-			silent++;
-			newest = o->since;
-		}
-		if (silent < 2)
-			continue;
-		struct claim c = {.endpoint = (uint8_t)!x,
-		                  .proven = true,
-		                  .unanswered = silent,
-		                  .count = silent,
-		                  .evidence = {f->first, f->acked, newest, -1},
-		                  .expected = {{"ack", seq_add(f->u, 1)}}};
-		claim(j, &c);
-	}
+	for (unsigned x = 0; x < 2; x++)
+		if (j->record->time_wait_holder != !x && j->record->time_wait_holder != TCPAUDIT_WHO_BOTH)
+			claim_silence(j, x);
 }
 
 void check_fin_giveup_early(struct judging *j)

@@ -222,7 +222,11 @@ static int64_t unacknowledged(const struct judging *j, unsigned x)
 
 	if (!(was->bits[x] & TCB_SEQ) || !(was->bits[!x] & TCB_ACK))
 		return 0;
-	int64_t octets = seq_diff(was->nxt[x], was->ack[!x]);
+	const struct event *reset = &j->h->event[j->h->first_reset];
+	tcp_seq acked = was->ack[!x];
+	if (reset->from != x && reset->flags & TCPAUDIT_ACK && seq_le(reset->ack, was->nxt[x]))
+		acked = seq_max(acked, reset->ack);
+	int64_t octets = seq_diff(was->nxt[x], acked);
 	if (j->h->fin[x].sent && was->nxt[x] == seq_add(j->h->fin[x].u, 1))
 		octets--;
 	return octets > 0 ? octets : 0;

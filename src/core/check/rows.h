@@ -1,4 +1,5 @@
-/* rows.h - the catalogue, a file for each family: CHECK(id, function, wakes, severity, normative, class, basis, title, rfc, advice).
+/* rows.h - the catalogue, a file for each family: CHECK(id, function, wakes, severity, normative, class, basis, title, rfc,
+ * advice).
  *
  * Included several times; severity is that of a certain claim.  `wakes` says what a history must
  * hold for the row to be asked at all: ANY nothing; ODD it is not plain (history_is_plain), and the mirror has run; RESET a

@@ -1,5 +1,10 @@
 /* time_wait.c - tw-: TIME-WAIT (RFC 9293 3.6.1, 3.10.7.4). */
+#include "../unusual.h"
 #include "check.h"
+#include "events.h"
+#include "silence.h"
+
+#define SECOND 1000000000ll
 
 void check_tw_holder(struct judging *j)
 {
@@ -55,4 +60,210 @@ void check_tw_early_gone(struct judging *j)
 			break;
 		}
 	}
+}
+
+static bool holds(uint8_t holder, unsigned x)
+{
+	return holder == x || holder == TCPAUDIT_WHO_BOTH;
+}
+
+void check_tw_refin_silent(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++)
+		if (holds(j->record->time_wait_holder, !x))
+			claim_silence(j, x);
+}
+
+/* ---- a new SYN while an end is in TIME-WAIT ---- */
+
+/* The SYN that began this incarnation while `x` was in TIME-WAIT of the one before, and how long it had been; -1. */
+static int syn_in_time_wait(const struct judging *j, unsigned x, int64_t *age)
+{
+	const struct former *was = j->h->former;
+
+	if (!was->closed || was->reset || !holds(was->holder, x))
+		return -1;
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from != TCPAUDIT_CLIENT || e->is & EVENT_STRAY ||
+		    (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK)) != TCPAUDIT_SYN)
+			continue;
+		*age = e->time - was->time_wait_since;
+		return *age >= 0 && *age < 2 * j->file->settings->msl ? i : -1;
+	}
+	return -1;
+}
+
+static int answer_to(const struct judging *j, int syn)
+{
+	for (int i = syn + 1; i < j->h->count; i++)
+		if (j->h->event[i].from == TCPAUDIT_SERVER && j->h->event[i].flags & TCPAUDIT_SYN &&
+		    !(j->h->event[i].is & EVENT_STRAY))
+			return i;
+	return -1;
+}
+
+/* MUST-13.  Timestamps that do not go on are another host's, behind a NAT. */
+void check_tw_active_reopen(struct judging *j)
+{
+	const struct former *was = j->h->former;
+	int64_t age;
+	int syn = syn_in_time_wait(j, TCPAUDIT_CLIENT, &age);
+
+	if (syn < 0)
+		return;
+	const struct event *e = &j->h->event[syn];
+	bool newer = was->timestamps && e->is & EVENT_TIMESTAMPS && seq_gt(e->tsval, was->tsval[TCPAUDIT_CLIENT]);
+	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
+	                  .alike = (uint8_t)(was->doubtful + (was->timestamps && !newer)),
+	                  .evidence = {syn, -1},
+	                  .expected = {{"age_us", 2 * j->file->settings->msl / 1000}},
+	                  .observed = {{"age_us", age / 1000}}};
+	if (newer && age >= SECOND && e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537))
+		c.deliberate = "Linux: tcp_tw_reuse";
+	claim(j, &c);
+}
+
+/* RFC 6191 2, MAY-2: a newer timestamp, or a higher number. */
+static bool may_be_taken(const struct former *was, const struct event *syn)
+{
+	bool ts = syn->is & EVENT_TIMESTAMPS;
+	tcp_seq last = seq_add(was->next[TCPAUDIT_CLIENT], (uint32_t)-1); /* the old FIN's number */
+
+	if (ts && was->timestamps && seq_gt(syn->tsval, was->tsval[TCPAUDIT_CLIENT]))
+		return true;
+	if (ts && !was->timestamps)
+		return true;
+	if (ts && was->timestamps && syn->tsval != was->tsval[TCPAUDIT_CLIENT])
+		return false;
+	return seq_gt(syn->seq, last);
+}
+
+void check_tw_accept_ok(struct judging *j)
+{
+	int64_t age;
+	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), answer = syn < 0 ? -1 : answer_to(j, syn);
+
+	if (answer < 0 || !may_be_taken(j->h->former, &j->h->event[syn]))
+		return;
+	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
+	                         .alike = j->h->former->doubtful,
+	                         .evidence = {syn, answer, -1},
+	                         .observed = {{"age_us", age / 1000}}});
+}
+
+/* Linux goes by either: a higher number is taken whatever the timestamp says. */
+void check_tw_accept_unsafe(struct judging *j)
+{
+	const struct former *was = j->h->former;
+	int64_t age;
+	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), answer = syn < 0 ? -1 : answer_to(j, syn);
+
+	if (answer < 0 || may_be_taken(was, &j->h->event[syn]) || seq_ge(j->h->event[syn].seq, was->next[TCPAUDIT_CLIENT]))
+		return;
+	struct claim c = {.endpoint = TCPAUDIT_SERVER,
+	                  .alike = was->doubtful,
+	                  .evidence = {syn, answer, -1},
+	                  .expected = {{"seq_low", was->next[TCPAUDIT_CLIENT]}},
+	                  .observed = {{"seq", j->h->event[syn].seq}, {"age_us", age / 1000}}};
+	if (age >= 10 * SECOND)
+		c.at_most = TCPAUDIT_LIKELY;
+	claim(j, &c);
+}
+
+void check_tw_accept_isn_low(struct judging *j)
+{
+	const struct former *was = j->h->former;
+	int64_t age;
+	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), answer = syn < 0 ? -1 : answer_to(j, syn);
+
+	if (answer < 0 || j->h->event[answer].is & EVENT_TIMESTAMPS || j->h->event[syn].is & EVENT_TIMESTAMPS ||
+	    seq_gt(j->c->end[TCPAUDIT_SERVER].iss, was->next[TCPAUDIT_SERVER]))
+		return;
+	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
+	                         .alike = was->doubtful,
+	                         .evidence = {syn, answer, -1},
+	                         .expected = {{"seq_low", was->next[TCPAUDIT_SERVER]}},
+	                         .observed = {{"seq", j->c->end[TCPAUDIT_SERVER].iss}}});
+}
+
+/* RFC 6191 drops it without a word; RFC 9293 3.10.7.4 first acknowledges, and the client resets that (figure 9). */
+void check_tw_syn_rejected(struct judging *j)
+{
+	int64_t age;
+	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), reply = -1;
+
+	if (syn < 0)
+		return;
+	for (int i = syn + 1; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from != TCPAUDIT_SERVER)
+			continue;
+		if (e->flags & TCPAUDIT_SYN)
+			break;
+		if (reply < 0)
+			reply = i;
+	}
+	if (reply < 0 && j->file->now - j->h->event[syn].time < SECOND)
+		return;
+	if (reply < 0 && answer_to(j, syn) >= 0)
+		return;
+	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
+	                         .proven = reply >= 0,
+	                         .evidence = {syn, reply, -1},
+	                         .observed = {{"age_us", age / 1000}}});
+}
+
+/* RFC 1337 1: an old segment, the ACK that TIME-WAIT answers with, and the reset that this ACK draws from the other end. */
+void check_tw_assassination(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		const struct fin_facts *own = &j->h->fin[x], *peer = &j->h->fin[!x];
+		int old = -1, ack = -1;
+		if (!holds(j->record->time_wait_holder, x) || own->acked < 0 || peer->acked < 0)
+			continue;
+		for (int i = (own->acked > peer->acked ? own->acked : peer->acked) + 1; i < j->h->count; i++) {
+			const struct event *e = &j->h->event[i];
+			bool reset = e->flags & TCPAUDIT_RST;
+			if (e->from != x && !reset && old < 0)
+				old = i;
+			else if (e->from == x && old >= 0 && e->flags & TCPAUDIT_ACK && !reset && e->ack == seq_add(peer->u, 1))
+				ack = i;
+			else if (e->from != x && ack >= 0 && reset && !(e->flags & TCPAUDIT_ACK) &&
+			         e->seq == seq_add(peer->u, 1)) {
+				claim(j, &(struct claim){.endpoint = (uint8_t)x, .evidence = {old, ack, i, -1}});
+				return;
+			}
+		}
+	}
+}
+
+/* Both FINs are there, and who should hold TIME-WAIT resets instead of acknowledging. */
+void check_tw_avoid_rst(struct judging *j)
+{
+	int at = j->h->first_reset;
+
+	if (at < 0)
+		return;
+	const struct event *reset = &j->h->event[at];
+	const struct fin_facts *own = &j->h->fin[reset->from], *peer = &j->h->fin[!reset->from];
+	if (own->first < 0 || peer->first < 0 || j->record->closed_first != reset->from || at < peer->first ||
+	    !(reset->flags & TCPAUDIT_ACK) || reset->seq != seq_add(own->u, 1) ||
+	    reset->time - j->h->event[peer->first].time > SECOND)
+		return;
+	if (peer->acked >= 0 && peer->acked < at)
+		return; /* acknowledged already: rst-after-close */
+	claim(j, &(struct claim){.endpoint = reset->from, .evidence = {own->first, peer->first, at, -1}});
+}
+
+void check_tw_after_rst(struct judging *j)
+{
+	const struct former *was = j->h->former;
+
+	if (!was->reset || was->reset_by != TCPAUDIT_CLIENT || !was->established || !j->c->mark[MARK_SYN] ||
+	    j->c->start - was->last >= 2 * j->file->settings->msl)
+		return;
+	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
+	                         .evidence = {0, -1},
+	                         .observed = {{"interval_us", (j->c->start - was->last) / 1000}}});
 }
