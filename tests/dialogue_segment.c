@@ -172,6 +172,10 @@ static bool parse_option(struct dialogue *d, struct packet *packet, char *text)
 		                  (uint64_t)(d->iss[packet->to] + (uint32_t)a) << 32 | (d->iss[packet->to] + (uint32_t)b), 8);
 	else if (!strcmp(text, "sackOK"))
 		add_option(packet, 4, NULL, 0);
+	else if (!strcmp(text, "mptcp")) /* a DSS without mapping, RFC 8684 3.3 */
+		add_number_option(packet, 30, 0x2000, 2);
+	else if (!strcmp(text, "fastclose"))
+		add_number_option(packet, 30, 0x7000, 2);
 	else if (!strcmp(text, "nop"))
 		add_option(packet, 1, NULL, 0);
 	else if (!strncmp(text, "fastopen", 8) && (!text[8] || text[8] == ' '))

@@ -514,9 +514,9 @@ def make_incident(make):
     for i in range(2):
         day.add("abort-server", day.client(), DATABASE, 5432, lambda c: c.open().exchange(*sizes()).abort(1), ["rst-instead-of-fin"])
     for i in range(6):  # the database's clients leave, and nobody closes behind them
-        day.add("half-closed", day.client(), DATABASE, 5432, lambda c: c.open().exchange(*sizes()).half_closed(), at=20 + 20 * i)
+        day.add("half-closed", day.client(), DATABASE, 5432, lambda c: c.open().exchange(*sizes()).half_closed(), ["close-wait-leak"], at=20 + 20 * i)
     for i in range(3):  # a balancer that counts the FIN twice
-        day.add("half-closed", day.client(), BALANCER, 443, lambda c: c.open().exchange(*sizes()).ack_beyond(), ["fin-ack-beyond"])
+        day.add("half-closed", day.client(), BALANCER, 443, lambda c: c.open().exchange(*sizes()).ack_beyond(), ["fin-ack-beyond", "close-wait-leak"])
     day.add("refused", day.client(), DATABASE, 5433, lambda c: c.refused())
     day.add("refused", day.client(), DATABASE, 5433, lambda c: c.refused())
     # a host that forgets its TIME-WAIT

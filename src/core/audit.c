@@ -644,6 +644,15 @@ static bool icmp_is_hard(const struct tcpaudit_segment *s, bool opening)
 	return s->icmp_type == 1 && (opening || s->icmp_code == 1 || s->icmp_code == 4);
 }
 
+/* RFC 9293 MUST-56: unreachable 0, 1, 5, time exceeded, parameter problem; ICMPv6 unreachable 0 and 3 likewise. */
+static bool icmp_is_soft(const struct tcpaudit_segment *s)
+{
+	if (s->ip_version == 4)
+		return (s->icmp_type == 3 && (s->icmp_code <= 1 || s->icmp_code == 5)) || s->icmp_type == 11 ||
+		       s->icmp_type == 12;
+	return (s->icmp_type == 1 && (s->icmp_code == 0 || s->icmp_code == 3)) || s->icmp_type == 3 || s->icmp_type == 4;
+}
+
 static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 {
 	struct socket_pair pair;
@@ -654,8 +663,15 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 		return;
 	struct connection *c = flow_connection(e->table, slot);
 	unsigned from = connection_sender(&c->entry, crossed);
-	if (!icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM))) || !numbers_fit(e, slot, s, crossed))
+	if (!numbers_fit(e, slot, s, crossed))
 		return;
+	if (!icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))) {
+		if (icmp_is_soft(s) && !(c->entry.bits & CONN_ICMP)) {
+			c->entry.bits |= CONN_ICMP_SOFT;
+			c->odd = evidence_of(s, from);
+		}
+		return;
+	}
 	c->entry.bits |= CONN_ICMP | (from == TCPAUDIT_CLIENT ? CONN_ICMP_BY_CLIENT : 0);
 	c->odd = evidence_of(s, from);
 }

@@ -44,6 +44,7 @@ enum {
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
 	CONN_UNPLACED = 0x100000,       /* a frame had numbers that fit nowhere */
+	CONN_ICMP_SOFT = 0x10000000, /* an ICMP error that is only a hint quoted it (RFC 9293 MUST-56) */
 	CONN_SYN_REPEATED = 0x8000000,
 	CONN_ATTENTION = 0x7000000,     /* how many more segments are to be kept, whatever they are */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */

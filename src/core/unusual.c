@@ -123,6 +123,8 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	bool synchronized = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM);
 	unsigned is = 0;
 
+	if (s->options & TCPAUDIT_OPT_MP_FASTCLOSE)
+		is |= UNUSUAL_FAST_CLOSE;
 	if (s->options & SYN_ONLY)
 		is |= UNUSUAL_LATE_OPTION;
 	if (!(s->flags & TCPAUDIT_ACK) && synchronized)

@@ -27,6 +27,7 @@ enum {
 	UNUSUAL_ISS_CHANGED = 0x10000,      /* SYN or SYN-ACK with another ISS than its predecessor */
 	UNUSUAL_SYN_SYNCHRONIZED = 0x20000, /* SYN to an open connection */
 	UNUSUAL_TEXT_SKIPPED = 0x40000,     /* SYN text that was not acknowledged is not sent again */
+	UNUSUAL_FAST_CLOSE = 0x400000,      /* MP_FASTCLOSE */
 	UNUSUAL_OLD_INCARNATION = 0x100000, /* of the incarnation before: history_witness() */
 	UNUSUAL_TO_SYN_SENT = 0x80000,      /* acknowledges, to an end that waits for a SYN-ACK, and is none */
 	UNUSUAL_EARLY_REPEAT = 0x200000,    /* first repeat of text within 2.7 s, after a repeated SYN */
@@ -37,7 +38,8 @@ static inline bool unusual_possible(const struct connection *c, const struct tcp
                                     const struct sent *sent)
 {
 	const struct tcb *tcb = &c->end[from];
-	const uint16_t on_syn = TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_FAST_OPEN;
+	const uint16_t on_syn = TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_FAST_OPEN |
+	                        TCPAUDIT_OPT_MP_FASTCLOSE;
 
 	return s->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_RESERVED) || !(s->flags & TCPAUDIT_ACK) ||
 	       s->options & on_syn || sent->ack_unsent ||

@@ -175,14 +175,14 @@ ON_A_CABLE = [
     Scenario("linger zero at the client", serve_until_end, act_linger_zero, notes=["rst-instead-of-fin"], kind="abort-client", closed_first="none"),
     Scenario("linger zero at the server", serve_linger_zero, act_until_end, notes=["rst-instead-of-fin"], kind="abort-server", closed_first="none"),
     Scenario("unread data at the client", serve_until_end, act_unread, notes=["rst-instead-of-fin"], kind="abort-client", closed_first="none"),
-    Scenario("FIN, then unread data at the server", serve_unread, act_half_close_unread, kind="fin-rst-peer",
+    Scenario("FIN, then unread data at the server", serve_unread, act_half_close_unread, notes=["half-rst-in-close-wait"], kind="fin-rst-peer",
              closed_first="client"),
-    Scenario("FIN, then text to a client that is gone", serve_late_text, act_close, kind="fin-rst-closer",
+    Scenario("FIN, then text to a client that is gone", serve_late_text, act_close, notes=["close-data-lost", "half-data-reset"], kind="fin-rst-closer",
              closed_first="client"),
     Scenario("refused", None, act_refused, kind="refused", closed_first="none"),
     Scenario("port reused, TIME-WAIT at the server", serve_and_close, act_reuse_at_server, times=2, kind="four-way",
              closed_first="server", holder="server"),
-    Scenario("port reused, TIME-WAIT at the client", serve_then_late_close, act_reuse_at_client, times=2, kind="four-way",
+    Scenario("port reused, TIME-WAIT at the client", serve_then_late_close, act_reuse_at_client, times=2, notes=["tw-active-reopen"], kind="four-way",
              closed_first="client", holder="client"),
 ]
 

@@ -484,8 +484,8 @@ void check_syn_reset_after_accept(struct judging *j)
 		return;
 	const struct event *e = &j->h->event[reset];
 	int64_t accepted = j->c->start + (int64_t)j->c->mark_at[MARK_ACK] * 1000;
-	if (e->from != TCPAUDIT_SERVER || was->text[TCPAUDIT_SERVER] || e->time - accepted > SECOND || j->h->fin[0].sent ||
-	    j->h->fin[1].sent)
+	if (e->from != TCPAUDIT_SERVER || j->c->entry.bits & CONN_MP_FASTCLOSE || was->text[TCPAUDIT_SERVER] ||
+	    e->time - accepted > SECOND || j->h->fin[0].sent || j->h->fin[1].sent)
 		return;
 	struct claim c = {
 	        .endpoint = TCPAUDIT_SERVER,
