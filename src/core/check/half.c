@@ -162,13 +162,14 @@ void check_half_finwait2_timeout(struct judging *j)
 	}
 }
 
-/* In order, without text before it, soon: no timer explains it.  Text that the capture missed does. */
+/* In order, without text before it, soon: no timer explains it.  Text that the capture missed does; and a reset of the peer may
+ * have overtaken its FIN. */
 void check_half_late_fin_reset(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		int asked, reset = reset_names(j, x, &asked);
 		if (reset < 0 || !(j->h->event[asked].flags & TCPAUDIT_FIN) || j->h->event[reset].flags & TCPAUDIT_ACK ||
-		    j->h->event[asked].len || j->h->fin[x].peer_text || half_closed_for(j, x, asked) >= 20 * SECOND ||
+		    j->h->resets[!x] || j->h->event[asked].len || j->h->fin[x].peer_text || half_closed_for(j, x, asked) >= 20 * SECOND ||
 		    j->h->fin[!x].acked >= 0)
 			continue;
 		if (j->h->before_reset && j->h->event[asked].seq != j->h->before_reset->ack[x])
