@@ -1,7 +1,8 @@
-/* arrives.c - SEGMENT ARRIVES, RFC 9293 3.10.7, paragraph by paragraph: what an end becomes if a segment reaches it.
+/* arrives.c - SEGMENT ARRIVES, RFC 9293 3.10.7, paragraph by paragraph: what an end becomes if a segment reaches it, and
+ * what it must send in answer, if all that its peer had sent before had reached it, too.
  *
- * Only what changes the state is mirrored; what the end must send in answer is owes.c's.  The facts have names and are
- * found first; then each step is one switch on the state, in the RFC's order. */
+ * The facts have names and are found first; then each step is one switch on the state, in the RFC's order.  Who pays the
+ * debts that follow is owes.c's. */
 #include "mirror.h"
 
 struct arrival {
@@ -11,13 +12,23 @@ struct arrival {
 	bool syn;
 	bool ack;
 	bool rst;
-	bool fin;
+	bool fin;          /* at the number of the peer's FIN */
 	bool acceptable;   /* 3.10.7.4 first */
+	bool old;          /* its sender has sent all of it before: left of RCV.NXT, if that arrived */
+	bool ahead;        /* text before it was not seen */
 	bool syn_acked;    /* SEG.ACK is above our ISS */
 	bool fin_acked;    /* SEG.ACK is above our FIN */
 	bool fin_accepted; /* we have had the peer's FIN: RCV.NXT is behind it */
 	bool rst_exact;    /* SEG.SEQ = RCV.NXT */
+	enum reply reply;  /* the debt of the steps so far */
 };
+
+/* The first debt stands: where the mirror goes on, the RFC's end might have stopped. */
+static void owe(struct arrival *a, enum reply reply)
+{
+	if (a->reply == REPLY_NONE)
+		a->reply = reply;
+}
 
 /* RCV.NXT is u' before the peer's FIN is accepted and u'+1 after; a reset at u' is obeyed after it, too, by Linux, in
  * CLOSE-WAIT, CLOSING and LAST-ACK (a reset that overtook nothing but was built before the FIN). */
@@ -46,6 +57,8 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 	a.fin_accepted = state_in(h->state, FIN_RECEIVED);
 	a.fin = e->flags & TCPAUDIT_FIN && peer->sent && seq_add(e->seq, e->len) == peer->u;
 	a.acceptable = !(e->is & EVENT_STRAY);
+	a.old = seq_lt(e->seq, e->nxt) && seq_le(event_end(e), e->nxt) && !(e->is & EVENT_PREDATES);
+	a.ahead = seq_gt(e->seq, e->nxt) && !(e->is & EVENT_PREDATES);
 	a.syn_acked = a.ack && (!m->end[x].iss_known || seq_gt(e->ack, m->end[x].iss));
 	a.fin_acked = a.ack && own->sent && seq_gt(e->ack, own->u);
 	a.rst_exact = a.rst && reset_is_exact(&a, peer, h->state);
@@ -53,52 +66,68 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 }
 
 /* 3.10.7.1: no connection; everything is discarded, and all but a reset earns one. */
-static void closed_state(struct hypothesis *h, const struct arrival *a)
+static void closed_state(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
-	(void)a;
+	if (!a->rst)
+		owe(a, a->ack ? REPLY_RST_AT_ACK : REPLY_RST_AT_ZERO);
 }
 
 /* 3.10.7.2 */
-static void listen_state(struct hypothesis *h, const struct arrival *a)
+static void listen_state(struct hypothesis *h, struct arrival *a)
 {
-	if (a->rst || a->ack)
+	if (a->rst)
+		return; /* first */
+	if (a->ack) {
+		owe(a, REPLY_RST_AT_ACK); /* second */
 		return;
-	if (a->syn)
-		mirror_enter(h, TCPAUDIT_SYN_RECEIVED, a->at);
+	}
+	if (!a->syn)
+		return; /* fourth */
+	owe(a, REPLY_SYN_ACK); /* third */
+	mirror_enter(h, TCPAUDIT_SYN_RECEIVED, a->at);
 }
 
 /* 3.10.7.3 */
-static void syn_sent_state(struct hypothesis *h, const struct arrival *a)
+static void syn_sent_state(struct hypothesis *h, struct arrival *a)
 {
-	if (a->ack && !a->syn_acked)
-		return; /* first: unacceptable ACK */
+	if (a->ack && !a->syn_acked) { /* first: unacceptable ACK */
+		if (!a->rst)
+			owe(a, REPLY_RST_AT_ACK);
+		return;
+	}
 	if (a->rst) {
 		if (a->ack) /* second: acceptable, or it was not for us */
 			mirror_enter(h, TCPAUDIT_CLOSED, a->at);
 		return;
 	}
 	if (!a->syn)
-		return;                                                                /* fifth: neither SYN nor RST */
+		return; /* fifth: neither SYN nor RST */
+	owe(a, a->ack ? REPLY_ACK : REPLY_SYN_ACK);
 	mirror_enter(h, a->ack ? TCPAUDIT_ESTABLISHED : TCPAUDIT_SYN_RECEIVED, a->at); /* fourth */
 }
 
 /* 3.10.7.4, a step each: false when the segment goes no further. */
 
-static bool first_check_sequence_number(struct hypothesis *h, const struct arrival *a)
+static bool first_check_sequence_number(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
+	if (!a->rst && (!a->acceptable || a->old))
+		owe(a, REPLY_ACK);
 	/* A repeat of what was received is unacceptable, and dropped after an ACK; but its acknowledgment still counts in
 	 * most stacks (9293 appendix A.2 tells why it should), so only what fits nowhere ends here. */
 	return a->acceptable;
 }
 
-static bool second_check_rst_bit(struct hypothesis *h, const struct arrival *a)
+static bool second_check_rst_bit(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->rst)
 		return true;
-	if (!a->rst_exact)
-		return false; /* 1) outside the window: discard; 3) elsewhere in it: a challenge ACK */
+	if (!a->rst_exact) {
+		if (a->segment->is & EVENT_RST_WINDOW)
+			owe(a, REPLY_ACK); /* 3) elsewhere in the window: a challenge ACK */
+		return false;              /* 1) outside the window: discard */
+	}
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_CLOSED:
 	case TCPAUDIT_LISTEN:
@@ -122,17 +151,18 @@ static bool second_check_rst_bit(struct hypothesis *h, const struct arrival *a)
 	return false;
 }
 
-static bool third_check_security(struct hypothesis *h, const struct arrival *a)
+static bool third_check_security(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
 	(void)a;
 	return true; /* IP security compartments: not on today's wire */
 }
 
-static bool fourth_check_syn_bit(struct hypothesis *h, const struct arrival *a)
+static bool fourth_check_syn_bit(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->syn)
 		return true;
+	owe(a, REPLY_ACK); /* challenge ACK (RFC 5961 4.2) */
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_SYN_RECEIVED:
 		return a->ack; /* simultaneous open: the peer's SYN-ACK acknowledges our SYN; a bare repeat is answered */
@@ -149,17 +179,19 @@ static bool fourth_check_syn_bit(struct hypothesis *h, const struct arrival *a)
 	case TCPAUDIT_STATE_COUNT:
 		break;
 	}
-	return false; /* challenge ACK (RFC 5961 4.2) */
+	return false;
 }
 
-static bool fifth_check_ack_field(struct hypothesis *h, const struct arrival *a)
+static bool fifth_check_ack_field(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->ack)
 		return false;
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_SYN_RECEIVED:
-		if (!a->syn_acked)
+		if (!a->syn_acked) {
+			owe(a, REPLY_RST_AT_ACK);
 			return false;
+		}
 		mirror_enter(h, TCPAUDIT_ESTABLISHED, a->at);
 		break;
 	case TCPAUDIT_FIN_WAIT_1:
@@ -188,22 +220,25 @@ static bool fifth_check_ack_field(struct hypothesis *h, const struct arrival *a)
 	return true;
 }
 
-static bool sixth_check_urg_bit(struct hypothesis *h, const struct arrival *a)
+static bool sixth_check_urg_bit(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
 	(void)a;
 	return true;
 }
 
-static bool seventh_process_segment_text(struct hypothesis *h, const struct arrival *a)
+static bool seventh_process_segment_text(struct hypothesis *h, struct arrival *a)
 {
-	(void)h;
-	(void)a;
-	return true; /* text moves RCV.NXT, not the state */
+	/* text moves RCV.NXT, not the state; what comes before its turn may be acknowledged (MAY-13) */
+	if (a->segment->len && !a->ahead && state_in((enum tcpaudit_state)h->state, SYNCHRONIZED & ~FIN_RECEIVED))
+		owe(a, REPLY_ACK);
+	return true;
 }
 
-static bool eighth_check_fin_bit(struct hypothesis *h, const struct arrival *a)
+static bool eighth_check_fin_bit(struct hypothesis *h, struct arrival *a)
 {
+	if (a->segment->flags & TCPAUDIT_FIN && !a->ahead && state_in((enum tcpaudit_state)h->state, SYNCHRONIZED))
+		owe(a, REPLY_ACK);
 	if (!a->fin)
 		return true;
 	switch ((enum tcpaudit_state)h->state) {
@@ -231,20 +266,20 @@ static bool eighth_check_fin_bit(struct hypothesis *h, const struct arrival *a)
 	return true;
 }
 
-static bool (*const other_states_steps[])(struct hypothesis *, const struct arrival *) = {
+static bool (*const other_states_steps[])(struct hypothesis *, struct arrival *) = {
         first_check_sequence_number, second_check_rst_bit, third_check_security,         fourth_check_syn_bit,
         fifth_check_ack_field,       sixth_check_urg_bit,  seventh_process_segment_text, eighth_check_fin_bit,
 };
 
 /* 3.10.7.4 */
-static void other_states(struct hypothesis *h, const struct arrival *a)
+static void other_states(struct hypothesis *h, struct arrival *a)
 {
 	for (size_t i = 0; i < sizeof other_states_steps / sizeof other_states_steps[0]; i++)
 		if (!other_states_steps[i](h, a))
 			return;
 }
 
-static void arrive(struct hypothesis *h, struct arrival a)
+static enum reply arrive(struct hypothesis *h, struct arrival a)
 {
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_CLOSED:
@@ -269,16 +304,17 @@ static void arrive(struct hypothesis *h, struct arrival a)
 	case TCPAUDIT_STATE_COUNT:
 		break;
 	}
+	return a.reply;
 }
 
-void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
+enum reply segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
 {
-	arrive(h, arrival_facts(m, x, h, at));
+	return arrive(h, arrival_facts(m, x, h, at));
 }
 
-void segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
+enum reply segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
 {
 	struct arrival a = arrival_facts(m, x, h, at);
 	a.fin = false;
-	arrive(h, a);
+	return arrive(h, a);
 }

@@ -67,11 +67,21 @@ struct hypothesis mirror_route(const struct mirror *mirror, unsigned end);
 /* The one door through which a state changes; records the step.  `at` is the event that brings it about. */
 void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at);
 
-/* RFC 9293 3.10.7: the segment of event `at` arrives at the end `x`. */
-void segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
+/* What RFC 9293 3.10.7 has an end send in answer, by its form. */
+enum reply {
+	REPLY_NONE,
+	REPLY_ACK,         /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: of what was accepted, again, or as a challenge */
+	REPLY_SYN_ACK,     /* <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> */
+	REPLY_RST_AT_ACK,  /* <SEQ=SEG.ACK><CTL=RST> */
+	REPLY_RST_AT_ZERO, /* <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> */
+};
+
+/* RFC 9293 3.10.7: the segment of event `at` arrives at the end `x`.  Returns the answer that it then owes, if everything
+ * that was sent to it before had arrived. */
+enum reply segment_arrives(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
 
 /* The same without the eighth step: its FIN is not at RCV.NXT, or is not read by anybody any more. */
-void segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
+enum reply segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at);
 
 /* What an emission proves of its sender. */
 enum user_call { CALL_NONE, CALL_OPEN, CALL_CLOSE, CALL_ABORT };
