@@ -17,7 +17,8 @@ struct arrival {
 	bool old;          /* its sender has sent all of it before: left of RCV.NXT, if that arrived */
 	bool ahead;        /* text before it was not seen */
 	bool syn_acked;    /* SEG.ACK is above our ISS */
-	bool fin_acked;    /* SEG.ACK is above our FIN */
+	bool fin_acked;    /* SEG.ACK = SND.NXT, behind our FIN */
+	bool unsent_acked; /* SEG.ACK is above SND.NXT, as far as that is known */
 	bool fin_accepted; /* we have had the peer's FIN: RCV.NXT is behind it */
 	bool rst_exact;    /* SEG.SEQ = RCV.NXT */
 	enum reply reply;  /* the debt of the steps so far */
@@ -45,6 +46,22 @@ static bool reset_is_exact(const struct arrival *a, const struct fin_facts *peer
 	return true;
 }
 
+/* Is it above all that the end's SYNs have sent?  Behind a SYN there is nothing before the peer's has come. */
+static bool acks_beyond_syn(const struct mirror *m, unsigned x, const struct event *e)
+{
+	bool seen = false;
+
+	for (int i = 0; i < m->count; i++) {
+		const struct event *syn = &m->event[i];
+		if (syn->from != x || !(syn->flags & TCPAUDIT_SYN) || syn->is & EVENT_STRAY)
+			continue;
+		if (seq_le(e->ack, event_end(syn)))
+			return false;
+		seen = true;
+	}
+	return seen;
+}
+
 static struct arrival arrival_facts(const struct mirror *m, unsigned x, const struct hypothesis *h, int at)
 {
 	const struct event *e = &m->event[at];
@@ -60,7 +77,11 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 	a.old = seq_lt(e->seq, e->nxt) && seq_le(event_end(e), e->nxt) && !(e->is & EVENT_PREDATES);
 	a.ahead = seq_gt(e->seq, e->nxt) && !(e->is & EVENT_PREDATES);
 	a.syn_acked = a.ack && (!m->end[x].iss_known || seq_gt(e->ack, m->end[x].iss));
-	a.fin_acked = a.ack && own->sent && seq_gt(e->ack, own->u);
+	a.fin_acked = a.ack && own->sent && e->ack == seq_add(own->u, 1);
+	if (own->sent && state_in(h->state, FIN_SENT)) /* an end may have sent text unseen, but none behind its FIN */
+		a.unsent_acked = a.ack && seq_gt(e->ack, seq_add(own->u, 1));
+	else if (h->state == TCPAUDIT_SYN_SENT)
+		a.unsent_acked = a.ack && acks_beyond_syn(m, x, e);
 	a.rst_exact = a.rst && reset_is_exact(&a, peer, h->state);
 	return a;
 }
@@ -91,7 +112,7 @@ static void listen_state(struct hypothesis *h, struct arrival *a)
 /* 3.10.7.3 */
 static void syn_sent_state(struct hypothesis *h, struct arrival *a)
 {
-	if (a->ack && !a->syn_acked) { /* first: unacceptable ACK */
+	if (a->ack && (!a->syn_acked || a->unsent_acked)) { /* first: unacceptable ACK */
 		if (!a->rst)
 			owe(a, REPLY_RST_AT_ACK);
 		return;
@@ -165,7 +186,7 @@ static bool fourth_check_syn_bit(struct hypothesis *h, struct arrival *a)
 	owe(a, REPLY_ACK); /* challenge ACK (RFC 5961 4.2) */
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_SYN_RECEIVED:
-		return a->ack; /* simultaneous open: the peer's SYN-ACK acknowledges our SYN; a bare repeat is answered */
+		return a->ack && !a->passive; /* simultaneous open: the peer's SYN-ACK acknowledges our SYN; a bare repeat is answered */
 	case TCPAUDIT_CLOSED:
 	case TCPAUDIT_LISTEN:
 	case TCPAUDIT_SYN_SENT:
@@ -186,6 +207,10 @@ static bool fifth_check_ack_field(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->ack)
 		return false;
+	if (a->unsent_acked) {
+		owe(a, REPLY_ACK);
+		return false;
+	}
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_SYN_RECEIVED:
 		if (!a->syn_acked) {
@@ -199,8 +224,9 @@ static bool fifth_check_ack_field(struct hypothesis *h, struct arrival *a)
 			mirror_enter(h, TCPAUDIT_FIN_WAIT_2, a->at); /* and continue processing in that state */
 		break;
 	case TCPAUDIT_CLOSING:
-		if (a->fin_acked)
-			mirror_enter(h, TCPAUDIT_TIME_WAIT, a->at);
+		if (!a->fin_acked)
+			return false; /* otherwise, ignore the segment */
+		mirror_enter(h, TCPAUDIT_TIME_WAIT, a->at);
 		break;
 	case TCPAUDIT_LAST_ACK:
 		if (!a->fin_acked)
