@@ -307,6 +307,17 @@ static bool is_fin(const struct event *e)
 	       !(e->is & EVENT_STRAY);
 }
 
+/* A first FIN at a number where its sender had sent text, which the receiver acknowledged: unacceptable (RFC 9293 3.10.7.4
+ * first).  Where text was acknowledged unseen, it may as well have been an earlier copy of this FIN. */
+static bool is_behind(const struct history *h, const struct tcb end[2], const struct event *e)
+{
+	const struct tcb *sender = &end[e->from], *receiver = &end[!e->from];
+
+	return is_fin(e) && !h->fin[e->from].sent && sender->bits & TCB_SEQ && !(sender->bits & TCB_GAP) &&
+	       receiver->bits & TCB_ACK && seq_lt(seq_add(e->seq, e->len), sender->maxseq) &&
+	       seq_lt(seq_add(e->seq, e->len), receiver->hiack);
+}
+
 static void note_fin(struct history *h, const struct tcb end[2], struct event *e)
 {
 	struct fin_facts *f = &h->fin[e->from];
@@ -453,6 +464,8 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) &&
 	    seq_gt(s->ack, own->peer_maxseq))
 		e.is |= EVENT_KNOWS_ACK;
+	if (is_behind(h, end, &e))
+		e.is |= EVENT_STRAY;
 	if (is_fin(&e))
 		note_fin(h, end, &e);
 	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_ACK_UNSENT) ||
