@@ -13,7 +13,7 @@ void history_init(struct history *h)
 	h->room = HISTORY_INLINE;
 	h->first_reset = h->first_reset_any = -1;
 	for (int x = 0; x < 2; x++)
-		h->fin[x].first = h->fin[x].acked = h->fin[x].acked_wrong = h->fin[x].moved = h->fin[x].data_after = -1;
+		h->fin[x].behind = h->fin[x].first = h->fin[x].acked = h->fin[x].acked_wrong = h->fin[x].moved = h->fin[x].data_after = -1;
 }
 
 void history_fini(struct history *h)
@@ -225,7 +225,7 @@ static void shift_indices(struct history *h, int after, int by)
 {
 	for (int x = 0; x < 2; x++) {
 		struct fin_facts *f = &h->fin[x];
-		int8_t *index[] = {&f->first, &f->acked, &f->acked_wrong, &f->moved, &f->data_after};
+		int8_t *index[] = {&f->first, &f->acked, &f->acked_wrong, &f->moved, &f->data_after, &f->behind};
 		for (size_t k = 0; k < sizeof index / sizeof index[0]; k++)
 			if (*index[k] > after)
 				*index[k] = (int8_t)(*index[k] + by);
@@ -464,7 +464,8 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) &&
 	    seq_gt(s->ack, own->peer_maxseq))
 		e.is |= EVENT_KNOWS_ACK;
-	if (is_behind(h, end, &e))
+	bool behind = is_behind(h, end, &e);
+	if (behind)
 		e.is |= EVENT_STRAY;
 	if (is_fin(&e))
 		note_fin(h, end, &e);
@@ -492,6 +493,8 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (i < 0)
 		return false;
 	note_close(h, end, i);
+	if (behind && h->fin[from].behind < 0)
+		h->fin[from].behind = (int8_t)i;
 	if (s->flags & TCPAUDIT_RST)
 		note_reset(h, i);
 	return true;

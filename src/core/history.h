@@ -64,6 +64,7 @@ struct fin_facts {
 	int8_t first;
 	int8_t acked;        /* first event of the peer with ack >= u+1 */
 	int8_t acked_wrong;  /* ... with ack > u+1 */
+	int8_t behind;       /* a FIN where its sender had already sent text, and the receiver acknowledged it: no part of the mirror */
 	int8_t moved;        /* a FIN elsewhere */
 	int8_t data_after;   /* text beyond u */
 	tcp_seq peer_maxseq; /* the peer's SND.NXT when it first acknowledged u+1 */

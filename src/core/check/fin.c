@@ -110,10 +110,23 @@ void check_fin_ack_beyond(struct judging *j)
 	}
 }
 
+/* A FIN inside its sender's own text: its receiver drops it, but text stands behind it all the same. */
+static void claim_fin_behind(struct judging *j, unsigned x)
+{
+	const struct event *fin = &j->h->event[j->h->fin[x].behind];
+
+	claim(j, &(struct claim){.endpoint = (uint8_t)x,
+	                         .evidence = {j->h->fin[x].behind, -1},
+	                         .expected = {{"fin_seq", fin->nxt}},
+	                         .observed = {{"fin_seq", seq_add(fin->seq, fin->len)}}});
+}
+
 void check_fin_data_after(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
+		if (f->behind >= 0)
+			claim_fin_behind(j, x);
 		if (!f->sent || f->data_after < 0)
 			continue;
 		const struct event *e = &j->h->event[f->data_after];
@@ -129,6 +142,8 @@ void check_fin_moved(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
+		if (f->sent && f->behind >= 0)
+			claim_fin_behind(j, x);
 		if (!f->sent || f->moved < 0)
 			continue;
 		const struct event *e = &j->h->event[f->moved];
