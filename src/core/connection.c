@@ -206,7 +206,7 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 		mark(c, MARK_SYN_ACK, s);
 		if (c->mark[MARK_SYN])
 			learn_turnaround(&c->end[from], c->last_from[TCPAUDIT_CLIENT], s->time);
-		if (s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
+		if (!(c->end[TCPAUDIT_CLIENT].bits & TCB_SEQ) || s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
 			*odd = true; /* fast open acknowledged in part, or not at all */
 		return;
 	}

@@ -313,9 +313,8 @@ static bool is_behind(const struct history *h, const struct tcb end[2], const st
 {
 	const struct tcb *sender = &end[e->from], *receiver = &end[!e->from];
 
-	return is_fin(e) && !h->fin[e->from].sent && sender->bits & TCB_SEQ && !(sender->bits & TCB_GAP) &&
-	       receiver->bits & TCB_ACK && seq_lt(seq_add(e->seq, e->len), sender->maxseq) &&
-	       seq_lt(seq_add(e->seq, e->len), receiver->hiack);
+	return is_fin(e) && !h->fin[e->from].sent && sender->bits & TCB_SEQ && !(sender->bits & (TCB_GAP | TCB_HOLE)) &&
+	       receiver->bits & TCB_ACK && seq_lt(event_end(e), sender->maxseq) && seq_lt(event_end(e), receiver->hiack);
 }
 
 static void note_fin(struct history *h, const struct tcb end[2], struct event *e)

@@ -247,13 +247,22 @@ void note(struct judging *j)
 	add(j->result->capture, j->row);
 }
 
+/* Begun in the middle, and what one end sends lies nowhere near what the other acknowledges: not one conversation. */
+static bool speaks_past(const struct connection *c, unsigned x)
+{
+	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
+
+	return c->entry.bits & CONN_MIDSTREAM && own->bits & TCB_SEQ && peer->bits & TCB_ACK &&
+	       seq_diff(own->iss, peer->hiack) > 1 << 24;
+}
+
 static unsigned premises_of(const struct case_file *file)
 {
 	const struct connection *c = file->connection;
 	unsigned holds =
 	        PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_SCALE | PREMISE_HEADERS | PREMISE_CLOCK;
 
-	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC)
+	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
 		holds &= ~(unsigned)(PREMISE_ONE_INCARNATION | PREMISE_GENUINE);
 	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)

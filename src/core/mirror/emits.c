@@ -38,7 +38,7 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 
 	if (e->is & EVENT_REFUSAL) /* 3.10.7.1: no connection at all */
 		return (struct emission){.was = SET(CLOSED), .call = CALL_NONE};
-	if (e->flags & TCPAUDIT_ACK && e->seq != 0) {
+	if (e->flags & TCPAUDIT_ACK && (e->seq != 0 || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW))) {
 		was &= SYNCHRONIZED | SET(SYN_RECEIVED) | SET(CLOSED); /* who has no RCV.NXT cannot send one */
 		enum accepted fin = fin_accepted(m, x, e);
 		if (fin == ACCEPTED_YES)
