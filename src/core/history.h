@@ -145,6 +145,16 @@ static inline tcp_seq event_end(const struct event *e)
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));
 }
 
+/* Was b built after a by the same end?  Timestamps say so, or the IP identification; capture order alone does not. */
+static inline bool built_later(const struct event *a, const struct event *b)
+{
+	if (a->is & b->is & EVENT_TIMESTAMPS && a->tsval != b->tsval)
+		return seq_gt(b->tsval, a->tsval);
+	if (a->ip_id && b->ip_id && a->ip_id != b->ip_id)
+		return (uint16_t)(b->ip_id - a->ip_id) < 1024;
+	return false;
+}
+
 /* Keeps a segment that is not of this incarnation, for what it tells of it: a SYN to an open connection, a segment of the
  * incarnation before.  The mirror and the facts above leave it out. */
 bool history_witness(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,

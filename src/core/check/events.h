@@ -16,14 +16,4 @@ static inline bool is_pure_ack(const struct event *e)
 	       !(e->is & (EVENT_STRAY | EVENT_DUPLICATE));
 }
 
-/* Was b built after a by the same end?  Timestamps say so, or the IP identification; capture order alone does not. */
-static inline bool built_later(const struct event *a, const struct event *b)
-{
-	if (a->is & b->is & EVENT_TIMESTAMPS && a->tsval != b->tsval)
-		return seq_gt(b->tsval, a->tsval);
-	if (a->ip_id && b->ip_id && a->ip_id != b->ip_id)
-		return (uint16_t)(b->ip_id - a->ip_id) < 1024;
-	return false;
-}
-
 #endif
