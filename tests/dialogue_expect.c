@@ -144,7 +144,7 @@ static const struct fact {
         {"text_server", FACT_NUMBER},    {"rexmit_client", FACT_NUMBER},
         {"rexmit_server", FACT_NUMBER},  {"resets_client", FACT_NUMBER},
         {"resets_server", FACT_NUMBER},  {"post_close_reset", FACT_NUMBER},
-        {"completeness", FACT_NUMBER},
+        {"completeness", FACT_NUMBER},   {"forged_suspect", FACT_NUMBER},
 };
 
 static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
@@ -169,6 +169,7 @@ static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
 	        c->end[1].resets,
 	        c->post_close_reset,
 	        c->completeness,
+	        c->forged_suspect,
 	};
 
 	return value[fact];

@@ -158,9 +158,10 @@ struct tcpaudit_connection {
 	/* close */
 	uint8_t kind;         /* enum tcpaudit_kind */
 	uint8_t closed_first; /* enum tcpaudit_who */
-	uint8_t aborted_by;   /* enum tcpaudit_who */
+	uint8_t aborted_by;   /* enum tcpaudit_who; UNKNOWN: probably neither end */
 	uint8_t confidence;   /* enum tcpaudit_confidence, of the kind */
 	bool post_close_reset;
+	bool forged_suspect; /* a FIN or reset is probably not from whom it says */
 	uint8_t half_close_by;       /* enum tcpaudit_who: CLIENT or SERVER closed its sending direction first; NONE */
 	int64_t half_close_duration; /* first acknowledgment of its FIN to the other FIN (or the end), ns */
 	uint64_t half_close_bytes;   /* new text that the other end sent meanwhile, knowing of the FIN */

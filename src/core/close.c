@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "close.h"
+#include "forgery.h"
 
 #define SECOND 1000000000ll
 
@@ -163,6 +164,16 @@ static bool both_acked(const struct facts *f)
 	return f->fin[0] && f->fin[1] && f->acked[0] && f->acked[1];
 }
 
+static bool was_reset_after_close(const struct facts *f)
+{
+	if (!both_acked(f))
+		return false;
+	for (int i = f->h->count - 1; i > f->h->fin[0].acked && i > f->h->fin[1].acked; i--)
+		if (f->h->event[i].flags & TCPAUDIT_RST)
+			return true;
+	return false;
+}
+
 static bool is_simultaneous(const struct facts *f)
 {
 	return both_acked(f) && f->crossed_fins;
@@ -231,19 +242,33 @@ static bool is_fin_rst_peer(const struct facts *f)
 
 /* Resets in both directions, faster than either could know of the other, after a silence that leaves nothing to be answered:
  * a box between the ends let go of the connection.  Both users aborting in the same moment looks alike. */
-static bool reset_by_third_party(const struct facts *f)
+static bool reset_both_ways(const struct facts *f)
 {
-	int64_t first[2] = {-1, -1};
+	const struct event *first[2] = {NULL, NULL};
 
-	if (!f->reset || f->h->quiet < SECOND)
+	if (f->h->quiet < SECOND)
 		return false;
 	for (int i = 0; i < f->h->count; i++) {
 		const struct event *e = &f->h->event[i];
-		if (e->flags & TCPAUDIT_RST && e->is & EVENT_RST_EXACT && first[e->from] < 0)
-			first[e->from] = e->time;
+		if (e->flags & TCPAUDIT_RST && e->is & EVENT_RST_EXACT && !first[e->from])
+			first[e->from] = e;
 	}
-	int64_t apart = first[0] - first[1];
-	return first[0] >= 0 && first[1] >= 0 && apart < 2000000 && apart > -2000000;
+	if (!first[0] || !first[1])
+		return false;
+	const struct event *cause = f->reset, *other = first[!cause->from];
+	bool answers = cause->flags & TCPAUDIT_ACK && !(other->flags & TCPAUDIT_ACK) && other->seq == cause->ack;
+	int64_t apart = first[0]->time - first[1]->time;
+	return !answers && apart < 2000000 && apart > -2000000;
+}
+
+static bool is_suspected(const struct facts *f, int reset)
+{
+	return reset >= 0 && reset_forgery_signals(f->c, f->h, reset) >= FORGERY_SIGNALS;
+}
+
+static bool reset_by_third_party(const struct facts *f)
+{
+	return f->reset && (reset_both_ways(f) || is_suspected(f, f->h->first_reset));
 }
 
 static bool is_fin_rst_third(const struct facts *f)
@@ -503,6 +528,14 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 	r->time_wait_since = holds[0] || holds[1] ? since : 0;
 }
 
+/* Whoever resets in the name of an end, the end has not. */
+static uint8_t who_aborted(const struct facts *f, uint8_t kind)
+{
+	if (kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || kind == TCPAUDIT_KIND_FIN_RST_THIRD)
+		return TCPAUDIT_WHO_UNKNOWN;
+	return f->reset ? f->reset->from : (uint8_t)TCPAUDIT_WHO_NONE;
+}
+
 static uint8_t completeness(const struct facts *f)
 {
 	uint32_t bits = f->c->entry.bits;
@@ -547,9 +580,10 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->completeness = completeness(&f);
 	r->kind = (uint8_t)kind_of(&f);
 	r->closed_first = who_closed_first(&f);
-	r->aborted_by = f.reset ? f.reset->from : (uint8_t)TCPAUDIT_WHO_NONE;
+	r->aborted_by = who_aborted(&f, r->kind);
+	r->forged_suspect = f.h->fin[0].forged || f.h->fin[1].forged || is_suspected(&f, reset_plausible(f.c, f.h));
 	r->confidence = confidence_of(&f, (enum tcpaudit_kind)r->kind);
-	r->post_close_reset = both_acked(&f) && f.h->first_reset_any >= 0;
+	r->post_close_reset = was_reset_after_close(&f);
 	describe_half_close(&f, r);
 	describe_time_wait(&f, r);
 	if (routes) {

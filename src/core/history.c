@@ -407,6 +407,41 @@ static void note_reset(struct history *h, int i)
 		h->first_reset = (int8_t)i;
 }
 
+/* Did the reset end nothing, as `e` shows: an acknowledgment of what its sender sent behind it, or a later segment of its own? */
+static bool survived(const struct history *h, const struct event *reset, const struct event *e)
+{
+	if (reset->from == e->from)
+		return built_later(reset, e);
+	return seq_gt(e->ack, h->before_reset->nxt[reset->from]) && seq_gt(e->ack, seq_add(reset->seq, 1));
+}
+
+/* Whoever sent the resets: an end that acknowledges what was sent behind them has not obeyed. */
+static void note_survival(struct history *h, const struct event *e)
+{
+	if (h->first_reset < 0 || !h->before_reset || e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN) || !(e->flags & TCPAUDIT_ACK) ||
+	    e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_ACK_UNSENT))
+		return;
+	const struct event *first = &h->event[h->first_reset];
+	if (first->from == e->from || first->is & EVENT_REFUSAL || !(h->before_reset->bits[first->from] & TCB_SEQ) ||
+	    !survived(h, first, e))
+		return;
+	h->odd = true;
+	h->first_reset = -1;
+	for (int i = 0; i < h->count; i++) {
+		struct event *o = &h->event[i];
+		if (!(o->flags & TCPAUDIT_RST) || !(o->is & EVENT_RST_EXACT))
+			continue;
+		if (survived(h, o, e))
+			o->is = (o->is & ~(uint32_t)EVENT_RST_EXACT) | EVENT_RST_SURVIVED | EVENT_STRAY;
+		else if (h->first_reset < 0)
+			h->first_reset = (int8_t)i;
+	}
+	if (h->first_reset < 0)
+		return;
+	free(h->before_reset); /* it is about another reset than this one */
+	h->before_reset = NULL;
+}
+
 static struct event event_of(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, unsigned unusual)
 {
 	bool ts = s->options & TCPAUDIT_OPT_TIMESTAMPS;
@@ -474,6 +509,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	h->seen |= (uint16_t)(s->flags & 0xff) | (uint16_t)(s->flags & TCPAUDIT_ACK ? 0 : (s->flags & 0xff) << 8);
 	if (s->flags & TCPAUDIT_RST)
 		h->resets[from]++;
+	note_survival(h, &e);
 	bool first = e.is & EVENT_FIRST_FIN || (peer->acked < 0 && acks_fin(peer, &e)) ||
 	             (e.is & EVENT_RST_EXACT && h->first_reset < 0);
 	if (!first && h->count >= HISTORY_MOST - HISTORY_RESERVE) { /* whatever noise there is, the close itself has room */

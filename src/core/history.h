@@ -31,7 +31,9 @@ enum {
 	EVENT_FIRST_FIN = 0x2000,
 	EVENT_PREDATES = 0x4000,     /* taken over from before the history began: numbers that were not kept are zero */
 	EVENT_TSVAL_FRESH = 0x10000, /* no earlier segment of its sender carried this TSval */
-	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
+	EVENT_RST_SURVIVED =
+	        0x20000,          /* would have been exact, but its receiver acknowledged what came behind it: it ended nothing */
+	EVENT_KNOWS_ACK = 0x8000, /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
 struct event {

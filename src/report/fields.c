@@ -214,6 +214,7 @@ TEXT(closed_first, true, tcpaudit_who_name((enum tcpaudit_who)r->connection->clo
 TEXT(close_confidence, true, tcpaudit_confidence_name((enum tcpaudit_confidence)r->connection->confidence))
 TEXT(aborted_by, r->connection->aborted_by != TCPAUDIT_WHO_NONE, tcpaudit_who_name((enum tcpaudit_who)r->connection->aborted_by))
 NUMBER(post_close_reset, r->connection->post_close_reset, 1)
+NUMBER(forged_suspect, r->connection->forged_suspect, 1)
 
 END_NUMBER(fin_seq, e->fin_sent, e->fin_seq)
 END_NUMBER(fin_frame, e->fin_sent && e->fin.frame != 0, e->fin.frame)
@@ -554,8 +555,9 @@ static const struct field table[] = {
 	{"close.kind", FLOW, FIELD_STRING, FLOW, "", "how it ended", get_close_kind, kinds},
 	{"close.closed_first", FLOW, FIELD_STRING, FLOW, "", "end whose first FIN does not acknowledge the other's", get_closed_first, anyone},
 	{"close.confidence", FLOW, FIELD_STRING, FLOW, "", "how far kind is proven", get_close_confidence, any_confidence},
-	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the first effective reset", get_aborted_by, anyone},
+	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the first effective reset; unknown if it was probably neither end", get_aborted_by, anyone},
 	{"close.post_close_rst", FLOW, FIELD_BOOLEAN, 0, "", "a reset followed after both FINs were acknowledged", get_post_close_reset, NULL},
+	{"close.forged_suspect", FLOW, FIELD_BOOLEAN, 0, "", "a FIN or reset is probably not from whom it says", get_forged_suspect, NULL},
 	{"close.client.fin_seq", FLOW, FIELD_INTEGER, FLOW, "", "sequence number that the client's FIN occupies; the object is there only if it sent a FIN", get_client_fin_seq, NULL},
 	{"close.client.fin_frame", FLOW, FIELD_INTEGER, 0, "", "frame of its first copy", get_client_fin_frame, NULL},
 	{"close.client.ack_expected", FLOW, FIELD_INTEGER, FLOW, "", "acknowledgment number that confirms it: fin_seq + 1", get_client_ack_expected, NULL},

@@ -1,4 +1,5 @@
 /* reset.c - rst-: resets (RFC 9293 3.5.2, 3.5.3; RFC 5961). */
+#include "../forgery.h"
 #include "../unusual.h"
 #include "check.h"
 #include "events.h"
@@ -23,7 +24,8 @@ void check_rst_out_of_window(struct judging *j)
 		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
-		if (!(e->flags & TCPAUDIT_RST) || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_REFUSAL) ||
+		if (!(e->flags & TCPAUDIT_RST) ||
+		    e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_RST_SURVIVED | EVENT_REFUSAL) ||
 		    e->is & EVENT_DUPLICATE || e->unusual & UNUSUAL_OLD_INCARNATION)
 			continue;
 		if (!(e->flags & TCPAUDIT_ACK) && is_underivable(&j->c->end[e->from], e))
@@ -128,6 +130,7 @@ void check_rst_exact_ignored(struct judging *j)
 	if (!reset)
 		return;
 	const struct before_reset *was = j->h->before_reset;
+	const unsigned signature = TCPAUDIT_OPT_MD5 | TCPAUDIT_OPT_AO;
 	unsigned x = !reset->from;
 	if (reset->seq != was->ack[x] || reset->seq != was->nxt[!x] || !(was->bits[x] & TCB_ACK))
 		return;
@@ -136,7 +139,11 @@ void check_rst_exact_ignored(struct judging *j)
 		if (e->from != x || e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN) ||
 		    e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED) || e->time - reset->time <= two_round_trips(j))
 			continue;
-		claim(j, &(struct claim){.endpoint = (uint8_t)x, .evidence = {j->h->first_reset, i, -1}});
+		if (e->options & signature && !(reset->options & signature))
+			return; /* RFC 5925 7.3, RFC 2385 4: what is not signed is dropped */
+		claim(j, &(struct claim){.endpoint = (uint8_t)x,
+		                         .alike = j->record->forged_suspect,
+		                         .evidence = {j->h->first_reset, i, -1}});
 		return;
 	}
 }
@@ -202,7 +209,7 @@ void check_rst_seq_odd(struct judging *j)
 		if (seq_gt(e->seq, e->nxt) && j->c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS))
 			continue; /* what came before it was not captured */
 		struct claim c = {.endpoint = e->from,
-		                  .alike = !j->at[e->from],
+		                  .alike = (uint8_t)(!j->at[e->from] + j->record->forged_suspect),
 		                  .evidence = {i, -1},
 		                  .expected = {{"seq", e->nxt}},
 		                  .observed = {{"seq", e->seq}}};
@@ -283,83 +290,26 @@ void check_rst_after_close(struct judging *j)
 	}
 }
 
-/* Order by timestamps or IP identifications; a reset without ACK may come from no block at all, and RFC 9293 figure 9 resets
- * and opens again. */
-static int alive_after(const struct judging *j, int reset)
-{
-	const struct event *r = &j->h->event[reset];
-	int64_t slack = j->record->rtt / 2 > 3 * MILLISECOND ? j->record->rtt / 2 : 3 * MILLISECOND;
-
-	if (!(r->flags & TCPAUDIT_ACK))
-		return -1;
-	for (int i = reset + 1; i < j->h->count; i++) {
-		const struct event *e = &j->h->event[i];
-		if (e->from == r->from && !(e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)) &&
-		    !(e->is & (EVENT_STRAY | EVENT_DUPLICATE)) && e->time - r->time > slack && built_later(r, e))
-			return i;
-	}
-	return -1;
-}
-
 void check_rst_sender_alive(struct judging *j)
 {
-	const struct event *reset = ending_reset(j);
-	int alive = reset ? alive_after(j, j->h->first_reset) : -1;
+	int reset = reset_plausible(j->c, j->h), alive = reset < 0 ? -1 : reset_outlived(j->c, j->h, reset);
 
 	if (alive >= 0)
-		claim(j, &(struct claim){.endpoint = reset->from, .evidence = {j->h->first_reset, alive, -1}});
-}
-
-/* How far away the sender of a TTL is, by the initial values in use. */
-static unsigned hops(uint8_t ttl)
-{
-	return ttl <= 64 ? 64u - ttl : ttl <= 128 ? 128u - ttl : 255u - ttl;
-}
-
-/* What speaks against a reset being its sender's.  Two signals are needed: each alone has innocent causes. */
-static unsigned forgery_signals(const struct judging *j, int at)
-{
-	const struct event *r = &j->h->event[at];
-	const struct tcb *own = &j->c->end[r->from], *peer = &j->c->end[!r->from];
-	unsigned signals = 0, climbing = 1;
-	int64_t other = INT64_MAX;
-	tcp_seq last = r->seq;
-
-	for (int i = 0; i < j->h->count; i++) {
-		const struct event *e = &j->h->event[i];
-		if (!is_reset(e) || i == at)
-			continue;
-		int64_t apart = e->time > r->time ? e->time - r->time : r->time - e->time;
-		if (e->from != r->from && apart < other)
-			other = apart;
-		if (e->from == r->from && i > at && seq_gt(e->seq, last) && apart < SECOND &&
-		    (!(peer->bits & TCB_ACK) || seq_gt(e->seq, peer->hiack))) {
-			climbing++;
-			last = e->seq;
-		}
-	}
-	unsigned near = hops(r->ttl), usual = hops(own->ttl);
-	signals += own->packets > 1 && (near > usual + 2 || usual > near + 2);
-	signals += climbing >= 3;
-	signals += r->flags & TCPAUDIT_ACK && seq_lt(r->seq, r->nxt) &&
-	           j->h->before_reset->since[r->from] < two_round_trips(j) / 2 && !j->h->fin[r->from].sent;
-	signals += r->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ && seq_gt(r->ack, peer->maxseq);
-	signals += other < MILLISECOND;
-	signals += alive_after(j, at) >= 0;
-	return signals;
+		claim(j, &(struct claim){.endpoint = j->h->event[reset].from, .evidence = {reset, alive, -1}});
 }
 
 void check_rst_forged(struct judging *j)
 {
-	int at = j->h->first_reset >= 0 ? j->h->first_reset : j->h->first_reset_any;
+	int at = reset_plausible(j->c, j->h);
 
-	if (!j->h->before_reset || !(j->c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)) || forgery_signals(j, at) < 2)
+	if (at < 0 || reset_forgery_signals(j->c, j->h, at) < FORGERY_SIGNALS)
 		return;
-	claim(j, &(struct claim){.endpoint = j->h->event[at].from,
+	const struct event *e = &j->h->event[at];
+	claim(j, &(struct claim){.endpoint = e->from,
 	                         .at_most = TCPAUDIT_LIKELY,
 	                         .evidence = {at, -1},
-	                         .observed = {{"ttl", j->h->event[at].ttl}},
-	                         .expected = {{"ttl", j->c->end[j->h->event[at].from].ttl}}});
+	                         .observed = {{"ttl", e->ttl}, {"seq", e->seq}},
+	                         .expected = {{"ttl", j->c->end[e->from].ttl}, {"seq", e->nxt}}});
 }
 
 /* Round numbers are timers; whose, nobody can see. */
@@ -408,7 +358,9 @@ void check_rst_ts_missing(struct judging *j)
 	    reset->seq != reset->nxt || !(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) ||
 	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->capture & CAPTURE_SNAPLEN)
 		return;
-	struct claim c = {.endpoint = reset->from, .alike = !j->at[reset->from], .evidence = {j->h->first_reset, -1}};
+	struct claim c = {.endpoint = reset->from,
+	                  .alike = (uint8_t)(!j->at[reset->from] + j->record->forged_suspect),
+	                  .evidence = {j->h->first_reset, -1}};
 	if (!j->at[reset->from])
 		c.severity_at_most = 1 + TCPAUDIT_NOTE;
 	claim(j, &c);

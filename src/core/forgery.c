@@ -1,0 +1,120 @@
+/* forgery.c - signals that a reset was injected. */
+#include "forgery.h"
+
+#define MILLISECOND 1000000ll
+#define SECOND      1000000000ll
+
+static bool is_reset(const struct event *e)
+{
+	return e->flags & TCPAUDIT_RST && !(e->is & EVENT_DUPLICATE);
+}
+
+static int64_t round_trip(const struct connection *c)
+{
+	if (c->end[0].turnaround == TURNAROUND_UNKNOWN || c->end[1].turnaround == TURNAROUND_UNKNOWN)
+		return 0;
+	return ((int64_t)c->end[0].turnaround + c->end[1].turnaround) * 1000;
+}
+
+int reset_plausible(const struct connection *c, const struct history *h)
+{
+	if (h->first_reset_any < 0 || !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
+		return -1;
+	for (int i = h->first_reset_any; i < h->count; i++)
+		if (is_reset(&h->event[i]) && h->event[i].is & (EVENT_RST_EXACT | EVENT_RST_SURVIVED))
+			return i;
+	return -1;
+}
+
+/* Order by timestamps or IP identifications.  A reset without ACK may come from no block at all, and RFC 9293 figure 9 resets
+ * and opens again. */
+int reset_outlived(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+	int64_t half = round_trip(c) / 2, slack = half > 3 * MILLISECOND ? half : 3 * MILLISECOND;
+	bool survived = r->is & EVENT_RST_SURVIVED;
+
+	if (!(r->flags & TCPAUDIT_ACK) && !survived)
+		return -1;
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from != r->from || e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN) || e->is & (EVENT_STRAY | EVENT_DUPLICATE))
+			continue;
+		if (survived ? seq_gt(event_end(e), r->nxt) : e->time - r->time > slack && built_later(r, e))
+			return i;
+	}
+	return -1;
+}
+
+/* How far away the sender of a TTL is, by the initial values in use. */
+static unsigned hops(uint8_t ttl)
+{
+	return ttl <= 64 ? 64u - ttl : ttl <= 128 ? 128u - ttl : 255u - ttl;
+}
+
+/* A host may send resets with another initial TTL, but from the same distance. */
+static bool from_elsewhere(const struct tcb *own, const struct event *r)
+{
+	unsigned near = hops(r->ttl), usual = hops(own->ttl);
+	return own->packets > 1 && r->ttl && own->ttl && (near > usual + 2 || usual > near + 2);
+}
+
+/* Three or more, with numbers that climb beyond all that anybody acknowledged: whoever sends them guesses. */
+static bool guesses_numbers(const struct history *h, int reset, const struct tcb *peer)
+{
+	const struct event *r = &h->event[reset];
+	tcp_seq last = r->seq;
+	unsigned climbing = 1;
+
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (!is_reset(e) || e->from != r->from || e->time - r->time >= SECOND || !seq_gt(e->seq, last))
+			continue;
+		if (peer->bits & TCB_ACK && !seq_gt(e->seq, peer->hiack))
+			continue; /* it names an acknowledgment (RFC 9293 3.5.2) */
+		climbing++;
+		last = e->seq;
+	}
+	return climbing >= 3;
+}
+
+/* Neither can have heard of the other, nor answers it. */
+static bool in_both_directions(const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		int64_t apart = e->time > r->time ? e->time - r->time : r->time - e->time;
+		if (is_reset(e) && e->from != r->from && apart < MILLISECOND &&
+		    !(r->flags & TCPAUDIT_ACK && !(e->flags & TCPAUDIT_ACK) && e->seq == r->ack))
+			return true;
+	}
+	return false;
+}
+
+/* An abort has SND.NXT: this one does not know of what its sender had sent a moment ago. */
+static bool lags_behind(const struct connection *c, const struct history *h, const struct event *r)
+{
+	int64_t since = h->before_reset ? h->before_reset->since[r->from] : -1;
+
+	return r->flags & TCPAUDIT_ACK && seq_lt(r->seq, r->nxt) && since >= 0 && since < round_trip(c) &&
+	       !h->fin[r->from].sent && c->end[r->from].bits & TCB_SEQ && r->seq != c->end[!r->from].redge;
+}
+
+static bool acknowledges_nonsense(const struct connection *c, const struct event *r)
+{
+	const struct tcb *peer = &c->end[!r->from];
+
+	return r->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ && seq_gt(r->ack, seq_add(peer->maxseq, 65536)) &&
+	       !(c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC));
+}
+
+unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	return (unsigned)from_elsewhere(&c->end[r->from], r) + guesses_numbers(h, reset, &c->end[!r->from]) +
+	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
+	       (reset_outlived(c, h, reset) >= 0);
+}

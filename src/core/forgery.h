@@ -1,0 +1,20 @@
+/* forgery.h - what speaks against a reset being its sender's (Weaver, Sommer and Paxson, NDSS 2009).
+ *
+ * Each signal alone has innocent causes; two are taken for a suspicion, and no number of them for proof. */
+#ifndef FORGERY_H
+#define FORGERY_H
+
+#include "connection.h"
+
+#define FORGERY_SIGNALS 2
+
+/* The first segment that the reset's sender built after it, or that shows that it went on; -1 none. */
+int reset_outlived(const struct connection *c, const struct history *h, int reset);
+
+/* The first reset that could have ended the connection, whether it did or not; -1 none. */
+int reset_plausible(const struct connection *c, const struct history *h);
+
+/* How many signals there are. */
+unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset);
+
+#endif
