@@ -85,6 +85,8 @@ void check_rst_inexact(struct judging *j)
 			if (j->h->event[k].from != e->from)
 				reply = k;
 		claim(j, &(struct claim){.endpoint = e->from,
+		                         .alike = e->flags & TCPAUDIT_ACK &&
+		                                  !j->at[e->from], /* what it stands behind was not seen */
 		                         .evidence = {i, reply, -1},
 		                         .expected = {{"seq", e->nxt}},
 		                         .observed = {{"seq", e->seq}}});
@@ -92,17 +94,23 @@ void check_rst_inexact(struct judging *j)
 	}
 }
 
-/* That it is closed is shown by a reset that names a later segment's acknowledgment (R4); why, only guessed. */
+/* That it is closed is shown by a reset that names a later segment's acknowledgment (R4); why, only guessed: an end that has
+ * closed, or reset before, and a second reset that was exact explain as much.  An abort stands at SND.NXT: text before it was
+ * lost or overtaken, and may have arrived first. */
 void check_rst_inexact_obeyed(struct judging *j)
 {
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		int asked = -1;
-		if (!is_inexact(e))
+		if (e->flags & TCPAUDIT_RST && !is_inexact(e))
+			return;
+		if (!is_inexact(e) || j->h->fin[!e->from].sent || (e->flags & TCPAUDIT_ACK && !j->at[e->from]))
 			continue;
 		for (int k = i + 1; k < j->h->count; k++) {
 			const struct event *o = &j->h->event[k];
 			if (o->from == e->from) {
+				if (o->flags & TCPAUDIT_RST && !is_inexact(o))
+					return;
 				if (o->flags & TCPAUDIT_ACK && !(o->flags & TCPAUDIT_RST))
 					asked = k;
 				continue;
@@ -142,7 +150,7 @@ void check_rst_exact_ignored(struct judging *j)
 		if (e->options & signature && !(reset->options & signature))
 			return; /* RFC 5925 7.3, RFC 2385 4: what is not signed is dropped */
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
-		                         .alike = j->record->forged_suspect,
+		                         .alike = (uint8_t)(j->record->forged_suspect + !j->at[x]), /* it may be lost behind us */
 		                         .evidence = {j->h->first_reset, i, -1}});
 		return;
 	}
@@ -206,8 +214,8 @@ void check_rst_seq_odd(struct judging *j)
 		const struct event *e = &j->h->event[i];
 		if (!is_reset(e) || !(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_REORDERED) || e->seq == e->nxt)
 			continue;
-		if (seq_gt(e->seq, e->nxt) && j->c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS))
-			continue; /* what came before it was not captured */
+		if (seq_gt(e->seq, e->nxt) && !j->at[e->from])
+			continue; /* what came before it was lost, or overtaken, on its way to us */
 		struct claim c = {.endpoint = e->from,
 		                  .alike = (uint8_t)(!j->at[e->from] + j->record->forged_suspect),
 		                  .evidence = {i, -1},
