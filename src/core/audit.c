@@ -220,6 +220,7 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 		return;
 	struct tombstone *t = flow_tombstone(e->table, grave);
 	t->was = was;
+	t->reset = record.post_close_reset;
 	flow_schedule(e->table, grave, was.last + TOMBSTONE_FOR);
 }
 
@@ -489,34 +490,54 @@ static struct tcpaudit_evidence evidence_of(const struct tcpaudit_segment *s, un
 	                                  .from = (uint8_t)from};
 }
 
+/* Completes a finding about what came after the report, and hands it out. */
+static void tell_late(struct tcpaudit *e, const struct tombstone *t, int row, struct tcpaudit_finding *f)
+{
+	struct tcpaudit_connection record = epitaph(t);
+	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
+	size_t rows;
+
+	if (check_severity(&e->settings, row) < 0)
+		return;
+	f->check = &tcpaudit_checks(&rows)[row];
+	f->connection = &record;
+	f->count = 1;
+	f->time = f->evidence[f->evidence_count - 1].time;
+	f->severity = (uint8_t)check_weigh(&e->settings, row, f->endpoint, f->confidence, !t->was.doubtful);
+	check_hand_out(&e->settings, &result, row, f);
+}
+
 /* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
 static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
-	int row = ROW_tw_early_gone;
 	bool holder = t->was.holder == from || t->was.holder == TCPAUDIT_WHO_BOTH;
 	int64_t age = s->time - t->was.time_wait_since, longest = 2 * e->settings.msl;
 
 	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
 		return;
-	if (check_severity(&e->settings, row) < 0)
-		return;
-	struct tcpaudit_connection record = epitaph(t);
-	size_t rows;
-	struct tcpaudit_finding f = {.check = &tcpaudit_checks(&rows)[row],
-	                             .connection = &record,
-	                             .time = s->time,
-	                             .confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,
-	                             .count = 1,
 	                             .expected = {{"age_us", longest / 1000}},
 	                             .observed = {{"age_us", age / 1000}},
+	                             .evidence = {t->asked, evidence_of(s, from)},
 	                             .evidence_count = 2};
-	f.severity = (uint8_t)check_weigh(&e->settings, row, (uint8_t)from, f.confidence, !t->was.doubtful);
-	f.evidence[0] = t->asked;
-	f.evidence[1] = evidence_of(s, from);
-	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
-	check_hand_out(&e->settings, &result, row, &f);
+	tell_late(e, t, ROW_tw_early_gone, &f);
 	t->late = false;
+}
+
+/* The first reset after both FINs were acknowledged: check/reset.c's rst-after-close, for one that came after the report. */
+static void late_reset_after_close(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	struct tcpaudit_finding f = {.confidence = t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	                             .endpoint = (uint8_t)from};
+
+	if (!t->was.closed || t->reset)
+		return;
+	if (t->late && t->late_from != from)
+		f.evidence[f.evidence_count++] = t->asked;
+	f.evidence[f.evidence_count++] = evidence_of(s, from);
+	tell_late(e, t, ROW_rst_after_close, &f);
+	t->reset = true;
 }
 
 /* A segment of an earlier incarnation, while a later one is there: both may want to know. */
@@ -542,6 +563,7 @@ static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct t
 {
 	e->counters.late++;
 	if (s->flags & TCPAUDIT_RST) {
+		late_reset_after_close(e, t, s, from);
 		late_reset(e, t, s, from);
 		release_time_wait(&t->was, !from);
 	} else if (s->flags & TCPAUDIT_ACK) {

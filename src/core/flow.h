@@ -86,6 +86,7 @@ struct tombstone {
 	struct former was;
 	uint8_t late_from; /* newest late segment that asks for an answer */
 	bool late;
+	bool reset; /* one came after its close */
 	uint32_t late_ack;
 	struct tcpaudit_evidence asked;
 };
