@@ -102,11 +102,14 @@ void check_cap_truncated(struct judging *j)
 	note_if(j, j->file->now - j->c->last < 3000000000ll);
 }
 
+/* Both SYNs are needed to know, and only what comes behind them is scaled. */
 void check_cap_scale_unknown(struct judging *j)
 {
+	const uint32_t behind = CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_ACK;
 	uint32_t bits = j->c->entry.bits;
-	note_if(j, bits & CONN_MIDSTREAM || (!(bits & CONN_SIMULTANEOUS_OPEN) && bits & CONN_ESTABLISHED &&
-	                                     !(bits & CONN_SYN && bits & CONN_SYN_ACK)));
+	bool both = bits & CONN_SYN && bits & CONN_SYN_ACK;
+
+	note_if(j, bits & CONN_MIDSTREAM || (!(bits & CONN_SIMULTANEOUS_OPEN) && bits & behind && !both));
 }
 
 void check_cap_evicted(struct judging *j)
