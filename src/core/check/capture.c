@@ -1,4 +1,5 @@
 /* capture.c - cap-: what the capture hides of a connection.  Each lowers what others may claim. */
+#include "../unusual.h"
 #include "check.h"
 
 static void note_if(struct judging *j, bool holds)
@@ -87,6 +88,44 @@ void check_cap_tunnel(struct judging *j)
 void check_cap_vlan_asymmetric(struct judging *j)
 {
 	note_if(j, j->c->capture & CAPTURE_VLAN_ASYMMETRIC);
+}
+
+/* Does what the peer of x acknowledges lie the same distance off what x sent, however far that has gone on?  Loss and long gaps
+ * end with acknowledgments that fit again. */
+static bool is_rewritten(const struct history *h, unsigned x)
+{
+	const int32_t far = 1 << 24;
+	tcp_seq sent = 0, acked = 0;
+	int32_t distance = 0;
+	bool any = false;
+
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->flags & TCPAUDIT_RST || e->is & EVENT_DUPLICATE || e->unusual & UNUSUAL_OLD_INCARNATION)
+			continue;
+		if (e->from == x) {
+			sent = any ? seq_max(sent, event_end(e)) : event_end(e);
+			any = true;
+			continue;
+		}
+		if (!any || !(e->flags & TCPAUDIT_ACK))
+			continue;
+		int32_t off = seq_diff(e->ack, sent);
+		if (off < far && off > -far)
+			return false;
+		if (distance && off == distance && e->ack != acked)
+			return true;
+		if (!distance) {
+			distance = off;
+			acked = e->ack;
+		}
+	}
+	return false;
+}
+
+void check_cap_seq_rewrite(struct judging *j)
+{
+	note_if(j, j->h->odd && (is_rewritten(j->h, 0) || is_rewritten(j->h, 1)));
 }
 
 void check_cap_fragments(struct judging *j)
