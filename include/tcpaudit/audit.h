@@ -76,6 +76,7 @@ struct tcpaudit_counters {
 	uint64_t suppressed[TCPAUDIT_CHECK_WORDS * 64]; /* below `possible`, by row */
 	uint64_t evicted;
 	uint64_t tombstones_evicted;
+	uint64_t twins_forgotten; /* handshakes whose copy behind a NAT may not be recognised: too many at once */
 	uint64_t late;           /* segments that found only a tombstone */
 	uint64_t memory;         /* bytes held now */
 	uint64_t time_backwards; /* frames stamped before their predecessor of the same source */

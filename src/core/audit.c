@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "decode.h"
 #include "flow.h"
+#include "flow_twins.h"
 #include "unusual.h"
 
 #define SECOND        1000000000ll
@@ -35,6 +36,7 @@ struct tcpaudit {
 		int64_t held;   /* a time far ahead that waits for its confirmation, INT64_MIN none */
 	} source[64];           /* by the low bits of the source's number */
 	struct routes routes;
+	struct twins twins;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
 	int64_t clock[BATCH];   /* packet time when each segment of the batch is judged */
@@ -604,6 +606,17 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 	return any;
 }
 
+/* The server's ISS has just become known: is this connection there already, on the other side of a NAT? */
+static void look_for_twin(struct tcpaudit *e, uint32_t slot, int64_t time)
+{
+	uint32_t twin = twins_meet(&e->twins, e->table, slot, time, &e->counters.twins_forgotten);
+
+	if (twin == SLOT_NONE)
+		return;
+	flow_connection(e->table, slot)->capture |= CAPTURE_NAT_TWIN;
+	flow_connection(e->table, twin)->capture |= CAPTURE_NAT_TWIN;
+}
+
 static void judge(struct tcpaudit *e, unsigned i)
 {
 	struct tcpaudit_segment *s = &e->segment[i];
@@ -645,13 +658,16 @@ static void judge(struct tcpaudit *e, unsigned i)
 	struct connection *c = flow_connection(e->table, slot);
 	if (asymmetric)
 		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
-	bool was_established = c->entry.bits & CONN_ESTABLISHED;
+	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
 		e->counters.unusable[taken.unusable]++;
 	if (taken.settles)
 		flow_schedule_by(e->table, slot, deadline(e, c));
-	if (!was_established && c->entry.bits & CONN_ESTABLISHED)
+	uint32_t now = c->entry.bits & ~was;
+	if (now & CONN_SYN_ACK && was & CONN_SYN)
+		look_for_twin(e, slot, s->time);
+	if (now & CONN_ESTABLISHED)
 		supersede(e, c);
 	if (c->entry.bits & CONN_WATCHED)
 		show_watched(e, c, s, from);

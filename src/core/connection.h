@@ -19,6 +19,7 @@ enum {
 	CAPTURE_VLAN_ASYMMETRIC = 0x0400,
 	CAPTURE_FRAGMENTS = 0x0800,
 	CAPTURE_DROPS = 0x1000,
+	CAPTURE_NAT_TWIN = 0x2000,       /* it is there a second time, with other addresses or ports */
 	CAPTURE_RESYNC = 0x4000,         /* numbers jumped, and went on from there: a long gap */
 	CAPTURE_LENGTH_GUESSED = 0x8000, /* IP said 0: where text ends, and with it a FIN's number, is the frame's word */
 };

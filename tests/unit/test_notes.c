@@ -118,3 +118,65 @@ Test(notes, not_evicted)
 	cr_assert_not(noted(&b->record[0], "cap-evicted"));
 	bench_free(b);
 }
+
+#define OUTSIDE " sport=41000"
+
+/* Notes of the connections from port 40000 and from port 41000. */
+static void expect_twins(const char *dialogue, bool twins)
+{
+	struct bench *b = bench_new();
+	play(b, dialogue);
+	bench_finish(b);
+	cr_assert_eq(b->records, 2);
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_eq(noted(&b->record[i], "cap-nat-twin"), twins, "%s, connection %zu", dialogue, i);
+	bench_free(b);
+}
+
+Test(notes, both_sides_of_a_nat)
+{
+	expect_twins("A S100 @1 / A S100 @1.0002" OUTSIDE " / B SA300,101 @1.01" OUTSIDE
+	             " / B SA300,101 @1.0101 / A .101,301 @1.02 / A .101,301 @1.0201" OUTSIDE,
+	             true);
+}
+
+/* It answers for itself: its own numbers on either side. */
+Test(notes, both_sides_of_a_proxy)
+{
+	expect_twins("A S100 @1 / B SA700,101 @1.0001 / A S500 @1.0002" OUTSIDE " / B SA300,501 @1.01" OUTSIDE
+	             " / A .501,301 @1.02" OUTSIDE " / A .101,701 @1.021",
+	             false);
+}
+
+/* A scanner that has one ISS for all. */
+Test(notes, one_iss_for_all)
+{
+	expect_twins("A S100 @1 / A S100 @1.0002" OUTSIDE " / B SA300,101 @1.01 / B SA900,101 @1.0101" OUTSIDE, false);
+}
+
+/* The same numbers, but long after. */
+Test(notes, the_same_numbers_later)
+{
+	expect_twins("A S100 @1 / B SA300,101 @1.01 / A S100 @2" OUTSIDE " / B SA300,101 @2.01" OUTSIDE, false);
+}
+
+/* One connection in two VLANs is no translation. */
+Test(notes, the_same_sockets_in_another_vlan)
+{
+	expect_twins("A S100 @1 vlan=5 / A S100 @1.0001 vlan=6 / B SA300,101 @1.01 vlan=6 / B SA300,101 @1.0101 vlan=5", false);
+}
+
+/* More handshakes at once than are remembered: what is forgotten is counted. */
+Test(notes, forgotten_twins_are_counted)
+{
+	struct bench *b = bench_new();
+	char line[128];
+
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(line, sizeof line, "A S%u @1 sport=%u / B SA%u,%u @1 sport=%u", 1000 + i * 7919, 10000 + i,
+		         50000 + i * 104729, 1001 + i * 7919, 10000 + i);
+		play(b, line);
+	}
+	cr_assert_geq(bench_counters(b).twins_forgotten, 2000 - 1024);
+	bench_free(b);
+}

@@ -90,6 +90,11 @@ void check_cap_vlan_asymmetric(struct judging *j)
 	note_if(j, j->c->capture & CAPTURE_VLAN_ASYMMETRIC);
 }
 
+void check_cap_nat_twin(struct judging *j)
+{
+	note_if(j, j->c->capture & CAPTURE_NAT_TWIN);
+}
+
 /* Does what the peer of x acknowledges lie the same distance off what x sent, however far that has gone on?  Loss and long gaps
  * end with acknowledgments that fit again. */
 static bool is_rewritten(const struct history *h, unsigned x)

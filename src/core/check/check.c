@@ -264,6 +264,8 @@ static unsigned premises_of(const struct case_file *file)
 
 	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
 		holds &= ~(unsigned)(PREMISE_ONE_INCARNATION | PREMISE_GENUINE);
+	if (c->capture & CAPTURE_NAT_TWIN)
+		holds &= ~(unsigned)PREMISE_GENUINE;
 	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
 		holds &= ~(unsigned)PREMISE_NO_LOSS;

@@ -15,6 +15,7 @@ CHECK("cap-clock-step", cap_clock_step, ANY, INFO, INFO, CAPTURE, PRESENCE, "cap
 CHECK("cap-multi-if", cap_multi_if, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was captured on several inputs", "", "")
 CHECK("cap-tunnel", cap_tunnel, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was captured inside a tunnel", "", "")
 CHECK("cap-vlan-asymmetric", cap_vlan_asymmetric, ANY, INFO, INFO, CAPTURE, PRESENCE, "directions carry different VLAN or network identifiers", "", "")
+CHECK("cap-nat-twin", cap_nat_twin, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection is there a second time, on the other side of a NAT", "", "")
 CHECK("cap-seq-rewrite", cap_seq_rewrite, ANY, INFO, INFO, CAPTURE, PRESENCE, "sequence numbers are rewritten on the way, in one direction", "", "")
 CHECK("cap-fragments", cap_fragments, ANY, INFO, INFO, CAPTURE, PRESENCE, "segments came in IP fragments", "", "")
 CHECK("cap-truncated", cap_truncated, ANY, INFO, INFO, CAPTURE, PRESENCE, "capture ends soon after the last frame", "", "")
