@@ -32,7 +32,7 @@ static void owe(struct arrival *a, enum reply reply)
 }
 
 /* RCV.NXT is u' before the peer's FIN is accepted and u'+1 after; a reset at u' is obeyed after it, too, by Linux, in
- * CLOSE-WAIT, CLOSING and LAST-ACK (a reset that overtook nothing but was built before the FIN). */
+ * CLOSE-WAIT, CLOSING and LAST-ACK (a reset that overtook nothing but was built before the FIN).  3.10.7.4 second. */
 static bool reset_is_exact(const struct arrival *a, const struct fin_facts *peer, enum tcpaudit_state state)
 {
 	if (!(a->segment->is & EVENT_RST_EXACT))
@@ -46,7 +46,7 @@ static bool reset_is_exact(const struct arrival *a, const struct fin_facts *peer
 	return true;
 }
 
-/* Is it above all that the end's SYNs have sent?  Behind a SYN there is nothing before the peer's has come. */
+/* 3.10.7.3 first: is it above all that the end's SYNs have sent?  Behind a SYN there is nothing before the peer's has come. */
 static bool acks_beyond_syn(const struct mirror *m, unsigned x, const struct event *e)
 {
 	bool seen = false;
@@ -130,6 +130,7 @@ static void syn_sent_state(struct hypothesis *h, struct arrival *a)
 
 /* 3.10.7.4, a step each: false when the segment goes no further. */
 
+/* 3.10.7.4 first */
 static bool first_check_sequence_number(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
@@ -140,6 +141,7 @@ static bool first_check_sequence_number(struct hypothesis *h, struct arrival *a)
 	return a->acceptable;
 }
 
+/* 3.10.7.4 second, RFC 5961 3.2 */
 static bool second_check_rst_bit(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->rst)
@@ -163,7 +165,7 @@ static bool second_check_rst_bit(struct hypothesis *h, struct arrival *a)
 	case TCPAUDIT_CLOSE_WAIT:
 	case TCPAUDIT_CLOSING:
 	case TCPAUDIT_LAST_ACK:
-	case TCPAUDIT_TIME_WAIT: /* RFC 1337 would ignore it; the RFC and Linux by default do not */
+	case TCPAUDIT_TIME_WAIT: /* RFC 1337 3 would ignore it; the RFC and Linux by default do not */
 		mirror_enter(h, TCPAUDIT_CLOSED, a->at);
 		break;
 	case TCPAUDIT_STATE_COUNT:
@@ -172,6 +174,7 @@ static bool second_check_rst_bit(struct hypothesis *h, struct arrival *a)
 	return false;
 }
 
+/* 3.10.7.4 third */
 static bool third_check_security(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
@@ -179,6 +182,7 @@ static bool third_check_security(struct hypothesis *h, struct arrival *a)
 	return true; /* IP security compartments: not on today's wire */
 }
 
+/* 3.10.7.4 fourth, RFC 5961 4.2 */
 static bool fourth_check_syn_bit(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->syn)
@@ -203,6 +207,7 @@ static bool fourth_check_syn_bit(struct hypothesis *h, struct arrival *a)
 	return false;
 }
 
+/* 3.10.7.4 fifth; of RFC 5961 5.2 its upper bound */
 static bool fifth_check_ack_field(struct hypothesis *h, struct arrival *a)
 {
 	if (!a->ack)
@@ -246,6 +251,7 @@ static bool fifth_check_ack_field(struct hypothesis *h, struct arrival *a)
 	return true;
 }
 
+/* 3.10.7.4 sixth */
 static bool sixth_check_urg_bit(struct hypothesis *h, struct arrival *a)
 {
 	(void)h;
@@ -253,6 +259,7 @@ static bool sixth_check_urg_bit(struct hypothesis *h, struct arrival *a)
 	return true;
 }
 
+/* 3.10.7.4 seventh */
 static bool seventh_process_segment_text(struct hypothesis *h, struct arrival *a)
 {
 	/* text moves RCV.NXT, not the state; what comes before its turn may be acknowledged (MAY-13) */
@@ -261,6 +268,7 @@ static bool seventh_process_segment_text(struct hypothesis *h, struct arrival *a
 	return true;
 }
 
+/* 3.10.7.4 eighth */
 static bool eighth_check_fin_bit(struct hypothesis *h, struct arrival *a)
 {
 	if (a->segment->flags & TCPAUDIT_FIN && !a->ahead && state_in((enum tcpaudit_state)h->state, SYNCHRONIZED))
@@ -338,6 +346,7 @@ enum reply segment_arrives(const struct mirror *m, unsigned x, struct hypothesis
 	return arrive(h, arrival_facts(m, x, h, at));
 }
 
+/* Of a segment that is held, 3.10.7.4 first, stacks take the acknowledgment. */
 enum reply segment_acknowledges(const struct mirror *m, unsigned x, struct hypothesis *h, int at)
 {
 	struct arrival a = arrival_facts(m, x, h, at);

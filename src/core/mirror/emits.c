@@ -19,7 +19,7 @@ static enum accepted fin_accepted(const struct mirror *m, unsigned x, const stru
 	return seq_gt(e->ack, peer->u) ? ACCEPTED_YES : ACCEPTED_NO;
 }
 
-/* E1, E2: SYN and SYN-ACK. */
+/* E1, E2: SYN (3.10.1 OPEN, 3.10.2 SEND of a listener) and SYN-ACK (3.10.7.2 third, 3.10.7.3 fourth). */
 static struct emission emitted_syn(const struct event *e)
 {
 	if (e->flags & TCPAUDIT_ACK)
@@ -27,7 +27,7 @@ static struct emission emitted_syn(const struct event *e)
 	return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT), .call = CALL_OPEN};
 }
 
-/* E12, E13, E15: an end that resets is CLOSED afterwards.  A reset with ACK comes from a block that is being deleted and
+/* E12, E13, E15: an end that resets is CLOSED afterwards (3.10.5 ABORT, 3.10.7.1).  A reset with ACK comes from a block that is being deleted and
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
  * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
  * abort whose reset we did not see. */
@@ -51,7 +51,7 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 	return (struct emission){.was = was, .unlikely = unlikely, .call = CALL_ABORT};
 }
 
-/* E6, E7: the first FIN is the user's CLOSE. */
+/* E6, E7: the first FIN is the user's CLOSE (3.10.4). */
 static struct emission emitted_first_fin(enum accepted peer_fin)
 {
 	state_set was = SET(SYN_RECEIVED) | SET(ESTABLISHED) | SET(CLOSE_WAIT);
@@ -62,7 +62,7 @@ static struct emission emitted_first_fin(enum accepted peer_fin)
 	return (struct emission){.was = was, .call = CALL_CLOSE};
 }
 
-/* E3, E4, E5, E8 - E11 */
+/* E3, E4, E5, E8 - E11: text (3.10.2 SEND), its repeats (3.10.8) and acknowledgments; from SYN-RECEIVED, too (RFC 7413 4.2). */
 static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, enum accepted peer_fin)
 {
 	const struct fin_facts *own = &m->fin[x];

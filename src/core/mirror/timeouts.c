@@ -1,6 +1,7 @@
 /* timeouts.c - RFC 9293 3.10.8, and the timers that stacks have beyond it: transitions that no segment shows. */
 #include "mirror.h"
 
+/* 3.10.8; and 3.10.4 CLOSE and 3.10.5 ABORT where they are silent, in SYN-SENT. */
 enum tcpaudit_state timeout_to(enum tcpaudit_state state)
 {
 	switch (state) {
