@@ -378,13 +378,25 @@ static enum tcpaudit_kind kind_of(const struct facts *f)
 
 /* ---- the record ---- */
 
+/* Numbers of the other end were acknowledged, or passed over by itself, that the capture does not have: the last of them may
+ * have been its FIN, and the FIN that we have the second one.  Who still sends text had not closed. */
+static bool may_be_second(const struct facts *f)
+{
+	const struct fin_facts *fin = &f->h->fin[f->first];
+
+	if (f->fin[!f->first] || fin->peer_text)
+		return false;
+	return f->c->end[!f->first].bits & (TCB_GAP | TCB_HOLE) ||
+	       (fin->first >= 0 && f->h->event[fin->first].is & EVENT_ACK_UNSENT);
+}
+
 static uint8_t who_closed_first(const struct facts *f)
 {
 	if (!f->fin[0] && !f->fin[1])
 		return TCPAUDIT_WHO_NONE;
 	if (f->crossed_fins)
 		return TCPAUDIT_WHO_BOTH;
-	return (uint8_t)f->first;
+	return may_be_second(f) ? TCPAUDIT_WHO_UNKNOWN : (uint8_t)f->first;
 }
 
 /* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
@@ -482,7 +494,7 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 	const struct fin_facts *fin = &f->h->fin[f->first];
 	int64_t until =
 	        f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : f->c->last;
-	r->half_close_by = (uint8_t)f->first;
+	r->half_close_by = may_be_second(f) ? TCPAUDIT_WHO_UNKNOWN : (uint8_t)f->first;
 	r->half_close_duration = until > fin->acked_time ? until - fin->acked_time : 0;
 	r->half_close_bytes = fin->peer_text;
 }
