@@ -307,14 +307,16 @@ static bool is_fin(const struct event *e)
 	       !(e->is & EVENT_STRAY);
 }
 
-/* A first FIN at a number where its sender had sent text, which the receiver acknowledged: unacceptable (RFC 9293 3.10.7.4
- * first).  Where text was acknowledged unseen, it may as well have been an earlier copy of this FIN. */
+/* A first FIN at a number where its sender was seen to have sent text, which the receiver acknowledged: unacceptable (RFC 9293
+ * 3.10.7.4 first).  Where numbers went by unseen, or before the capture began, it may as well be a repeat of an earlier FIN. */
 static bool is_behind(const struct history *h, const struct tcb end[2], const struct event *e)
 {
 	const struct tcb *sender = &end[e->from], *receiver = &end[!e->from];
+	tcp_seq u = seq_add(e->seq, e->len);
 
 	return is_fin(e) && !h->fin[e->from].sent && sender->bits & TCB_SEQ && !(sender->bits & (TCB_GAP | TCB_HOLE)) &&
-	       receiver->bits & TCB_ACK && seq_lt(event_end(e), sender->maxseq) && seq_lt(event_end(e), receiver->hiack);
+	       receiver->bits & TCB_ACK && seq_ge(u, sender->iss) && seq_lt(event_end(e), sender->maxseq) &&
+	       seq_lt(event_end(e), receiver->hiack);
 }
 
 static void note_fin(struct history *h, const struct tcb end[2], struct event *e)
