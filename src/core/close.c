@@ -23,6 +23,7 @@ struct facts {
 	bool acked[2];     /* K */
 	unsigned first;    /* end whose FIN comes first, if any */
 	bool crossed_fins; /* neither FIN acknowledges the other */
+	bool repeated;     /* each acknowledges the other: one is a repeat, and its first copy was not captured */
 	int64_t silence;   /* capture time behind the last frame */
 	int64_t patience;  /* silence that counts as no answer */
 };
@@ -87,6 +88,7 @@ static struct facts find_facts(const struct case_file *file)
 	}
 	f.first = first_closer(h);
 	f.crossed_fins = f.fin[0] && f.fin[1] && !acknowledges_fin(h, 0) && !acknowledges_fin(h, 1);
+	f.repeated = acknowledges_fin(h, 0) && acknowledges_fin(h, 1);
 	f.silence = file->now - c->last;
 	f.patience = patience(h, f.syn_only ? TCPAUDIT_SYN : TCPAUDIT_SYN | TCPAUDIT_ACK);
 	return f;
@@ -384,6 +386,8 @@ static bool may_be_second(const struct facts *f)
 {
 	const struct fin_facts *fin = &f->h->fin[f->first];
 
+	if (f->repeated)
+		return true;
 	if (f->fin[!f->first] || fin->peer_text)
 		return false;
 	return f->c->end[!f->first].bits & (TCB_GAP | TCB_HOLE) ||
@@ -412,7 +416,7 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 		return TCPAUDIT_CERTAIN;
 	if (kind == TCPAUDIT_KIND_FIN_RST_THIRD || kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY)
 		return TCPAUDIT_LIKELY;
-	if (f->h->dropped || (c->end[0].bits | c->end[1].bits) & TCB_HOLE)
+	if (f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & TCB_HOLE)
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
 }
