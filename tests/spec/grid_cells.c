@@ -24,7 +24,8 @@ enum ack_of { ACK_NONE, ACK_ANY, ACK_ANCIENT, ACK_DUP, ACK_NEW, ACK_FIN, ACK_BEY
 static const char *const ack_names[] = {"none", "any", "ancient", "dup", "new", "fin", "beyond"};
 
 enum position { AT_ANY, AT_FAR_LEFT, AT_LEFT, AT_STRADDLE, AT_NEXT, AT_INSIDE, AT_RIGHT, AT_FAR_RIGHT, AT_CLOSED };
-static const char *const position_names[] = {"any", "far-left", "left", "straddle", "at", "inside", "right", "far-right", "closed"};
+static const char *const position_names[] = {"any",    "far-left", "left",      "straddle", "at",
+                                             "inside", "right",    "far-right", "closed"};
 
 static const struct kind {
 	const char *name;
@@ -97,7 +98,9 @@ static void say(struct bench *b, unsigned from, uint16_t flags, uint32_t seq, ui
 	        .ack = flags & TCPAUDIT_ACK ? ack : 0,
 	        .len = len,
 	        .flags = flags,
-	        .window = shut ? 0 : from == b->x ? WINDOW : PEER_WINDOW,
+	        .window = shut           ? 0
+	                  : from == b->x ? WINDOW
+	                                 : PEER_WINDOW,
 	        .wirelen = 40 + len,
 	};
 
@@ -356,9 +359,11 @@ static void print_outcome(const struct outcome *o)
 int main(void)
 {
 	/* nothing wraps; the text under way, the FINs, the peer's text and the window wrap; half of the circle */
-	static const uint32_t starts[][2] = {
-	        {1000000, 5000000}, {0u - BEFORE - 100, 0u - 200}, {0u - BEFORE - IN_FLIGHT - 1, 0u - 301}, {0u - 1, 0u - 5000},
-	        {0x7ffffff0u, 0x80000000u}};
+	static const uint32_t starts[][2] = {{1000000, 5000000},
+	                                     {0u - BEFORE - 100, 0u - 200},
+	                                     {0u - BEFORE - IN_FLIGHT - 1, 0u - 301},
+	                                     {0u - 1, 0u - 5000},
+	                                     {0x7ffffff0u, 0x80000000u}};
 	static const uint8_t key[16] = "sixteen octets!";
 	struct flow_table *table = flow_table_new(key, 0);
 	char line[200];
@@ -386,7 +391,7 @@ int main(void)
 			}
 		}
 		print_outcome(&first);
-next:;
+	next:;
 	}
 	flow_table_free(table);
 	return 0;

@@ -104,7 +104,7 @@ static void listen_state(struct hypothesis *h, struct arrival *a)
 		return;
 	}
 	if (!a->syn)
-		return; /* fourth */
+		return;        /* fourth */
 	owe(a, REPLY_SYN_ACK); /* third */
 	mirror_enter(h, TCPAUDIT_SYN_RECEIVED, a->at);
 }
@@ -190,7 +190,8 @@ static bool fourth_check_syn_bit(struct hypothesis *h, struct arrival *a)
 	owe(a, REPLY_ACK); /* challenge ACK (RFC 5961 4.2) */
 	switch ((enum tcpaudit_state)h->state) {
 	case TCPAUDIT_SYN_RECEIVED:
-		return a->ack && !a->passive; /* simultaneous open: the peer's SYN-ACK acknowledges our SYN; a bare repeat is answered */
+		return a->ack &&
+		       !a->passive; /* simultaneous open: the peer's SYN-ACK acknowledges our SYN; a bare repeat is answered */
 	case TCPAUDIT_CLOSED:
 	case TCPAUDIT_LISTEN:
 	case TCPAUDIT_SYN_SENT:
