@@ -156,6 +156,16 @@ void check_rst_exact_ignored(struct judging *j)
 	}
 }
 
+/* Does it carry the number of an acknowledgment that its sender was given (RFC 9293 3.5.2), however wrong that was? */
+static bool answers_ack(const struct history *h, int reset)
+{
+	for (int i = 0; i < reset; i++)
+		if (h->event[i].from != h->event[reset].from && h->event[i].flags & TCPAUDIT_ACK &&
+		    h->event[i].ack == h->event[reset].seq)
+			return true;
+	return false;
+}
+
 /* RFC 9293 3.5.2: a reset without ACK has the number of the acknowledgment that it answers, or SND.NXT: what lies ahead of both
  * is rst-out-of-window's. */
 void check_rst_form(struct judging *j)
@@ -167,7 +177,7 @@ void check_rst_form(struct judging *j)
 		const struct tcb *own = &j->c->end[e->from];
 		if (!is_reset(e) || e->flags & TCPAUDIT_ACK || e->is & EVENT_REFUSAL)
 			continue;
-		if (!is_underivable(own, e))
+		if (!is_underivable(own, e) || answers_ack(j->h, i))
 			continue;
 		claim(j, &(struct claim){.endpoint = e->from,
 		                         .at_most = TCPAUDIT_LIKELY,

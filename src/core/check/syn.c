@@ -460,7 +460,8 @@ void check_syn_accept_stalled(struct judging *j)
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		bool answers = e->from == TCPAUDIT_CLIENT && e->flags & TCPAUDIT_ACK &&
-		               !(e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)) && !(e->is & EVENT_STRAY);
+		               !(e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)) && !(e->is & EVENT_STRAY) &&
+		               seq_gt(e->ack, j->c->end[TCPAUDIT_SERVER].iss);
 		if (answers && ack < 0)
 			ack = i;
 		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) || e->time - j->h->event[ack].time <= SECOND / 2)
