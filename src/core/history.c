@@ -85,6 +85,8 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		return receiver->bits & TCB_ISS ? 0 : EVENT_RST_EXACT;
 	}
 	tcp_seq low = receiver->bits & TCB_ACK ? receiver->hiack : sender->maxseq;
+	if (sender->bits & TCB_ISS && !sender->text) /* who acknowledged less than the SYN has no RCV.NXT there */
+		low = seq_max(low, seq_add(sender->iss, 1));
 	tcp_seq high = seq_max(sender->maxseq, low);
 	if (h->fin[from].sent && low == seq_add(h->fin[from].u, 1))
 		low = h->fin[from].u;

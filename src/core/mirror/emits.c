@@ -30,7 +30,7 @@ static struct emission emitted_syn(const struct event *e)
 /* E12, E13, E15: an end that resets is CLOSED afterwards (3.10.5 ABORT, 3.10.7.1).  A reset with ACK comes from a block that is being deleted and
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
  * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
- * abort whose reset we did not see. */
+ * abort whose reset we did not see.  A number that is not above the ISS answers an ACK of nothing: the end goes on opening. */
 static struct emission emitted_rst(const struct mirror *m, unsigned x, const struct event *e)
 {
 	const struct fin_facts *own = &m->fin[x];
@@ -38,6 +38,9 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 
 	if (e->is & EVENT_REFUSAL) /* 3.10.7.1: no connection at all */
 		return (struct emission){.was = SET(CLOSED), .call = CALL_NONE};
+	if (!(e->flags & TCPAUDIT_ACK) && m->end[x].iss_known && e->nxt == seq_add(m->end[x].iss, 1) &&
+	    seq_le(e->seq, m->end[x].iss)) /* 3.10.7.4 fifth, 3.10.7.3 first */
+		return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT) | SET(SYN_RECEIVED), .call = CALL_NONE};
 	if (e->flags & TCPAUDIT_ACK && (e->seq != 0 || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW))) {
 		was &= SYNCHRONIZED | SET(SYN_RECEIVED) | SET(CLOSED); /* who has no RCV.NXT cannot send one */
 		enum accepted fin = fin_accepted(m, x, e);
