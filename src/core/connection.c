@@ -214,7 +214,9 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 	c->entry.bits |= CONN_SYN_ACK;
 	if (!first && from == TCPAUDIT_SERVER)
 		c->entry.bits |= CONN_SYN_ACK_REPEATED;
-	if (c->entry.bits & CONN_SIMULTANEOUS_OPEN && c->end[!from].bits & TCB_ISS && seq_gt(s->ack, c->end[!from].iss))
+	const struct tcb *peer = &c->end[!from];
+	bool acknowledged = peer->bits & TCB_ACK && c->end[from].bits & TCB_ISS && seq_gt(peer->hiack, c->end[from].iss);
+	if (c->entry.bits & CONN_SIMULTANEOUS_OPEN && acknowledged && peer->bits & TCB_ISS && seq_gt(s->ack, peer->iss))
 		c->entry.bits |= CONN_ESTABLISHED;
 }
 
