@@ -138,7 +138,7 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	}
 	if (sent->ack_unsent)
 		is |= UNUSUAL_ACK_UNSENT;
-	if (sent->new_text && !peer->mss && c->mark[!from == TCPAUDIT_CLIENT ? MARK_SYN : MARK_SYN_ACK] &&
+	if (sent->new_text && !peer->mss && c->mark[from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK] &&
 	    s->len > default_mss(s))
 		is |= UNUSUAL_MSS;
 	if (from == TCPAUDIT_SERVER && (c->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN &&
