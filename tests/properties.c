@@ -43,7 +43,7 @@ static const char *const names[] = {"leave-out", "cut", "one way", "twice", "sna
 static struct {
 	uint64_t variants;
 	uint64_t failures;
-	char shown[SHOWN][400];
+	char shown[SHOWN][600];
 } tally[PROPERTIES];
 
 /* ---- frames ---- */
@@ -328,7 +328,7 @@ static struct tcpaudit_frame variant[2 * MOST_FRAMES + 1];
 static void leave_out(const struct verdict *whole, const struct tcpaudit_frame *f, size_t n)
 {
 	static const unsigned percent[] = {1, 2, 10};
-	char what[60];
+	char what[100];
 
 	for (size_t i = 0; i < n; i++) {
 		memcpy(variant, f, i * sizeof *f);
@@ -349,7 +349,7 @@ static void leave_out(const struct verdict *whole, const struct tcpaudit_frame *
 
 static void cut(const struct verdict *whole, const struct tcpaudit_frame *f, size_t n)
 {
-	char what[60];
+	char what[100];
 	for (size_t i = 1; i < n; i++) {
 		snprintf(what, sizeof what, "from frame %zu on", i + 1);
 		spoiled(CUT, whole, f + i, n - i, what);
@@ -408,7 +408,7 @@ static void twice(const struct verdict *whole, const struct shot *const *s, size
 
 static void snap(const struct verdict *whole, const struct tcpaudit_frame *f, size_t n)
 {
-	char what[40];
+	char what[100];
 	for (uint32_t length = 64; length <= 96; length += 8) {
 		memcpy(variant, f, n * sizeof *f);
 		for (size_t i = 0; i < n; i++)
@@ -427,7 +427,7 @@ static int by_time(const void *a, const void *b)
 
 static void reordered(const struct verdict *whole, const struct tcpaudit_frame *f, size_t n)
 {
-	char what[60];
+	char what[100];
 	for (size_t i = 0; i + 1 < n; i++) {
 		if (f[i + 1].time - f[i].time > 3 * MILLISECOND)
 			continue;
@@ -590,7 +590,7 @@ static void free_copies(size_t n)
  * by as much as another frame of it asks for. */
 static void numbers(const struct shot *const *s, size_t n, const struct verdict *whole)
 {
-	char what[60];
+	char what[100];
 	size_t step = n > 64 ? n / 64 : 1;
 
 	has_stream[0] = has_stream[1] = false;

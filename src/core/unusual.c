@@ -132,14 +132,13 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	if (c->entry.bits & CONN_ESTABLISHED && own->bits & peer->bits & TCB_TS && whole_options(s)) {
 		if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
 			is |= UNUSUAL_TS_MISSING;
-		else if (sent->new_text && own->bits & TCB_TEXT && seq_ge(s->seq, own->maxseq) &&
+		else if (sent->new_text && own->bits & TCB_TEXT_TS && seq_ge(s->seq, own->maxseq) &&
 		         seq_lt(s->tsval, own->text_tsval) && built_behind(own, s))
 			is |= UNUSUAL_TS_REGRESS;
 	}
 	if (sent->ack_unsent)
 		is |= UNUSUAL_ACK_UNSENT;
-	if (sent->new_text && !peer->mss && c->mark[from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK] &&
-	    s->len > default_mss(s))
+	if (sent->new_text && !peer->mss && c->mark[from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK] && s->len > default_mss(s))
 		is |= UNUSUAL_MSS;
 	if (from == TCPAUDIT_SERVER && (c->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN &&
 	    s->flags & TCPAUDIT_ACK)

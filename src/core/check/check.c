@@ -98,7 +98,7 @@ static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at
 static int confidence_of(const struct judging *j, const struct claim *cl)
 {
 	const struct tcpaudit_check *row = &rows[j->row];
-	bool at = cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint];
+	bool at = cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint ^ cl->whole_at_peer];
 	int confidence = starting_confidence(row->rests_on, cl, at);
 	unsigned missing = needed_by(row->rests_on, cl) & ~j->premises;
 
@@ -125,7 +125,8 @@ int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpo
 
 static int severity_of(const struct judging *j, const struct claim *cl, int confidence)
 {
-	int severity = check_weigh(j->file->settings, j->row, cl->endpoint, confidence, j->premises & PREMISE_NO_LOSS);
+	int severity = check_weigh(j->file->settings, j->row, cl->whole_at_peer ? !cl->endpoint : cl->endpoint, confidence,
+	                           cl->whole_at_peer || j->premises & PREMISE_NO_LOSS);
 
 	if (cl->severity_at_most && severity > cl->severity_at_most - 1)
 		severity = cl->severity_at_most - 1;

@@ -23,6 +23,7 @@ struct claim {
 	bool over_in_time;        /* T: the threshold is exceeded by more than the path can explain */
 	uint8_t unanswered;       /* A: how many stimuli had no answer */
 	uint8_t alike;            /* look-alikes that match: each lowers a level */
+	bool whole_at_peer;       /* what makes it sure is the other end's own answer, seen there */
 	uint8_t at_most;          /* enum tcpaudit_confidence; 0: no bound */
 	uint8_t severity_at_most; /* 1 + enum tcpaudit_severity; 0: no bound */
 	uint32_t count;           /* 0 is 1 */

@@ -41,6 +41,7 @@ void check_data_ack_unsent(struct judging *j)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)x,
 		                  .alike = !j->at[!x],
+		                  .whole_at_peer = true,
 		                  .evidence = {at, answer, -1},
 		                  .expected = {{"ack", j->h->event[answer].seq}},
 		                  .observed = {{"ack", j->h->event[at].ack}}};

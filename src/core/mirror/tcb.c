@@ -195,7 +195,10 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 	if (is->new_text) {
 		tcb->bits |= s->flags & TCPAUDIT_SYN ? TCB_TEXT : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
 		tcb->text += is->fresh;
-		tcb->text_tsval = s->tsval;
+		if (s->options & TCPAUDIT_OPT_TIMESTAMPS) {
+			tcb->text_tsval = s->tsval;
+			tcb->bits |= TCB_TEXT_TS;
+		}
 		if (peer->mss && s->len > peer->mss)
 			tcb->bits |= TCB_BIG;
 	}

@@ -23,13 +23,14 @@ enum {
 	TCB_CHECKSUM_GOOD = 0x0200, /* a verified checksum was right */
 	TCB_CHECKSUM_BAD = 0x0400,  /* a verified checksum was wrong */
 	TCB_CHECKSUM_PARTIAL = 0x0800,
-	TCB_OUTBOUND = 0x1000,      /* sent by the capturing host */
-	TCB_BIG = 0x2000,           /* sent a segment longer than the peer's MSS */
-	TCB_HOLE = 0x4000,          /* jumped over numbers that have not been captured */
-	TCB_ZERO_WINDOW = 0x8000,   /* its newest acknowledgment closed the window */
-	TCB_ECN_SETUP = 0x10000,    /* its SYN asked for ECN, RFC 3168 6.1.1 */
-	TCB_ACCURATE_ECN = 0x20000, /* ... or for RFC 9768 */
+	TCB_OUTBOUND = 0x1000,         /* sent by the capturing host */
+	TCB_BIG = 0x2000,              /* sent a segment longer than the peer's MSS */
+	TCB_HOLE = 0x4000,             /* jumped over numbers that have not been captured */
+	TCB_ZERO_WINDOW = 0x8000,      /* its newest acknowledgment closed the window */
+	TCB_ECN_SETUP = 0x10000,       /* its SYN asked for ECN, RFC 3168 6.1.1 */
+	TCB_ACCURATE_ECN = 0x20000,    /* ... or for RFC 9768 */
 	TCB_TEXT_BEHIND_SYN = 0x40000, /* sent text in a segment without SYN */
+	TCB_TEXT_TS = 0x80000,         /* text_tsval is valid */
 };
 
 #define TURNAROUND_UNKNOWN UINT32_MAX
@@ -50,7 +51,7 @@ struct tcb {
 	uint64_t bytes;       /* of its frames on the wire */
 	uint64_t text;        /* octets of new text, holes included */
 	uint32_t bits;        /* TCB_ */
-	uint32_t text_tsval;  /* of its newest new text, valid with TCB_TEXT and OPT_TIMESTAMPS there */
+	uint32_t text_tsval;  /* of its newest new text, valid with TCB_TEXT_TS */
 	uint16_t mss;         /* it announced; 0 none */
 	uint16_t ip_id;       /* of its newest segment */
 	uint8_t wscale;       /* shift for the windows it sends; 0 until known */
