@@ -158,6 +158,7 @@ static struct former remains(const struct connection *c)
 	                     .holder = TCPAUDIT_WHO_NONE,
 	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
 	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
+	                     .closing = h && (h->fin[0].sent || h->fin[1].sent),
 	                     .closed = h && h->fin[0].acked >= 0 && h->fin[1].acked >= 0,
 	                     .reset = h && h->first_reset >= 0,
 	                     .doubtful = true};

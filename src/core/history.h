@@ -64,10 +64,10 @@ struct fin_facts {
 	tcp_seq u;   /* its sequence number: SEG.SEQ + length of the text before it */
 	uint32_t copies;
 	int8_t first;
-	int8_t acked;        /* first event of the peer with ack >= u+1 */
-	int8_t acked_wrong;  /* ... with ack > u+1 */
-	int8_t behind;       /* a FIN where its sender had already sent text, and the receiver acknowledged it: no part of the mirror */
-	int8_t moved;        /* a FIN elsewhere */
+	int8_t acked;       /* first event of the peer with ack >= u+1 */
+	int8_t acked_wrong; /* ... with ack > u+1 */
+	int8_t behind; /* a FIN where its sender had already sent text, and the receiver acknowledged it: no part of the mirror */
+	int8_t moved;  /* a FIN elsewhere */
 	int8_t data_after;   /* text beyond u */
 	tcp_seq peer_maxseq; /* the peer's SND.NXT when it first acknowledged u+1 */
 	uint64_t peer_text;  /* new text that the peer sent in segments with ack >= u+1 */
@@ -99,6 +99,7 @@ struct former {
 	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
 	bool timestamps;         /* both SYNs carried them */
 	bool established;
+	bool closing;      /* at least one end sent a FIN */
 	bool closed;       /* both FINs were acknowledged */
 	bool client_again; /* in a history: its client is the client of what follows, too */
 	bool reset;        /* an effective reset ended it */

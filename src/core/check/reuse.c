@@ -61,7 +61,7 @@ void check_reuse_while_open(struct judging *j)
 	const struct former *was = j->h->former;
 	int syn = opening(j);
 
-	if (syn < 0 || !was->established || was->closed || was->reset)
+	if (syn < 0 || !was->established || was->closing || was->reset)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
 	                         .evidence = {syn, -1},
