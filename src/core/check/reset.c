@@ -261,7 +261,7 @@ void check_rst_abort_dirty(struct judging *j)
 {
 	const struct event *reset = ending_reset(j);
 
-	if (!reset || j->record->kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || j->h->fin[reset->from].sent)
+	if (!reset || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN || j->h->fin[reset->from].sent)
 		return;
 	const struct before_reset *was = j->h->before_reset;
 	unsigned x = reset->from;
@@ -281,7 +281,7 @@ void check_rst_instead_of_fin(struct judging *j)
 {
 	const struct event *reset = ending_reset(j);
 
-	if (!reset || j->record->kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || j->h->fin[0].sent || j->h->fin[1].sent ||
+	if (!reset || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN || j->h->fin[0].sent || j->h->fin[1].sent ||
 	    unacknowledged(j, 0) || unacknowledged(j, 1))
 		return;
 	const struct before_reset *was = j->h->before_reset;
@@ -348,7 +348,9 @@ void check_rst_idle_timeout(struct judging *j)
 	                  .at_most = TCPAUDIT_LIKELY,
 	                  .evidence = {j->h->first_reset, -1},
 	                  .observed = {{"idle_us", j->h->quiet / 1000}}};
-	if (j->h->quiet > 343 * SECOND && j->h->quiet < 357 * SECOND)
+	if (j->h->quiet > 235 * SECOND && j->h->quiet < 245 * SECOND)
+		c.deliberate = "idle timer of Azure's load balancer (4 min)";
+	else if (j->h->quiet > 343 * SECOND && j->h->quiet < 357 * SECOND)
 		c.deliberate = "idle timer of a network load balancer (350 s)";
 	claim(j, &c);
 }
