@@ -218,7 +218,7 @@ void check_rst_seq_odd(struct judging *j)
 {
 	const struct before_reset *was = j->h->before_reset;
 
-	if (!was || !(j->c->entry.bits & CONN_ESTABLISHED))
+	if (!was || !(j->c->entry.bits & CONN_ESTABLISHED) || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN)
 		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
