@@ -123,6 +123,9 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		if (end[from].tsval && seq_gt(s->tsval, end[from].tsval))
 			is |= EVENT_TSVAL_FRESH;
 	}
+	for (unsigned i = 0; i < s->sack_count; i++)
+		if (seq_gt(s->sack[i][1], s->ack))
+			is |= h->fin[!from].sent && seq_gt(s->sack[i][1], h->fin[!from].u) ? EVENT_HOLE | EVENT_FIN_QUEUED : EVENT_HOLE;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
 		is |= EVENT_OUTBOUND;
 	if (s->flags & TCPAUDIT_RST)
@@ -166,6 +169,15 @@ static bool follows_reset(const struct event *e, const struct event *o)
 	return e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && o->flags & TCPAUDIT_RST && e->time - o->time < 100000000;
 }
 
+/* Does an event stand behind a reset of its own sender, and is overtaken itself? */
+static bool stands_behind_reset(const struct history *h, int at)
+{
+	for (int i = at - 1; i >= 0; i--)
+		if (h->event[i].from == h->event[at].from && h->event[i].flags & TCPAUDIT_RST)
+			return h->event[at].time - h->event[i].time < 100000000;
+	return false;
+}
+
 /* The first event that stands here already although its sender built it later; -1 none. */
 static int overtaker(const struct history *h, const struct event *e)
 {
@@ -175,7 +187,8 @@ static int overtaker(const struct history *h, const struct event *e)
 		if (o->from != e->from || o->is & EVENT_PREDATES)
 			continue;
 		if (!built_before(e, o) && !follows_reset(e, o)) {
-			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST)
+			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST &&
+			    !(e->flags & TCPAUDIT_FIN && stands_behind_reset(h, i)))
 				break;
 			continue;
 		}
@@ -351,7 +364,7 @@ static void find_early_ack(struct history *h, const struct tcb end[2], int fin)
 			continue;
 		f->acked = (int8_t)i;
 		f->acked_time = e->time;
-		f->peer_maxseq = end[e->from].maxseq;
+		f->peer_maxseq = seq_max(end[e->from].maxseq, e->seq);
 	}
 }
 
@@ -377,7 +390,7 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 	if (peer->acked < 0) {
 		peer->acked = (int8_t)i;
 		peer->acked_time = e->time;
-		peer->peer_maxseq = end[e->from].maxseq;
+		peer->peer_maxseq = seq_max(end[e->from].maxseq, e->seq); /* it may have overtaken what is before it */
 	}
 }
 

@@ -33,7 +33,9 @@ enum {
 	EVENT_TSVAL_FRESH = 0x10000, /* no earlier segment of its sender carried this TSval */
 	EVENT_RST_SURVIVED =
 	        0x20000,          /* would have been exact, but its receiver acknowledged what came behind it: it ended nothing */
-	EVENT_KNOWS_ACK = 0x8000, /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
+	EVENT_HOLE = 0x80000,        /* its SACK blocks stand above its acknowledgment: text between them is missing (RFC 2018) */
+	EVENT_FIN_QUEUED = 0x100000, /* ... and one of them holds the peer's FIN: it arrived, and waits behind the hole */
+	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
 struct event {
@@ -169,6 +171,12 @@ void history_before_reset(struct history *history, const struct tcb end[2], cons
 
 /* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one. */
 void history_disown_forged(struct history *history);
+
+/* Both FINs were acknowledged. */
+static inline bool history_closed(const struct history *history)
+{
+	return history->fin[0].acked >= 0 && history->fin[1].acked >= 0;
+}
 
 /* Either nothing of a close has happened, or all of RFC 9293 figure 12 or 13 and no more: no reset, no repeat, nothing that
  * does not fit.  What became of the ends follows from the numbers of both FINs alone. */
