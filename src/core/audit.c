@@ -110,7 +110,7 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 		return;
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
 	for (unsigned x = 0; x < 2; x++)
-		file->route[x] = mirror_route(mirror, x);
+		file->route[x] = mirror_route(mirror, x, e->now);
 }
 
 /* Tells the sink of a connection that has ended; the record stays the caller's. */

@@ -72,7 +72,7 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 	a.ack = e->flags & TCPAUDIT_ACK;
 	a.rst = e->flags & TCPAUDIT_RST;
 	a.fin_accepted = state_in(h->state, FIN_RECEIVED);
-	a.fin = e->flags & TCPAUDIT_FIN && peer->sent && seq_add(e->seq, e->len) == peer->u;
+	a.fin = (e->flags & TCPAUDIT_FIN && peer->sent && seq_add(e->seq, e->len) == peer->u) || mirror_fills(m, x, at);
 	a.acceptable = !(e->is & EVENT_STRAY);
 	a.old = seq_lt(e->seq, e->nxt) && seq_le(event_end(e), e->nxt) && !(e->is & EVENT_PREDATES);
 	a.ahead = seq_gt(e->seq, e->nxt) && !(e->is & EVENT_PREDATES);

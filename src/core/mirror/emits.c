@@ -27,6 +27,42 @@ static struct emission emitted_syn(const struct event *e)
 	return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT), .call = CALL_OPEN};
 }
 
+/* R3: a timestamp echo (RFC 7323 4.3) younger than every SYN, and than what the SYN-ACKs echo, proves that something behind
+ * the SYN arrived; and everything behind a SYN acknowledges (3.10.7.4 fifth). */
+static bool echoes_beyond_syn(const struct mirror *m, unsigned x, const struct event *e)
+{
+	bool known = false;
+
+	if (!(e->is & EVENT_TIMESTAMPS))
+		return false;
+	for (const struct event *syn = m->event; syn < e; syn++) {
+		if (!(syn->flags & TCPAUDIT_SYN) || !(syn->is & EVENT_TIMESTAMPS))
+			continue;
+		known |= syn->from != x;
+		if (!seq_gt(e->tsecr, syn->from != x ? syn->tsval : syn->tsecr))
+			return false;
+	}
+	return known;
+}
+
+/* Did text or a FIN carry the acknowledgment that a reset names?  A bare one finds an end without a reader as it was. */
+static bool text_acknowledges(const struct mirror *m, unsigned x, const struct event *reset)
+{
+	for (const struct event *e = m->event; e < reset; e++)
+		if (e->from != x && e->flags & TCPAUDIT_ACK && e->ack == reset->seq && (e->len || e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)))
+			return true;
+	return false;
+}
+
+/* Has the end sent anything but SYNs and resets before? */
+static bool has_spoken(const struct mirror *m, unsigned x, const struct event *e)
+{
+	for (const struct event *o = m->event; o < e; o++)
+		if (o->from == x && !(o->flags & (TCPAUDIT_SYN | TCPAUDIT_RST)))
+			return true;
+	return false;
+}
+
 /* E12, E13, E15: an end that resets is CLOSED afterwards (3.10.5 ABORT, 3.10.7.1).  A reset with ACK comes from a block that is being deleted and
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
  * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
@@ -48,7 +84,12 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 			was &= FIN_RECEIVED | SET(CLOSED);
 		else if (fin == ACCEPTED_NO && m->fin[!x].sent)
 			was &= (state_set)~FIN_RECEIVED;
-	} else if (!(e->flags & TCPAUDIT_ACK) && m->end[x].closed && e->seq == seq_add(own->u, 1)) {
+		if (echoes_beyond_syn(m, x, e))
+			was &= (state_set)~SET(SYN_RECEIVED);
+		unlikely = SET(CLOSED);
+	} else if (x == TCPAUDIT_CLIENT && !has_spoken(m, x, e)) {
+		unlikely = SYNCHRONIZED; /* it answers the SYN-ACK: the attempt was given up before */
+	} else if (!(e->flags & TCPAUDIT_ACK) && m->end[x].closed && e->seq == seq_add(own->u, 1) && text_acknowledges(m, x, e)) {
 		unlikely = SET(FIN_WAIT_1) | SET(CLOSING) | SET(LAST_ACK) | SET(ESTABLISHED) | SET(CLOSE_WAIT);
 	}
 	return (struct emission){.was = was, .unlikely = unlikely, .call = CALL_ABORT};
@@ -92,17 +133,14 @@ static state_set emitted_other(const struct mirror *m, unsigned x, const struct 
 	return was;
 }
 
-/* R3: a timestamp echo (RFC 7323 4.3) younger than the SYN proves that something behind the SYN arrived; and everything
- * behind a SYN acknowledges (3.10.7.4 fifth). */
-static bool echoes_beyond_syn(const struct mirror *m, unsigned x, const struct event *e)
+/* Linux numbers the packets of a socket, but not those of a TIME-WAIT or of an orphan in FIN-WAIT-2: they have none any more. */
+bool mirror_has_no_socket(const struct mirror *m, unsigned x, const struct event *e)
 {
-	if (!(e->is & EVENT_TIMESTAMPS))
+	if (e->ip_id || e->len || e->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST) || !m->end[x].closed)
 		return false;
-	for (int i = 0; i < m->count; i++) {
-		const struct event *syn = &m->event[i];
-		if (syn->from != x && syn->flags & TCPAUDIT_SYN)
-			return syn->is & EVENT_TIMESTAMPS && seq_gt(e->tsecr, syn->tsval);
-	}
+	for (int i = 0; i < m->count; i++)
+		if (m->event[i].from == x && m->event[i].ip_id && !(m->event[i].flags & (TCPAUDIT_SYN | TCPAUDIT_RST)))
+			return true;
 	return false;
 }
 
@@ -122,6 +160,8 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 		is.was &= (state_set)~SET(SYN_RECEIVED);
 	if (is.call == CALL_CLOSE)
 		return is;
+	if (mirror_has_no_socket(m, x, e))
+		is.unlikely = (state_set)~FIN_ACKED;
 	is.fin_refused = peer->sent && peer->first < at && e->flags & TCPAUDIT_ACK && e->ack == peer->u;
 	is.ack_refused = m->end[x].closed && (e->is & EVENT_REPEAT || e->flags & TCPAUDIT_FIN);
 	return is;
@@ -135,5 +175,7 @@ bool closed_unseen(const struct mirror *m, unsigned x, int at, struct emission *
 	if (m->end[x].closed || !own->sent || e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST) || !seq_gt(e->seq, own->u))
 		return false;
 	*close = emitted_first_fin(ACCEPTED_UNKNOWN);
+	if (own->first > at && fin_accepted(m, x, &m->event[own->first]) == ACCEPTED_YES)
+		close->unlikely = SET(SYN_RECEIVED) | SET(ESTABLISHED); /* the unseen copy is taken to say what the seen one says */
 	return true;
 }

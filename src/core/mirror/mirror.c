@@ -5,14 +5,21 @@
 
 /* What a hypothesis must pay for.  Figures only rank routes; what is proven does not depend on them. */
 enum {
-	COST_ORDER = 1,    /* a stimulus overtaken by one captured later */
-	COST_LOSS = 2,     /* a stimulus that had time to arrive, and would have changed the state, did not */
-	COST_OLD_COPY = 1, /* an earlier copy of the FIN was taken although a later one fits */
-	COST_HASTE = 4,    /* arrived faster than this end ever answered */
-	COST_ECHO = 3,     /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3) */
-	COST_REFUSED = 3,  /* the FIN was taken although the text before it was what a reset answered */
-	COST_SHORTCUT = 2, /* FIN sent from SYN-RECEIVED (legal, rare) */
-	COST_TIMEOUT = 6,  /* a timer fired unseen */
+	COST_ORDER = 2,     /* a stimulus overtaken by one captured later */
+	COST_LOSS = 4,      /* a stimulus that had time to arrive, and would have changed the state, did not */
+	COST_FIRST_LOSS = 12, /* ... where nothing else was lost, repeated or out of order */
+	COST_OVERTAKEN = 4, /* ... and by one that is answered */
+	COST_OLD_COPY = 2,  /* an earlier copy of the FIN was taken although a later one fits */
+	COST_HASTE = 4,     /* arrived faster than this end ever answered; twice that, if in half the time */
+	COST_LATE = 6,      /* arrived after a frame that should have known of it */
+	COST_HOLE = 10,     /* a FIN was accepted although text before it was missing */
+	COST_FILL = 2,      /* text is presumed to have filled the hole before a FIN */
+	COST_ECHO = 6,      /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3), or another's */
+	COST_SHORTCUT = 12, /* FIN sent from SYN-RECEIVED (legal, rare) */
+	COST_TIMEOUT = 12,  /* a timer fired unseen */
+	COST_REFUSED = 6,   /* the FIN was taken although the text before it was what a reset answered */
+	COST_SILENCE = 5,   /* a FIN that was accepted was never acknowledged, as far as we saw */
+	COST_SILENCE_AGAIN = 2, /* ... nor a further copy: losses both ways are likelier than many one way */
 };
 
 #define SETTLED_MARGIN 20000000 /* ns */
@@ -59,6 +66,18 @@ static void keep(struct hypothesis *set, uint8_t *count, bool *overflowed, const
 		set[dearest] = *h;
 }
 
+/* Text behind the peer's FIN in time, and before it by number: where the FIN waits behind a hole, it is accepted with the
+ * text that fills it. */
+bool mirror_fills(const struct mirror *m, unsigned x, int at)
+{
+	const struct event *e = &m->event[at];
+	const struct fin_facts *peer = &m->fin[!x];
+
+	return e->len && peer->sent && peer->first >= 0 && at > peer->first && e->from != x &&
+	       !(e->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST)) && !(e->is & EVENT_STRAY) &&
+	       seq_le(seq_add(e->seq, e->len), peer->u);
+}
+
 /* Notes, once, which events can change the end at all: everything of a handshake; of a close, FINs, resets, and what
  * acknowledges the end's own FIN. */
 static void find_stimuli(const struct mirror *m, unsigned x, struct mirror_end *end)
@@ -73,7 +92,7 @@ static void find_stimuli(const struct mirror *m, unsigned x, struct mirror_end *
 		bool acks_fin = own->sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u);
 		if (e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_FIN | TCPAUDIT_ACK))
 			end->opening |= 1ull << i;
-		if (e->flags & (TCPAUDIT_RST | TCPAUDIT_FIN) || acks_fin)
+		if (e->flags & (TCPAUDIT_RST | TCPAUDIT_FIN) || acks_fin || mirror_fills(m, x, i))
 			end->closing |= 1ull << i;
 	}
 }
@@ -95,7 +114,7 @@ static bool is_stimulus(const struct mirror *m, unsigned x, int i, uint8_t state
 
 	if (e->flags & TCPAUDIT_RST || !state_in((enum tcpaudit_state)state, SYNCHRONIZED))
 		return true;
-	if (e->flags & TCPAUDIT_FIN && !state_in((enum tcpaudit_state)state, FIN_RECEIVED))
+	if ((e->flags & TCPAUDIT_FIN || mirror_fills(m, x, i)) && !state_in((enum tcpaudit_state)state, FIN_RECEIVED))
 		return true;
 	return m->fin[x].sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, m->fin[x].u) &&
 	       state_in((enum tcpaudit_state)state, FIN_SENT & ~FIN_ACKED);
@@ -116,42 +135,175 @@ static bool later_copy_fits(const struct mirror *m, int i, int before, int64_t d
 	return false;
 }
 
-/* The end's newest acknowledgment before `by` asks for text that stands before the peer's FIN. */
-static bool text_was_missing(const struct mirror *m, unsigned x, int by)
+/* Without ACK: the answer of an end that has no connection, or no reader any more (RFC 9293 3.10.7.1, 3.5.2). */
+static bool is_stateless_reset(const struct event *e)
 {
-	for (int i = by - 1; i >= 0; i--)
-		if (m->event[i].from == x && m->event[i].flags & TCPAUDIT_ACK && !(m->event[i].is & EVENT_PREDATES))
-			return seq_lt(m->event[i].ack, m->fin[!x].u);
+	return (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST;
+}
+
+/* Capture order.  Events stand where their senders built them, which is another order where the network swaps them. */
+static bool captured_before(const struct mirror *m, int i, int k)
+{
+	return m->event[i].time != m->event[k].time ? m->event[i].time < m->event[k].time : i < k;
+}
+
+static int64_t turnaround_of(const struct mirror_end *end)
+{
+	return end->turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)end->turnaround * 1000;
+}
+
+/* Had the stimulus the time to show in frame e, as a rule?  Where e echoes what was sent later, it had
+ * (RFC 7323 4.3). */
+static bool is_due(const struct mirror *m, unsigned x, const struct event *s, const struct event *e)
+{
+	int64_t passed = e->time - s->time, turnaround = turnaround_of(&m->end[x]);
+
+	if (passed > turnaround + turnaround / 2 + 2000000)
+		return true;
+	return s->is & e->is & EVENT_TIMESTAMPS && e->flags & TCPAUDIT_ACK && seq_gt(e->tsecr, s->tsval) && passed >= turnaround;
+}
+
+/* The end's newest frame before `by` that does not acknowledge the peer's FIN; NULL if there is none. */
+static const struct event *refusal_before(const struct mirror *m, unsigned x, int by)
+{
+	for (int i = by - 1; i >= 0; i--) {
+		const struct event *e = &m->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_PREDATES | EVENT_STRAY)) && !(e->flags & TCPAUDIT_SYN))
+			return seq_le(e->ack, m->fin[!x].u) ? e : NULL;
+	}
+	return NULL;
+}
+
+/* Does a reset without ACK, by the acknowledgment that it names, answer something that came after stimulus i?  If not, it
+ * answers that, and its end had no connection any more. */
+static bool other_answered(const struct mirror *m, int i, int reset)
+{
+	for (int k = 0; k < reset; k++) {
+		const struct event *e = &m->event[k];
+		if (e->from == m->event[i].from && e->flags & TCPAUDIT_ACK && e->ack == m->event[reset].seq && captured_before(m, i, k))
+			return true;
+	}
 	return false;
+}
+
+/* What it costs to believe that stimulus i brought the peer's FIN to RCV.NXT, before `by`. */
+static int acceptance_cost(const struct mirror *m, unsigned x, int i, int by)
+{
+	const struct event *s = &m->event[i], *q = refusal_before(m, x, by);
+	bool fills = !(s->flags & TCPAUDIT_FIN);
+
+	if (by < m->count && is_stateless_reset(&m->event[by]) && !other_answered(m, i, by))
+		return COST_REFUSED;
+	if (!q)
+		return fills ? COST_HOLE : 0;
+	bool hole = q->is & EVENT_HOLE;
+	if (!fills && q->is & EVENT_FIN_QUEUED && seq_gt(s->seq, q->ack))
+		return COST_HOLE;
+	bool late = q->time - s->time > 3 * turnaround_of(&m->end[x]) + (m->loss > COST_LOSS ? 20000000 : 1000000) ||
+	            (s->is & EVENT_TIMESTAMPS && m->loss == COST_LOSS && is_due(m, x, s, q));
+	if (q->ack == m->fin[!x].u) /* nothing was missing but the FIN */
+		return fills ? COST_HOLE : late ? COST_LATE : 0;
+	if (by < m->count && is_stateless_reset(&m->event[by]) && (fills || seq_gt(s->seq, q->ack)))
+		return COST_REFUSED;
+	if (!fills)
+		return seq_le(s->seq, q->ack) ? (late ? COST_LATE : 0) : late ? COST_HOLE : hole ? COST_FILL : 0;
+	if (!seq_gt(seq_add(s->seq, s->len), q->ack))
+		return COST_HOLE;
+	return (late ? COST_LATE : 0) + (hole && seq_le(s->seq, q->ack) ? COST_FILL / 2 : COST_FILL);
+}
+
+/* Turnarounds vary, and short ones by more than they last: what is below this was too fast. */
+static int64_t in_haste(int64_t turnaround)
+{
+	return turnaround - turnaround / 8 - 500000;
+}
+
+/* Does the echo in frame `by` fit what stimulus i made of TS.Recent (RFC 7323 5.3 R3)?  It is renewed by what stands at or
+ * before the newest acknowledgment that was sent; by Linux not where SEG.ACK is old, but for an orphan in FIN-WAIT-2. */
+static int renewal_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int i, int by)
+{
+	const struct event *s = &m->event[i], *e = &m->event[by];
+	bool old_ack = state_in((enum tcpaudit_state)h->state, FIN_ACKED) && s->flags & TCPAUDIT_ACK && seq_le(s->ack, m->fin[x].u);
+
+	if (!(s->is & e->is & EVENT_TIMESTAMPS))
+		return 0;
+	for (int k = by - 1; k >= 0; k--) {
+		const struct event *last = &m->event[k];
+		if (last->from != x || !(last->flags & TCPAUDIT_ACK) || last->is & EVENT_STRAY)
+			continue;
+		if (old_ack)
+			return e->ip_id && e->tsecr == s->tsval && s->is & EVENT_TSVAL_FRESH ? COST_ECHO : 0;
+		return seq_gt(s->tsval, e->tsecr) && seq_le(s->seq, last->ack) ? COST_ECHO : 0;
+	}
+	return 0;
 }
 
 /* What it costs to believe that stimulus i had arrived when the end built `by`. */
 static int delivery_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int i, int by)
 {
-	if (by == m->count)
-		return 0; /* nothing was built that could tell */
-	const struct event *s = &m->event[i], *e = &m->event[by];
-	int64_t turnaround = m->end[x].turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)m->end[x].turnaround * 1000;
+	const struct event *s = &m->event[i];
 	int cost = 0;
 
-	if (e->time - s->time < turnaround - turnaround / 8)
-		cost += COST_HASTE;
-	if (i < h->delivered)
+	if (h->delivered >= 0 && captured_before(m, i, h->delivered))
 		cost += COST_ORDER;
-	for (uint64_t left = stimuli(&m->end[x], h->state, i); left; left &= left - 1) {
-		int k = __builtin_ctzll(left);
-		if (k <= h->delivered || !is_stimulus(m, x, k, h->state) || (is_fin_copy(m, k) && is_fin_copy(m, i)))
-			continue;
-		cost += COST_LOSS; /* passed over */
-		break;
-	}
-	if (is_fin_copy(m, i) && later_copy_fits(m, i, by, e->time - turnaround + turnaround / 8))
+	if (h->missed >> i & 1 && s->flags & TCPAUDIT_RST)
+		cost += COST_TIMEOUT; /* the end went on after it: it was lost */
+	if (by == m->count)
+		return cost; /* nothing was built that could tell */
+	const struct event *e = &m->event[by];
+	int64_t turnaround = turnaround_of(&m->end[x]);
+	int64_t passed = e->time - s->time;
+	cost += (passed < in_haste(turnaround)) * COST_HASTE + (passed < in_haste(turnaround / 2)) * COST_HASTE;
+	if (is_fin_copy(m, i) && later_copy_fits(m, i, by, e->time - in_haste(turnaround)))
 		cost += COST_OLD_COPY;
-	if (s->is & e->is & EVENT_TIMESTAMPS && seq_gt(s->tsval, e->tsecr))
-		cost += COST_ECHO;
-	if (is_fin_copy(m, i) && (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST && text_was_missing(m, x, by))
-		cost += COST_REFUSED;
-	return cost;
+	return cost + renewal_cost(m, x, h, i, by);
+}
+
+/* Does text before the FIN of event i miss, by the end's newest frame before `by`, so that its arrival would not show? */
+static bool waits(const struct mirror *m, unsigned x, int i, int by)
+{
+	const struct event *q = is_fin_copy(m, i) ? refusal_before(m, x, by) : NULL;
+	return q && q->is & EVENT_HOLE && seq_gt(m->event[i].seq, q->ack);
+}
+
+/* Counts the stimuli that had the time to arrive before frame `by`, would have changed this state, and have not; each once. */
+static int losses(const struct mirror *m, unsigned x, struct hypothesis *h, int by)
+{
+	int lost = 0;
+
+	if (h->state == TCPAUDIT_LISTEN && h->count) /* a reset brought it back: the SYN is behind it */
+		return 0;
+	for (uint64_t left = stimuli(&m->end[x], h->state, by) & ~h->missed; left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+		if (!is_stimulus(m, x, i, h->state) || mirror_fills(m, x, i) || waits(m, x, i, by) ||
+		    (by < m->count && !is_due(m, x, &m->event[i], &m->event[by])))
+			continue;
+		struct hypothesis t = *h;
+		segment_arrives(m, x, &t, i);
+		if (t.state == h->state)
+			continue;
+		h->missed |= 1ull << i;
+		lost++;
+	}
+	return lost;
+}
+
+/* A reset ends it: what was captured before that one and has not arrived never will. */
+static int passed_over(const struct mirror *m, unsigned x, const struct hypothesis *h, int i, int by)
+{
+	int lost = 0;
+
+	for (uint64_t left = stimuli(&m->end[x], h->state, m->count) & ~h->missed; left; left &= left - 1) {
+		int k = __builtin_ctzll(left);
+		bool built_before = h->state == TCPAUDIT_SYN_RECEIVED && m->event[k].is & EVENT_REORDERED;
+		if (!(captured_before(m, k, i) || built_before) || !is_stimulus(m, x, k, h->state) || m->event[k].flags & TCPAUDIT_RST ||
+		    mirror_fills(m, x, k) || waits(m, x, k, by))
+			continue;
+		struct hypothesis t = *h;
+		segment_arrives(m, x, &t, k);
+		lost += t.state != h->state;
+	}
+	return lost;
 }
 
 #define BRANCHES 8
@@ -163,7 +315,11 @@ static uint8_t branch(const struct mirror *m, unsigned x, const struct hypothesi
 	if (t->count == h->count && t->state == h->state)
 		return n;
 	t->cost = (int16_t)(t->cost + delivery_cost(m, x, h, i, by));
-	if (i > t->delivered)
+	if (m->event[i].flags & TCPAUDIT_RST)
+		t->cost = (int16_t)(t->cost + m->loss * passed_over(m, x, h, i, by));
+	if (state_in((enum tcpaudit_state)t->state, FIN_RECEIVED) && !state_in((enum tcpaudit_state)h->state, FIN_RECEIVED))
+		t->cost = (int16_t)(t->cost + acceptance_cost(m, x, i, by));
+	if (t->delivered < 0 || captured_before(m, t->delivered, i))
 		t->delivered = (int8_t)i;
 	for (int k = 0; k < n; k++) {
 		if (!same_route(&next[k], t))
@@ -177,11 +333,16 @@ static uint8_t branch(const struct mirror *m, unsigned x, const struct hypothesi
 	return n;
 }
 
-/* Can a FIN have arrived without being taken - behind a hole, or at an end whose reader is gone - so that only its
- * acknowledgment counted?  Only where the frame that was built then says so. */
-static bool left_fin_out(const struct mirror *m, int by, state_set was)
+/* What it costs that a FIN arrived without being taken - behind a hole, or at an end whose reader is gone - so that only its
+ * acknowledgment counted.  Only where the frame that was built then says so, or the newest one at the end; -1 if not. */
+static int left_out_cost(const struct mirror *m, unsigned x, int i, int by, state_set was)
 {
-	return by < m->count && (m->event[by].flags & TCPAUDIT_RST || !(was & FIN_RECEIVED));
+	if (mirror_fills(m, x, i))
+		return 0;
+	if (by < m->count)
+		return m->event[by].flags & TCPAUDIT_RST || !(was & FIN_RECEIVED) ? COST_ORDER : -1;
+	const struct event *q = refusal_before(m, x, by);
+	return q && seq_lt(q->ack, m->fin[!x].u) && seq_gt(m->event[i].seq, q->ack) ? COST_ORDER : -1;
 }
 
 /* Everything that h can have become before event `by`, by any stimuli in any order, as far as a state in `was` is reached. */
@@ -202,35 +363,16 @@ static void explore(const struct mirror *m, unsigned x, const struct hypothesis 
 		struct hypothesis t = *h;
 		segment_arrives(m, x, &t, i);
 		n = branch(m, x, h, &t, i, by, next, n);
-		if (!(m->event[i].flags & TCPAUDIT_FIN) || !left_fin_out(m, by, was))
+		int left_out = m->event[i].flags & TCPAUDIT_FIN || mirror_fills(m, x, i) ? left_out_cost(m, x, i, by, was) : -1;
+		if (left_out < 0)
 			continue;
 		t = *h;
 		segment_acknowledges(m, x, &t, i);
-		t.cost += COST_ORDER;
+		t.cost = (int16_t)(t.cost + left_out);
 		n = branch(m, x, h, &t, i, by, next, n);
 	}
 	for (int k = 0; k < n; k++)
 		explore(m, x, &next[k], by, was, out, count, overflowed, depth - 1);
-}
-
-/* Would an undelivered stimulus that had time to arrive have changed this state?  Then it was lost. */
-static int loss_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int by)
-{
-	const struct event *e = &m->event[by];
-	int64_t turnaround = m->end[x].turnaround == TURNAROUND_UNKNOWN ? 0 : (int64_t)m->end[x].turnaround * 1000;
-
-	for (uint64_t left = stimuli(&m->end[x], h->state, by); left; left &= left - 1) {
-		int i = __builtin_ctzll(left);
-		if (i <= h->delivered || !is_stimulus(m, x, i, h->state))
-			continue;
-		if (e->time - m->event[i].time <= turnaround + turnaround / 2 + 100000)
-			continue;
-		struct hypothesis t = *h;
-		segment_arrives(m, x, &t, i);
-		if (t.state != h->state)
-			return COST_LOSS;
-	}
-	return 0;
 }
 
 /* What the end's own call does with the hypothesis that built the frame. */
@@ -367,6 +509,86 @@ static bool is_alone(const struct mirror *m, unsigned x, const struct hypothesis
 	return true;
 }
 
+/* The first step by which the end had the peer's FIN; -1 if it has not. */
+static int accepted_by(const struct hypothesis *h)
+{
+	for (int k = 0; k < h->count; k++)
+		if (state_in((enum tcpaudit_state)h->step[k].to, FIN_RECEIVED))
+			return h->step[k].at;
+	return -1;
+}
+
+/* How many acknowledgments of the peer's FIN no socket built, up to that frame; 0 if a socket built that one. */
+static int answers_without_socket(const struct mirror *m, int at)
+{
+	unsigned x = m->event[at].from;
+	int n = 0;
+
+	if (!mirror_has_no_socket(m, x, &m->event[at]))
+		return 0;
+	for (int i = 0; i <= at; i++)
+		if (m->event[i].from == x && mirror_has_no_socket(m, x, &m->event[i]) && seq_gt(m->event[i].ack, m->fin[!x].u))
+			n += 1 + m->event[i].run;
+	return n;
+}
+
+/* Copies of the FIN of event `fin` that had been captured by then, itself included; 1 at least. */
+static int copies_before(const struct mirror *m, int fin, int at)
+{
+	int n = 0;
+
+	for (int i = 0; i < at; i++)
+		n += is_fin_copy(m, i) && m->event[i].from == m->event[fin].from;
+	return n ? n : 1;
+}
+
+/* A FIN that was accepted already is outside the window, and a TIME-WAIT without a socket takes no timestamp from it (RFC 7323
+ * 5.3 R2 before R3): the copy that it echoes is the one that it accepted. */
+static int echo_cost(const struct mirror *m, const struct hypothesis *h, int at)
+{
+	const struct event *e = &m->event[at];
+	int fin = accepted_by(h);
+
+	if (h->state != TCPAUDIT_TIME_WAIT || fin < 0)
+		return 0;
+	if (passes(h, TCPAUDIT_CLOSING) && answers_without_socket(m, at) >= copies_before(m, fin, at))
+		return COST_ECHO; /* CLOSING has a socket, and a TIME-WAIT answers only a further copy */
+	if (!(e->is & m->event[fin].is & EVENT_TIMESTAMPS) || m->event[fin].tsval == e->tsecr)
+		return 0;
+	for (int i = 0; i < m->count; i++)
+		if (m->event[i].from != e->from && is_fin_copy(m, i) && m->event[i].tsval == e->tsecr)
+			return COST_ECHO;
+	return 0;
+}
+
+/* A reset without ACK names the acknowledgment of what it answers (RFC 9293 3.5.2): of the newest, unless it was overtaken. */
+static int answer_cost(const struct mirror *m, const struct hypothesis *h, int at)
+{
+	const struct event *e = &m->event[at];
+
+	if (!is_stateless_reset(e) || h->state == TCPAUDIT_CLOSED || h->delivered < 0)
+		return 0;
+	const struct event *newest = &m->event[h->delivered];
+	return newest->flags & TCPAUDIT_ACK && seq_gt(newest->ack, e->seq) && !other_answered(m, h->delivered, at) ? COST_OVERTAKEN : 0;
+}
+
+/* Before a reset without ACK, its end may have been gone for long: what it did not take was not lost.  But what came before
+ * the one that it answers has come, too; and of several copies of a FIN that nothing kept waiting, the first. */
+static int absence_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int at)
+{
+	int copies = 0;
+
+	for (int i = 0; state_in((enum tcpaudit_state)h->state, FIN_SENT & ~FIN_ACKED) && i < at; i++)
+		if (m->event[i].from != x && m->event[i].flags & TCPAUDIT_ACK && seq_gt(m->event[i].ack, m->fin[x].u) &&
+		    !(m->event[i].is & EVENT_STRAY) && other_answered(m, i, at))
+			return COST_ORDER; /* it answers what came behind the acknowledgment of its FIN */
+	if (!state_in((enum tcpaudit_state)h->state, SYNCHRONIZED & ~FIN_RECEIVED))
+		return 0;
+	for (int i = 0; i < at; i++)
+		copies += m->event[i].from != x && is_fin_copy(m, i) && !(m->event[i].is & EVENT_DUPLICATE) && !waits(m, x, i, at);
+	return copies > 1 ? COST_ORDER : 0;
+}
+
 /* The end built frame `at`, and so was what `is` says. */
 static void built(struct mirror *m, unsigned x, int at, const struct emission *emission)
 {
@@ -397,9 +619,13 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 	} else {
 		end->count = 0;
 		for (int i = 0; i < n; i++) {
-			out[i].cost = (int16_t)(out[i].cost + loss_cost(m, x, &out[i], at));
+			if (is_stateless_reset(&m->event[at]))
+				out[i].cost = (int16_t)(out[i].cost + absence_cost(m, x, &out[i], at));
+			else
+				out[i].cost = (int16_t)(out[i].cost + m->loss * losses(m, x, &out[i], at));
 			if (state_in((enum tcpaudit_state)out[i].state, is.unlikely))
 				out[i].cost += COST_TIMEOUT;
+			out[i].cost = (int16_t)(out[i].cost + echo_cost(m, &out[i], at) + answer_cost(m, &out[i], at));
 			apply_call(&out[i], is.call, at);
 			keep(end->h, &end->count, &end->overflowed, &out[i]);
 		}
@@ -467,11 +693,23 @@ static int begin_established(struct mirror *m)
 	return 3;
 }
 
+/* Does anything show that the path loses segments, or swaps them? */
+static bool has_trouble(const struct mirror *m, const struct tcb end[2])
+{
+	if (end[0].retransmissions || end[1].retransmissions)
+		return true;
+	for (int i = 0; i < m->count; i++)
+		if (m->event[i].is & (EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_HOLE))
+			return true;
+	return false;
+}
+
 void mirror_run(struct mirror *m, const struct history *history, unsigned count, const struct tcb end[2], bool midstream)
 {
 	m->event = history->event;
 	m->count = (uint8_t)(count < history->count ? count : history->count);
 	m->fin = history->fin;
+	m->loss = has_trouble(m, end) ? COST_LOSS : COST_FIRST_LOSS;
 	for (unsigned x = 0; x < 2; x++) {
 		begin(&m->end[x], &end[x], x, midstream);
 		find_stimuli(m, x, &m->end[x]);
@@ -497,13 +735,97 @@ state_set mirror_states(const struct mirror *m, unsigned x)
 	return set;
 }
 
-struct hypothesis mirror_route(const struct mirror *m, unsigned x)
+/* Has the end acknowledged the peer's FIN, by any frame? */
+static bool has_answered(const struct mirror *m, unsigned x)
 {
-	const struct mirror_end *end = &m->end[x];
-	struct hypothesis best = cheapest(end);
+	for (int i = 0; i < m->count; i++) {
+		const struct event *e = &m->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_REFUSAL)) && seq_gt(e->ack, m->fin[!x].u))
+			return true;
+	}
+	return false;
+}
 
+#define ANSWER_WITHIN 200000000 /* ns: a delayed acknowledgment (RFC 9293 3.8.6.3 allows 0.5 s; stacks take 0.04 to 0.2) */
+
+#define REPEAT_WITHIN 400000000 /* ns: a first retransmission timeout, as a rule: RFC 6298 says 1 s, stacks 0.2 to 0.3 */
+
+/* An end whose FIN is not acknowledged repeats it, later and later (RFC 6298 5.5): how many of its copies must have been lost
+ * before us, for it to be in this state. */
+static int repeats_missed(const struct mirror *m, unsigned x, const struct hypothesis *h, int64_t now)
+{
+	int64_t newest = 0, interval = REPEAT_WITHIN + 2 * turnaround_of(&m->end[x]);
+	int missed = 0;
+
+	if (!state_in((enum tcpaudit_state)h->state, FIN_SENT & ~FIN_ACKED))
+		return 0;
+	for (int i = 0; i < m->count; i++) {
+		if (m->event[i].from != x || !is_fin_copy(m, i))
+			continue;
+		if (newest && m->event[i].time - newest > interval / 2)
+			interval = 2 * (m->event[i].time - newest);
+		newest = m->event[i].time;
+	}
+	for (newest += interval + interval / 4; newest < now && missed < 6; newest += interval) {
+		interval *= 2;
+		missed++;
+	}
+	return missed;
+}
+
+/* Linux acknowledges a FIN with the socket at most once before it is a TIME-WAIT: from FIN-WAIT-2; CLOSING may do so again. */
+static bool acked_by_socket_again(const struct mirror *m, unsigned x)
+{
+	int socket = 0, none = 0;
+
+	for (int i = 0; i < m->count; i++) {
+		const struct event *e = &m->event[i];
+		if (e->from != x || e->len || e->is & (EVENT_DUPLICATE | EVENT_STRAY) ||
+		    (e->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST)) != TCPAUDIT_ACK || !seq_gt(e->ack, m->fin[!x].u))
+			continue;
+		none += mirror_has_no_socket(m, x, e);
+		socket += e->ip_id ? 1 + e->run : 0;
+	}
+	return none && socket > 1;
+}
+
+/* What is left to pay when nothing more was captured: what never arrived, and answers that never came. */
+static int ending_cost(const struct mirror *m, unsigned x, struct hypothesis *h, int64_t now)
+{
+	uint64_t paid = h->missed;
+	int cost = m->loss * losses(m, x, h, m->count);
+	for (uint64_t left = stimuli(&m->end[x], h->state, m->count) & paid; left; left &= left - 1)
+		cost += !(m->event[__builtin_ctzll(left)].flags & TCPAUDIT_RST) &&
+		        is_stimulus(m, x, __builtin_ctzll(left), h->state); /* rather late than never */
+	int fin = accepted_by(h), copies = 0;
+
+	cost += COST_LOSS * repeats_missed(m, x, h, now);
+	if (fin >= 0 && passes(h, TCPAUDIT_FIN_WAIT_2) && h->state == TCPAUDIT_TIME_WAIT && acked_by_socket_again(m, x))
+		cost += COST_ECHO;
+	if (fin < 0 || has_answered(m, x))
+		return cost;
+	int64_t until = h->state == TCPAUDIT_CLOSED && h->delivered >= 0 ? m->event[h->delivered].time : now;
 	for (int i = 0; i < m->count; i++)
-		if (stimuli(end, best.state, m->count) >> i & 1 && is_stimulus(m, x, i, best.state))
-			segment_arrives(m, x, &best, i);
-	return best;
+		if (is_fin_copy(m, i) && m->event[i].from != x && !captured_before(m, i, fin) &&
+		    until - m->event[i].time > ANSWER_WITHIN + turnaround_of(&m->end[x]))
+			cost += copies++ ? COST_SILENCE_AGAIN : COST_SILENCE;
+	return cost;
+}
+
+struct hypothesis mirror_route(const struct mirror *m, unsigned x, int64_t now)
+{
+	struct hypothesis out[HYPOTHESES_MOST];
+	const struct mirror_end *end = &m->end[x];
+	uint8_t n = 0;
+	bool overflowed = false;
+
+	for (int i = 0; i < end->count; i++)
+		explore(m, x, &end->h[i], m->count, ALL_STATES, out, &n, &overflowed, 4);
+	int best = 0;
+	for (int i = 0; i < n; i++) {
+		out[i].cost = (int16_t)(out[i].cost + ending_cost(m, x, &out[i], now));
+		if (out[i].cost < out[best].cost)
+			best = i;
+	}
+	return out[best];
 }

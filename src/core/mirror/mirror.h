@@ -27,6 +27,7 @@ struct hypothesis {
 	uint8_t state; /* written by mirror_enter() alone */
 	uint8_t count;
 	int8_t delivered; /* newest stimulus it has taken, -1 none */
+	uint64_t missed;  /* stimuli that it has paid for as lost: a bit for each event */
 	int16_t cost;     /* how much it asks us to believe: losses, haste, disorder */
 	struct step step[ROUTE_MOST];
 };
@@ -50,6 +51,7 @@ struct mirror {
 	const struct event *event;
 	uint8_t count;               /* events */
 	const struct fin_facts *fin; /* of both ends */
+	int loss;                    /* what it costs to believe that a segment was lost */
 	struct mirror_end end[2];
 };
 
@@ -59,13 +61,20 @@ void mirror_run(struct mirror *mirror, const struct history *history, unsigned c
 /* The states in which the end can be after all that, undelivered stimuli included. */
 state_set mirror_states(const struct mirror *mirror, unsigned end);
 
-/* Delivers what is left, in capture order, and returns the route that asks least. */
-struct hypothesis mirror_route(const struct mirror *mirror, unsigned end);
+/* The route that asks least, with what is left delivered or lost.  `now`: how far the capture has come, for what an end would
+ * have done by then. */
+struct hypothesis mirror_route(const struct mirror *mirror, unsigned end, int64_t now);
 
 /* -- between the files of the mirror -- */
 
 /* The one door through which a state changes; records the step.  `at` is the event that brings it about. */
 void mirror_enter(struct hypothesis *h, enum tcpaudit_state state, int at);
+
+/* Text that may fill the hole before the peer's FIN, which then is accepted with it. */
+bool mirror_fills(const struct mirror *m, unsigned x, int at);
+
+/* An acknowledgment that, by its IP identification, no socket of its sender built. */
+bool mirror_has_no_socket(const struct mirror *m, unsigned x, const struct event *e);
 
 /* What RFC 9293 3.10.7 has an end send in answer, by its form. */
 enum reply {
