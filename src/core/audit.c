@@ -15,6 +15,7 @@
 #define SECOND        1000000000ll
 #define BATCH         32
 #define SETTLING      (5 * SECOND)   /* after the last frame of a connection that has closed */
+#define RESET_SETTLED (15 * SECOND)  /* ... by a reset: nothing acknowledges it, and its receiver may go on without it */
 #define HALF_OPEN_FOR (200 * SECOND) /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
 #define TOMBSTONE_FOR (256 * SECOND) /* 2 MSL of the RFC, and slack */
 #define JUMP          (3600 * SECOND)
@@ -242,7 +243,7 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
 {
 	if (connection_settled(c))
-		return c->last + SETTLING;
+		return c->last + (c->entry.bits & CONN_ESTABLISHED && !history_closed(c->history) ? RESET_SETTLED : SETTLING);
 	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_DATA | CONN_FIN)))
 		return c->last + HALF_OPEN_FOR;
 	return c->last + e->settings.idle_timeout;
