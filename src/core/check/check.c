@@ -236,8 +236,10 @@ void claim_segments(struct judging *j, unsigned from, unsigned bits, const struc
 	for (int i = at; i < j->h->count; i++)
 		if (j->h->event[i].from == from && j->h->event[i].unusual & bits && !(j->h->event[i].is & EVENT_DUPLICATE))
 			c.count += 1u + j->h->event[i].run;
-	if (j->h->event[at].is & EVENT_STRAY)
+	if (j->h->event[at].is & EVENT_STRAY) {
 		c.alike++;
+		c.severity_at_most = 1 + TCPAUDIT_NOTE;
+	}
 	c.evidence[0] = at;
 	c.evidence[1] = -1;
 	claim(j, &c);
