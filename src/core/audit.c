@@ -521,6 +521,7 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 		return;
 	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,
+	                             .deliberate = check_time_wait_timer(age),
 	                             .expected = {{"age_us", longest / 1000}},
 	                             .observed = {{"age_us", age / 1000}},
 	                             .evidence = {t->asked, evidence_of(s, from)},

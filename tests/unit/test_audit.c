@@ -57,6 +57,55 @@ static struct bench *bench_for_many(uint64_t max_flows, uint64_t memcap)
 	return bench_start(b);
 }
 
+/* ---- what stacks do on purpose ---- */
+
+static const char *deliberate(const struct bench *b, const char *id)
+{
+	for (size_t i = 0; i < b->findings; i++)
+		if (strcmp(b->finding[i].finding.check->id, id) == 0)
+			return b->finding[i].finding.deliberate ? b->finding[i].finding.deliberate : "nothing";
+	return "no finding";
+}
+
+Test(deliberate, eight_repeats_of_an_orphans_fin)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A F111,311 @1 / A F111,311 @1.2 / A F111,311 @1.6 / A F111,311 @2.4 / A F111,311 @4 / A F111,311 @7.2 / "
+		    "A F111,311 @13.6 / A F111,311 @26.4 / A F111,311 @52");
+	tcpaudit_advance(b->engine, b->time + 300 * SECONDS);
+	bench_finish(b);
+	cr_assert(strstr(deliberate(b, "fin-giveup-early"), "Linux"));
+	bench_free(b);
+}
+
+Test(deliberate, four_copies_are_no_orphans)
+{
+	struct bench *b = bench_new();
+	play(b, HST "A F111,311 @1 / A F111,311 @1.2 / A F111,311 @1.6 / A F111,311 @2.4");
+	tcpaudit_advance(b->engine, b->time + 300 * SECONDS);
+	bench_finish(b);
+	cr_assert_str_eq(deliberate(b, "fin-giveup-early"), "nothing");
+	bench_free(b);
+}
+
+/* The reset comes after the report. */
+Test(deliberate, time_wait_of_a_minute)
+{
+	static const struct {
+		const char *reset, *explained;
+	} age[] = {{"B F311,112 @71 / A R112 @71.01", "Linux and FreeBSD hold TIME-WAIT for 60 s"}, {"B F311,112 @31 / A R112 @31.01", "nothing"}};
+	for (size_t i = 0; i < 2; i++) {
+		struct bench *b = bench_prepare();
+		b->settings.msl = 120 * SECONDS;
+		bench_start(b);
+		play(b, HST CLOSE);
+		play(b, age[i].reset);
+		bench_finish(b);
+		cr_assert_str_eq(deliberate(b, "tw-early-gone"), age[i].explained);
+		bench_free(b);
+	}
+}
+
 /* ---- the ledger ---- */
 
 Test(audit, an_engine_that_saw_nothing)

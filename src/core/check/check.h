@@ -84,6 +84,9 @@ enum {
 /* The severity of a claim of this confidence against this end (enum tcpaudit_who). */
 int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpoint, int confidence, bool no_loss);
 
+/* The timer of a known stack that explains why TIME-WAIT was over at this age (ns); NULL none. */
+const char *check_time_wait_timer(int64_t age);
+
 /* Counts a finding, and hands it to the sink if that wants it. */
 void check_hand_out(const struct tcpaudit_settings *settings, const struct check_result *result, int row,
                     const struct tcpaudit_finding *finding);

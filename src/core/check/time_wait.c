@@ -17,6 +17,12 @@ void check_tw_holder(struct judging *j)
 	claim(j, &c);
 }
 
+/* With the RFC's MSL of 2 minutes only: at 30 s, as is the default, 2MSL is no longer than that. */
+const char *check_time_wait_timer(int64_t age)
+{
+	return age >= 60 * SECOND ? "Linux and FreeBSD hold TIME-WAIT for 60 s" : NULL;
+}
+
 /* The holder answers a segment of the old incarnation with a reset: its number is that segment's acknowledgment (R4).  That
  * no reset of the peer had ended TIME-WAIT before is a claim of absence: one frame that the capture missed would refute it. */
 void check_tw_early_gone(struct judging *j)
@@ -56,6 +62,7 @@ void check_tw_early_gone(struct judging *j)
 			                  .observed = {{"age_us", (e->time - since) / 1000}}};
 			if (e->time - since > 20000000000ll)
 				c.at_most = TCPAUDIT_LIKELY;
+			c.deliberate = check_time_wait_timer(e->time - since);
 			claim(j, &c);
 			break;
 		}
