@@ -10,6 +10,7 @@
 #include "decode.h"
 #include "flow.h"
 #include "flow_twins.h"
+#include "pressure.h"
 #include "unusual.h"
 
 #define SECOND        1000000000ll
@@ -38,6 +39,7 @@ struct tcpaudit {
 	} source[64];           /* by the low bits of the source's number */
 	struct routes routes;
 	struct twins twins;
+	struct pressure pressure;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
 	int64_t clock[BATCH];   /* packet time when each segment of the batch is judged */
@@ -107,6 +109,7 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 	file->settings = &e->settings;
 	file->now = e->now;
 	file->ended = e->ended;
+	file->pressure = (struct pressure_view){0, 0};
 	if (!mirror)
 		return;
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
@@ -133,6 +136,9 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	history_disown_forged(c->history);
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
+	if (record->time_wait_holder == TCPAUDIT_WHO_CLIENT) /* a server's TIME-WAITs cost no ports */
+		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, 2 * e->settings.msl,
+		                               &e->counters.pressure_forgotten);
 	check_connection(&file, record, &result);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)

@@ -3,6 +3,7 @@
 #define CLOSE_H
 
 #include "connection.h"
+#include "pressure.h"
 #include "mirror/mirror.h"
 
 /* Everything a judgment may look at. `history` is never NULL here: a connection without one is given an empty or
@@ -15,6 +16,7 @@ struct case_file {
 	const struct tcpaudit_settings *settings;
 	int64_t now; /* packet time: how far the capture goes on behind the last frame */
 	bool ended;  /* the capture has ended */
+	struct pressure_view pressure;
 };
 
 /* Room for both ends' routes. */

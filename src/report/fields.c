@@ -473,6 +473,7 @@ NUMBER(connections_total, true, COUNTERS->connections)
 NUMBER(connections_open, true, COUNTERS->open)
 NUMBER(connections_evicted, true, COUNTERS->evicted)
 NUMBER(twins_forgotten, COUNTERS->twins_forgotten != 0, COUNTERS->twins_forgotten)
+NUMBER(pressure_forgotten, COUNTERS->pressure_forgotten != 0, COUNTERS->pressure_forgotten)
 NUMBER(time_backwards, COUNTERS->time_backwards != 0, COUNTERS->time_backwards)
 NUMBER(time_held, COUNTERS->time_held != 0, COUNTERS->time_held)
 NUMBER(memory, true, COUNTERS->memory)
@@ -636,6 +637,7 @@ static const struct field table[] = {
 	{"connections.by_close", SUMS, FIELD_COUNTS, SUMS, "connections", "reported ones, by close.kind", get_by_close, NULL},
 	{"connections.evicted", SUMS, FIELD_INTEGER, SUMS, "connections", "removed by a limit before their end", get_connections_evicted, NULL},
 	{"connections.twins_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many handshakes at once to tell whether they are there on the other side of a NAT, too", get_twins_forgotten, NULL},
+	{"connections.pressure_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to count the TIME-WAITs of each", get_pressure_forgotten, NULL},
 	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
 	{"inputs", META | SUMS, FIELD_ROWS, META | SUMS, "", "files or interfaces, in the order of the command line", get_inputs, NULL},

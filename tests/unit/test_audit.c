@@ -106,6 +106,100 @@ Test(deliberate, time_wait_of_a_minute)
 	}
 }
 
+/* ---- pressure on ports ---- */
+
+static const char *const pressed = "tw-port-pressure";
+
+/* One connection from this port, closed first by `closer`. */
+static void from_port(struct bench *b, unsigned port, unsigned closer, uint32_t iss, int64_t time)
+{
+	const struct {
+		unsigned from;
+		uint16_t flags;
+	} step[] = {{A, TCPAUDIT_SYN}, {B, TCPAUDIT_SYN | TCPAUDIT_ACK}, {A, TCPAUDIT_ACK}, {closer, TCPAUDIT_FIN | TCPAUDIT_ACK},
+	            {!closer, TCPAUDIT_FIN | TCPAUDIT_ACK}, {closer, TCPAUDIT_ACK}};
+	uint32_t next[2] = {iss, iss};
+
+	for (size_t i = 0; i < sizeof step / sizeof step[0]; i++) {
+		unsigned from = step[i].from;
+		struct wire w = {.from = from, .port = {(uint16_t)port, 80}, .seq = next[from], .ack = i ? next[!from] : 0,
+		                 .flags = step[i].flags, .window = 8192};
+		bench_wire(b, &w, time);
+		next[from] += !!(step[i].flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
+	}
+}
+
+static size_t found(const struct bench *b, const char *id)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < b->findings && i < BENCH_FINDINGS; i++)
+		n += strcmp(b->finding[i].finding.check->id, id) == 0;
+	return n;
+}
+
+static size_t pressed_by(unsigned count, unsigned closer, int64_t apart)
+{
+	struct bench *b = bench_for_many(0, 0);
+	b->settings.min_severity = TCPAUDIT_NOTE;
+	tcpaudit_free(b->engine);
+	bench_start(b);
+	for (unsigned i = 0; i < count; i++)
+		from_port(b, 32768 + i, closer, 1000, EPOCH + i * apart);
+	bench_finish(b);
+	size_t n = found(b, pressed);
+	cr_assert_eq(bench_counters(b).pressure_forgotten, 0);
+	bench_free(b);
+	return n;
+}
+
+Test(pressure, four_fifths_of_all_ports)
+{
+	cr_assert_eq(pressed_by(22600, A, 2 * MILLISECONDS), 1);
+	cr_assert_eq(pressed_by(22500, A, 2 * MILLISECONDS), 0, "too few");
+	cr_assert_eq(pressed_by(22600, A, 4 * MILLISECONDS), 0, "the first are over");
+	cr_assert_eq(pressed_by(22600, B, 2 * MILLISECONDS), 0, "a server runs out of none");
+}
+
+static size_t pressed_by_reuse(unsigned count, int64_t apart)
+{
+	struct bench *b = bench_new();
+	for (unsigned i = 0; i < count; i++)
+		from_port(b, 40000, A, 1000 + 100000 * i, EPOCH + i * apart);
+	bench_finish(b);
+	size_t n = found(b, pressed);
+	bench_free(b);
+	return n;
+}
+
+Test(pressure, ten_reuses_in_a_minute)
+{
+	cr_assert_eq(pressed_by_reuse(11, 6 * SECONDS), 1);
+	cr_assert_eq(pressed_by_reuse(10, 6 * SECONDS), 0, "nine");
+	cr_assert_eq(pressed_by_reuse(11, 7 * SECONDS), 0, "too slow");
+	cr_assert_eq(pressed_by_reuse(11, 67 * SECONDS), 0, "TIME-WAIT was over");
+}
+
+/* Nothing that the network sends makes it grow: what has no place is counted. */
+Test(pressure, too_many_hosts)
+{
+	struct bench *b = bench_for_many(0, 0);
+	for (uint32_t n = 0; n < 5000; n++) {
+		struct wire w = {.address = {0x0b000000 + n, 0x0a000002}, .window = 8192};
+		static const uint16_t flags[] = {2, 0x12, 0x10, 0x11, 0x11, 0x10};
+		static const uint32_t seq[] = {100, 300, 101, 101, 301, 102}, ack[] = {0, 101, 301, 301, 102, 302};
+		for (unsigned i = 0; i < 6; i++) {
+			w.from = i == 1 || i == 4;
+			w.flags = flags[i];
+			w.seq = seq[i];
+			w.ack = ack[i];
+			bench_wire(b, &w, EPOCH + n * MILLISECONDS);
+		}
+	}
+	bench_finish(b);
+	cr_assert_gt(bench_counters(b).pressure_forgotten, 4000);
+	bench_free(b);
+}
+
 /* ---- the ledger ---- */
 
 Test(audit, an_engine_that_saw_nothing)

@@ -274,3 +274,17 @@ void check_tw_after_rst(struct judging *j)
 	                         .evidence = {0, -1},
 	                         .observed = {{"interval_us", (j->c->start - was->last) / 1000}}});
 }
+
+/* Many hosts behind one NAT look like this, too. */
+void check_tw_port_pressure(struct judging *j)
+{
+	const struct pressure_view *p = &j->file->pressure;
+
+	if (!p->held && !p->reused)
+		return;
+	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
+	                         .over_in_time = true,
+	                         .at_most = TCPAUDIT_LIKELY,
+	                         .count = p->held ? p->held : p->reused,
+	                         .evidence = {j->h->fin[TCPAUDIT_CLIENT].first, -1}});
+}

@@ -10,5 +10,6 @@ CHECK("tw-accept-isn-low", tw_accept_isn_low, FORMER, ERROR, MUST, CONTRADICTION
 CHECK("tw-syn-rejected", tw_syn_rejected, FORMER, INFO, INFO, REACTION, ABSENCE, "SYN not taken in TIME-WAIT", "RFC 6191 2; RFC 9293 3.10.7.4", "")
 CHECK("tw-assassination", tw_assassination, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "TIME-WAIT exposed to a reset that its own ACK called for", "RFC 1337 1", "Linux ignores such resets with tcp_rfc1337")
 CHECK("tw-avoid-rst", tw_avoid_rst, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "reset in place of the last ACK: TIME-WAIT skipped", "RFC 9293 3.6.1", "the other end cannot tell that its FIN was received")
+CHECK("tw-port-pressure", tw_port_pressure, ANY, NOTE, RISK, TIME, PRESENCE, "so many TIME-WAITs towards one service that ports run out", "RFC 9293 3.6.1", "let the server close first, or keep connections open and use them again")
 CHECK("tw-after-rst", tw_after_rst, FORMER, INFO, INFO, CONTRADICTION, PRESENCE, "who reset opens the same socket pair again at once", "RFC 9293 3.5.2", "")
 /* clang-format on */

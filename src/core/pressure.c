@@ -1,0 +1,112 @@
+/* pressure.c - see pressure.h. */
+#include "pressure.h"
+
+#include <string.h>
+
+#include "history.h"
+
+#define MINUTE 60000000000ll
+
+/* Free, or of no more use: the older, the better. */
+static bool gives_way(const struct pressure_place *a, const struct pressure_place *b)
+{
+	return b->used && (!a->used || a->newest < b->newest);
+}
+
+/* Host and service: the pair without the client's port.  The hash is keyed: nobody can aim at a place. */
+static struct pressure_place *find(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
+                                   int64_t now, uint64_t *forgotten)
+{
+	struct socket_pair key = c->entry.pair;
+
+	key.port[!!(c->entry.bits & CONN_CROSSED)] = 0;
+	struct pressure_place *set = &pressure->place[flow_hash(table, &key) % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS];
+	struct pressure_place *p = set;
+	for (unsigned i = 0; i < PRESSURE_WAYS; i++) {
+		if (set[i].used && memcmp(&set[i].key, &key, sizeof key) == 0)
+			return &set[i];
+		if (gives_way(&set[i], p))
+			p = &set[i];
+	}
+	*forgotten += p->used && p->newest + PRESSURE_SLICES > now;
+	memset(p, 0, sizeof *p);
+	p->used = true;
+	p->key = key;
+	p->newest = now;
+	return p;
+}
+
+/* Only whole slices that are surely within 2MSL of the newest: a lower bound. */
+static uint32_t held(struct pressure_place *p, int64_t slice)
+{
+	uint32_t sum = 0;
+
+	for (; p->newest < slice; p->newest++) {
+		if (slice - p->newest > PRESSURE_SLICES) {
+			memset(p->slice, 0, sizeof p->slice);
+			p->newest = slice;
+			break;
+		}
+		p->slice[(p->newest + 1) % PRESSURE_SLICES] = 0;
+	}
+	if (slice + PRESSURE_SLICES <= p->newest)
+		return 0; /* reported late: over already */
+	p->slice[slice % PRESSURE_SLICES]++;
+	for (int i = 0; i < PRESSURE_SLICES; i++)
+		sum += p->slice[i];
+	return sum;
+}
+
+/* Is this one of at least so many within a minute?  Connections are reported in no order: the newest are kept. */
+static uint32_t reused(struct pressure_place *p, int64_t time)
+{
+	unsigned oldest = 0;
+
+	if (p->reuses < PRESSURE_REUSES) {
+		p->reuse[p->reuses++] = time;
+	} else {
+		for (unsigned i = 1; i < PRESSURE_REUSES; i++)
+			if (p->reuse[i] < p->reuse[oldest])
+				oldest = i;
+		if (p->reuse[oldest] < time)
+			p->reuse[oldest] = time;
+	}
+	int64_t first = p->reuse[0], last = p->reuse[0];
+	for (unsigned i = 1; i < p->reuses; i++) {
+		first = p->reuse[i] < first ? p->reuse[i] : first;
+		last = p->reuse[i] > last ? p->reuse[i] : last;
+	}
+	return p->reuses == PRESSURE_REUSES && last - first <= MINUTE ? PRESSURE_REUSES : 0;
+}
+
+/* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
+static bool takes_again(const struct connection *c, int64_t time_wait)
+{
+	const struct former *was = c->history ? c->history->former : NULL;
+
+	return was && was->closed && !was->reset && was->holder == TCPAUDIT_CLIENT &&
+	       c->start - was->time_wait_since < time_wait + time_wait / 10;
+}
+
+static uint32_t once(struct pressure_place *p, unsigned which, uint32_t many, int64_t now, int64_t time_wait)
+{
+	if (!many || (p->told[which] && now - p->told_at[which] < time_wait))
+		return 0;
+	p->told[which] = true;
+	p->told_at[which] = now;
+	return many;
+}
+
+struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
+                                    int64_t since, int64_t time_wait, uint64_t *forgotten)
+{
+	struct pressure_view view = {0, 0};
+	int64_t slice = since / (time_wait / PRESSURE_SLICES + 1);
+	struct pressure_place *p = find(pressure, table, c, slice, forgotten);
+	uint32_t many = held(p, slice);
+
+	view.held = once(p, 0, 5 * (uint64_t)many >= 4 * PRESSURE_PORTS ? many : 0, since, time_wait);
+	if (takes_again(c, time_wait))
+		view.reused = once(p, 1, reused(p, c->start), c->start, time_wait);
+	return view;
+}

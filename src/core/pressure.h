@@ -1,0 +1,41 @@
+/* pressure.h - how many TIME-WAITs of one host towards one service there are at once, as far as was captured.
+ *
+ * Who closes first and often runs out of ports: each TIME-WAIT keeps its socket pair for 2MSL (RFC 9293 3.6.1, MUST-13).  Counted
+ * by host, service and network in a table that never grows: what finds its place taken by another one takes it over, and what
+ * was still of use there is counted. */
+#ifndef PRESSURE_H
+#define PRESSURE_H
+
+#include "connection.h"
+
+#define PRESSURE_PLACES 512
+#define PRESSURE_WAYS   16    /* places where a host may be found */
+#define PRESSURE_SLICES 8     /* of 2MSL */
+#define PRESSURE_PORTS  28232 /* 32768 to 60999: Linux' default */
+#define PRESSURE_REUSES 10    /* within a minute */
+
+/* What is told of the host whose connection made it too many. */
+struct pressure_view {
+	uint32_t held;   /* TIME-WAITs at once, at least; 0: not too many */
+	uint32_t reused; /* socket pairs taken again while TIME-WAIT lasted, within a minute; 0: not too many */
+};
+
+struct pressure {
+	struct pressure_place {
+		struct socket_pair key; /* its client port is 0 */
+		bool used;
+		bool told[2]; /* held, reused: once in 2MSL */
+		int64_t told_at[2];
+		int64_t newest;                  /* slice */
+		uint32_t slice[PRESSURE_SLICES]; /* TIME-WAITs that began in it */
+		int64_t reuse[PRESSURE_REUSES];  /* the newest ones, in no order */
+		unsigned reuses;
+	} place[PRESSURE_PLACES];
+};
+
+/* Counts a connection whose client holds TIME-WAIT since `since`, and what it took over if its socket pair was one that its
+ * client itself had held (`former`, NULL: none).  `forgotten` counts places that were lost to others. */
+struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
+                                    int64_t since, int64_t time_wait, uint64_t *forgotten);
+
+#endif
