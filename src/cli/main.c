@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/explain.h"
 #include "cli/options.h"
 #include "cli/session.h"
 #include "cli/signals.h"
@@ -60,6 +61,8 @@ static int act(struct options *options)
 		return print(report_field_list());
 	case OPTIONS_SCHEMA:
 		return print(report_schema());
+	case OPTIONS_EXPLAIN:
+		return print(explain(options->explain));
 	case OPTIONS_LIST_INTERFACES:
 		return print_interfaces();
 	}

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/explain.h"
 #include "cli/values.h"
 
 /* Options without a letter. */
@@ -363,7 +364,17 @@ static bool take_rules(struct parse *parse)
 
 static bool take_explain(struct parse *parse)
 {
-	return refuse(parse, "--explain: not in this version; --list-checks has each check's title and RFC paragraph");
+	if (!explain_knows(parse->value)) {
+		char *nearest = explain_nearest(parse->value);
+		bool taken = refuse(parse, "--explain: there is no check '%s' (see --list-checks)%s%s", parse->value,
+		                    nearest != NULL && *nearest != '\0' ? "; near it: " : "", nearest != NULL ? nearest : "");
+		free(nearest);
+		return taken;
+	}
+	parse->options->explain = parse->value;
+	if (parse->options->action == OPTIONS_RUN)
+		parse->options->action = OPTIONS_EXPLAIN;
+	return true;
 }
 
 static bool take_user(struct parse *parse)
@@ -422,6 +433,7 @@ static const struct option_row table[] = {
         {'h', "help", NULL, "this text", take_action, OPTIONS_HELP, NULL},
         {OPTION_VERSION, "version", NULL, "the version", take_action, OPTIONS_VERSION, NULL},
         {OPTION_LIST_CHECKS, "list-checks", NULL, "all checks with severity and title", take_action, OPTIONS_LIST_CHECKS, NULL},
+        {OPTION_EXPLAIN, "explain", "ID", "what a check means, with an example; also a family (fin) or all", take_explain, 0, NULL},
         {OPTION_LIST_FIELDS, "list-fields", NULL, "all fields of all records", take_action, OPTIONS_LIST_FIELDS, NULL},
         {OPTION_SCHEMA, "schema", NULL, "the JSON Schema of all records", take_action, OPTIONS_SCHEMA, NULL},
 
@@ -432,7 +444,6 @@ static const struct option_row table[] = {
         {OPTION_CHECK_RULES, "check-rules", NULL, NULL, take_rules, 0, NULL},
         {OPTION_DUMP_RULES, "dump-rules", NULL, NULL, take_rules, 0, NULL},
         {OPTION_SET, "set", "KEY=VALUE", NULL, take_rules, 0, NULL},
-        {OPTION_EXPLAIN, "explain", "ID", NULL, take_explain, 0, NULL},
         {'Z', NULL, "USER", NULL, take_user, 0, NULL},
 };
 /* clang-format on */

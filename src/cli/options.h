@@ -12,6 +12,7 @@ enum options_action {
 	OPTIONS_LIST_FIELDS,
 	OPTIONS_SCHEMA,
 	OPTIONS_LIST_INTERFACES,
+	OPTIONS_EXPLAIN,
 };
 
 enum options_color { OPTIONS_COLOR_AUTO, OPTIONS_COLOR_ALWAYS, OPTIONS_COLOR_NEVER };
@@ -31,6 +32,7 @@ struct options {
 	int64_t duration;                   /* -a duration: ns; 0 no limit */
 	int64_t stats_interval;             /* ns; 0 none */
 	const struct report_format *format; /* NULL: by where the output goes */
+	const char *explain;                /* --explain: a check, a family or "all" */
 	const char *output;                 /* NULL standard output */
 	uint8_t color;                      /* enum options_color */
 	uint8_t progress;                   /* enum options_progress */

@@ -29,6 +29,14 @@ bool page_finish(struct page *page, struct output *output)
 	return ok;
 }
 
+char *page_take(struct page *page)
+{
+	if (fclose(page->out) == 0)
+		return page->text;
+	free(page->text);
+	return NULL;
+}
+
 /* Columns of UTF-8 text: its bytes without those that continue a character. */
 static unsigned columns(const char *text)
 {

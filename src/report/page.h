@@ -27,6 +27,9 @@ bool page_init(struct page *page, const struct report_page *look);
 /* Hands the text over to the output (NULL: throws it away) and frees it.  false when out of memory. */
 bool page_finish(struct page *page, struct output *output);
 
+/* The text itself, instead; the caller frees.  NULL when out of memory. */
+char *page_take(struct page *page);
+
 /* A piece that is not broken: `gap` spaces and the text, or on the next line if it does not fit on this one. */
 void page_put(struct page *page, unsigned gap, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -256,7 +256,7 @@ Test(options, options_of_later_versions_are_refused)
 	refuse("-r x --rules y", "--rules");
 	refuse("-r x --check-rules", "--check-rules");
 	refuse("-r x --set a=b", "--set");
-	refuse("--explain fin-ack-beyond", "--list-checks");
+	refuse("--explain fin-ack-beyon", "near it: fin-ack-beyond");
 	refuse("-r x --sandbox on", "sandbox");
 	refuse("-r x --workers 2", "one worker");
 	refuse("-i lo -Z nobody", "-Z");
