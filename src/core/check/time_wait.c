@@ -110,7 +110,8 @@ static int answer_to(const struct judging *j, int syn)
 	return -1;
 }
 
-/* MUST-13.  Timestamps that do not go on are another host's, behind a NAT. */
+/* MUST-13.  Timestamps that do not go on are another host's, behind a NAT; but not where the initial number follows from the
+ * old connection's, as in Linux, which asks for timestamps on the old one alone and counts from FIN-WAIT-2. */
 void check_tw_active_reopen(struct judging *j)
 {
 	const struct former *was = j->h->former;
@@ -121,12 +122,13 @@ void check_tw_active_reopen(struct judging *j)
 		return;
 	const struct event *e = &j->h->event[syn];
 	bool newer = was->timestamps && e->is & EVENT_TIMESTAMPS && seq_gt(e->tsval, was->tsval[TCPAUDIT_CLIENT]);
+	bool recycled = was->timestamps && e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537);
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
-	                  .alike = (uint8_t)(was->doubtful + (was->timestamps && !newer)),
+	                  .alike = (uint8_t)(was->doubtful + (was->timestamps && !newer && !recycled)),
 	                  .evidence = {syn, -1},
 	                  .expected = {{"age_us", 2 * j->file->settings->msl / 1000}},
 	                  .observed = {{"age_us", age / 1000}}};
-	if (newer && age >= SECOND && e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537))
+	if (recycled)
 		c.deliberate = "Linux: tcp_tw_reuse";
 	claim(j, &c);
 }
