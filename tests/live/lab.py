@@ -24,6 +24,14 @@ PREFIX = {4: 24, 6: 64}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def own_addresses(number):
+    """Addresses of their own for one of 16384 labs: for what is told apart by address, as the kernel's trace events are."""
+    high, low = number >> 6 & 255, (number & 63) << 2
+    ADDRESS.update({4: (f"198.19.{high}.{low + 1}", f"198.19.{high}.{low + 2}"),
+                    6: (f"2001:2:0:{number & 16383:x}::1", f"2001:2:0:{number & 16383:x}::2")})
+    PREFIX[4] = 30
+
+
 def program():
     return os.path.abspath(os.environ.get("TCPAUDIT", "./tcpaudit"))
 
@@ -133,6 +141,32 @@ class Cable(Namespaces):
         except BaseException:
             self.close()
             raise
+
+
+SIOCETHTOOL = 0x8946
+OFFLOADS = {"rx-checksum": 0x15, "tx-checksum": 0x17, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}  # ETHTOOL_S... commands
+
+
+def offload(net, end, on):
+    """Switches the offloads of an end's device; False where the device cannot."""
+    result = []
+
+    def switch():
+        net.enter(end)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for command in OFFLOADS.values():
+                value = ctypes.create_string_buffer(struct.pack("II", command, on))
+                request = struct.pack("16sP16x", net.device[end].encode(), ctypes.addressof(value))
+                try:
+                    fcntl.ioctl(sock, SIOCETHTOOL, request)
+                    result.append(True)
+                except OSError:
+                    result.append(False)
+
+    thread = threading.Thread(target=switch)  # a namespace is a thread's own
+    thread.start()
+    thread.join()
+    return len(result) == len(OFFLOADS) and all(result)
 
 
 class Relay(Namespaces):
