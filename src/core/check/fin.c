@@ -327,6 +327,8 @@ void check_fin_rexmit_silent(struct judging *j)
 			claim_silence(j, x);
 }
 
+/* Text before the FIN that is repeated stands for it: there is one timer, and it repeats the earliest of what is
+ * unacknowledged (RFC 6298 5.4). */
 void check_fin_giveup_early(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -336,7 +338,7 @@ void check_fin_giveup_early(struct judging *j)
 		int last = f->first;
 		int64_t gap = 0;
 		for (int i = f->first + 1; i < j->h->count; i++) {
-			if (j->h->event[i].from != x || !is_fin(&j->h->event[i]))
+			if (j->h->event[i].from != x || !(is_fin(&j->h->event[i]) || j->h->event[i].len))
 				continue;
 			gap = j->h->event[i].time - j->h->event[last].time;
 			last = i;
