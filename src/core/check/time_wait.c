@@ -111,7 +111,7 @@ static int answer_to(const struct judging *j, int syn)
 }
 
 /* MUST-13.  Timestamps that do not go on are another host's, behind a NAT; but not where the initial number follows from the
- * old connection's, as in Linux, which asks for timestamps on the old one alone and counts from FIN-WAIT-2. */
+ * old connection's, as in Linux, which goes by the timestamps of an older connection still, and counts from FIN-WAIT-2. */
 void check_tw_active_reopen(struct judging *j)
 {
 	const struct former *was = j->h->former;
@@ -122,7 +122,7 @@ void check_tw_active_reopen(struct judging *j)
 		return;
 	const struct event *e = &j->h->event[syn];
 	bool newer = was->timestamps && e->is & EVENT_TIMESTAMPS && seq_gt(e->tsval, was->tsval[TCPAUDIT_CLIENT]);
-	bool recycled = was->timestamps && e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537);
+	bool recycled = e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537);
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
 	                  .alike = (uint8_t)(was->doubtful + (was->timestamps && !newer && !recycled)),
 	                  .evidence = {syn, -1},
