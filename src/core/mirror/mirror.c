@@ -186,6 +186,12 @@ static bool other_answered(const struct mirror *m, int i, int reset)
 	return false;
 }
 
+/* RCV.NXT of the end when it built q, its newest frame before `by`; when nothing follows, not all of its frames were kept. */
+static tcp_seq received(const struct mirror *m, unsigned x, const struct event *q, int by)
+{
+	return by == m->count && seq_gt(m->end[x].hiack, q->ack) && seq_le(m->end[x].hiack, m->fin[!x].u) ? m->end[x].hiack : q->ack;
+}
+
 /* What it costs to believe that stimulus i brought the peer's FIN to RCV.NXT, before `by`. */
 static int acceptance_cost(const struct mirror *m, unsigned x, int i, int by)
 {
@@ -196,20 +202,21 @@ static int acceptance_cost(const struct mirror *m, unsigned x, int i, int by)
 		return COST_REFUSED;
 	if (!q)
 		return fills ? COST_HOLE : 0;
+	tcp_seq next = received(m, x, q, by);
 	bool hole = q->is & EVENT_HOLE;
-	if (!fills && q->is & EVENT_FIN_QUEUED && seq_gt(s->seq, q->ack))
+	if (!fills && q->is & EVENT_FIN_QUEUED && seq_gt(s->seq, next))
 		return COST_HOLE;
 	bool late = q->time - s->time > 3 * turnaround_of(&m->end[x]) + (m->loss > COST_LOSS ? 20000000 : 1000000) ||
 	            (s->is & EVENT_TIMESTAMPS && m->loss == COST_LOSS && is_due(m, x, s, q));
-	if (q->ack == m->fin[!x].u) /* nothing was missing but the FIN */
+	if (next == m->fin[!x].u) /* nothing was missing but the FIN */
 		return fills ? COST_HOLE : late ? COST_LATE : 0;
-	if (by < m->count && is_stateless_reset(&m->event[by]) && (fills || seq_gt(s->seq, q->ack)))
+	if (by < m->count && is_stateless_reset(&m->event[by]) && (fills || seq_gt(s->seq, next)))
 		return COST_REFUSED;
 	if (!fills)
-		return seq_le(s->seq, q->ack) ? (late ? COST_LATE : 0) : late ? COST_HOLE : hole ? COST_FILL : 0;
-	if (!seq_gt(seq_add(s->seq, s->len), q->ack))
+		return seq_le(s->seq, next) ? (late ? COST_LATE : 0) : late ? COST_HOLE : hole || (by == m->count && m->loss == COST_LOSS) ? COST_FILL : 0;
+	if (!seq_gt(seq_add(s->seq, s->len), next))
 		return COST_HOLE;
-	return (late ? COST_LATE : 0) + (hole && seq_le(s->seq, q->ack) ? COST_FILL / 2 : COST_FILL);
+	return (late ? COST_LATE : 0) + (hole && seq_le(s->seq, next) ? COST_FILL / 2 : COST_FILL);
 }
 
 /* Turnarounds vary, and short ones by more than they last: what is below this was too fast. */
@@ -263,7 +270,8 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 static bool waits(const struct mirror *m, unsigned x, int i, int by)
 {
 	const struct event *q = is_fin_copy(m, i) ? refusal_before(m, x, by) : NULL;
-	return q && q->is & EVENT_HOLE && seq_gt(m->event[i].seq, q->ack);
+	return q && seq_gt(m->event[i].seq, received(m, x, q, by)) &&
+	       (q->is & EVENT_HOLE || (by == m->count && m->loss == COST_LOSS));
 }
 
 /* Counts the stimuli that had the time to arrive before frame `by`, would have changed this state, and have not; each once. */
@@ -655,6 +663,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, boo
 	end->turnaround = tcb->turnaround;
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
+	end->hiack = tcb->hiack;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
 	if (!midstream) {
 		if (x == TCPAUDIT_SERVER)

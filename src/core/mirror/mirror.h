@@ -42,6 +42,7 @@ struct mirror_end {
 	bool overflowed;     /* more hypotheses than room: the dearest were dropped */
 	uint32_t turnaround; /* microseconds */
 	tcp_seq iss;
+	tcp_seq hiack; /* highest acknowledgment that it sent, of all its frames */
 	bool iss_known;
 	bool closed;          /* has sent its FIN, by the frame at hand */
 	bool may_have_closed; /* its FIN may have been sent before the capture began */
