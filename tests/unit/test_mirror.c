@@ -456,3 +456,86 @@ Test(mirror, copies_made_by_the_capture_prove_nothing_twice)
 	assert_states(b, A, S_FIN_WAIT_1 | S_FIN_WAIT_2);
 	bench_free(b);
 }
+
+/* ---- presumed: what ranks the routes ---- */
+
+#define HS_TS "A S100 ts=1000,0 / B SA300,101 ts=500,1000 / A .101,301 ts=1010,500 / A D101+1,301 ts=1020,500 / B .301,102 ts=520,1020"
+
+static void assert_end(const char *text, unsigned end, const char *route)
+{
+	struct bench *b = bench_new();
+	play(b, text);
+	bench_finish(b);
+	assert_route(b, 0, end, route);
+	bench_free(b);
+}
+
+/* The network swapped B's FIN and what B sent next: A had them as they were captured, for all that is known. */
+Test(mirror, a_fin_that_was_overtaken_arrives_last)
+{
+	assert_end(HS_TS " / A F102,301 ts=1030,520 / B .302,103 ts=541,1030 / B F301,102 ts=540,1020 / A .103,302 ts=1060,520", A,
+	           "SYN-SENT! ESTABLISHED! FIN-WAIT-1! FIN-WAIT-2 TIME-WAIT");
+	assert_end(HS_TS " / A F102,301 ts=1030,520 / B F301,102 ts=540,1020 / B .302,103 ts=541,1030 / A .103,302 ts=1060,540", A,
+	           "SYN-SENT! ESTABLISHED! FIN-WAIT-1! CLOSING TIME-WAIT");
+}
+
+/* The copy of the FIN that TIME-WAIT echoes is the one that was accepted: it came with the acknowledgment. */
+Test(mirror, time_wait_echoes_the_copy_that_it_accepted)
+{
+	assert_end(HS_TS " / A F102,301 ts=1030,520 / B F301,102 ts=535,1020 / B .302,103 ts=541,1030"
+	                 " / B F301,103 ts=900,1030 @0.5 / A .103,302 ts=1500,900",
+	           A, "SYN-SENT! ESTABLISHED! FIN-WAIT-1! FIN-WAIT-2 TIME-WAIT");
+}
+
+/* Linux: an acknowledgment without an IP identification comes from no socket, so not from CLOSING. */
+Test(mirror, what_no_socket_sent_does_not_come_from_closing)
+{
+	assert_end("A S100 id=40 / B SA300,101 / A .101,301 id=41 / A F101,301 id=42 / B F301,101 id=70 / B .302,102 id=71 / A .102,302", A,
+	           "SYN-SENT! ESTABLISHED! FIN-WAIT-1! FIN-WAIT-2 TIME-WAIT");
+	assert_end("A S100 id=40 / B SA300,101 / A .101,301 id=41 / A F101,301 id=42 / B F301,101 id=70 / B .302,102 id=71 / A .102,302 id=43", A,
+	           "SYN-SENT! ESTABLISHED! FIN-WAIT-1! CLOSING TIME-WAIT");
+}
+
+/* A FIN that had all the time and was never acknowledged did not arrive; one that may still be answered did. */
+Test(mirror, an_accepted_fin_is_acknowledged)
+{
+	assert_end(HST " / A D111+10,301 / A D111+10,301 @1 / B .301,121 / A F121,301 / A R121 @2", B,
+	           "SYN-RECEIVED! ESTABLISHED! CLOSED");
+	assert_end(HST " / A D111+10,301 / A D111+10,301 @1 / B .301,121 / A F121,301 / A RA122,301", B,
+	           "SYN-RECEIVED! ESTABLISHED! CLOSE-WAIT CLOSED");
+}
+
+/* A reset that aborts echoes what its sender had: more than the SYN, however often that was sent. */
+Test(mirror, a_resets_echo_proves_that_the_handshake_was_complete)
+{
+	assert_end("A S100 ts=1000,0 / B SA300,101 ts=500,1000 / A .101,301 ts=1010,500 / B RA301,101 ts=520,1010", B,
+	           "SYN-RECEIVED! ESTABLISHED! CLOSED!");
+	struct bench *b = bench_new();
+	play(b, "A S100 ts=1000,0 / A S100 ts=2000,0 @1 / B SA300,101 ts=500,1000 / B .301,101 ts=510,2000");
+	assert_states(b, B, S_SYN_RECEIVED);
+	bench_free(b);
+}
+
+/* A client that resets the SYN-ACK without ACK had given up: it never was ESTABLISHED. */
+Test(mirror, a_reset_of_the_syn_ack_comes_from_no_connection)
+{
+	assert_end("A S100 / B SA300,101 / A R101", A, "SYN-SENT! CLOSED!");
+}
+
+/* An acknowledgment of A's FIN that overtook B's FIN was built behind it: that A acknowledges B's proves nothing of it. */
+Test(mirror, an_acknowledgment_that_overtook_a_fin_is_not_proven_to_have_arrived)
+{
+	struct bench *b = bench_new();
+	play(b, HS_TS " / A F102,301 ts=1030,520 / B .302,103 ts=541,1030 / B F301,102 ts=540,1020 / A .103,302 ts=1060,540");
+	assert_states(b, A, S_CLOSING | S_TIME_WAIT);
+	play(b, "A F102,302 ts=1300,540 @1");
+	assert_states(b, A, S_CLOSING);
+	bench_finish(b);
+	bench_free(b);
+}
+
+/* Nobody acknowledges a reset: B goes on when its application does, and A answers from no connection. */
+Test(mirror, a_lost_reset_shows_when_its_receiver_goes_on)
+{
+	assert_end(HST " / A RA111,301 / B F301,111 @9 / A R111", B, "SYN-RECEIVED! ESTABLISHED! FIN-WAIT-1! CLOSED");
+}
