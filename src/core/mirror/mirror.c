@@ -15,6 +15,8 @@ enum {
 	COST_HOLE = 10,     /* a FIN was accepted although text before it was missing */
 	COST_FILL = 2,      /* text is presumed to have filled the hole before a FIN */
 	COST_ECHO = 6,      /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3), or another's */
+	COST_ECHO_COPY = 12, /* ... where that is another copy of the FIN */
+	COST_ECHO_ACK = 8,   /* ... where that is no copy of the FIN */
 	COST_SHORTCUT = 12, /* FIN sent from SYN-RECEIVED (legal, rare) */
 	COST_TIMEOUT = 12,  /* a timer fired unseen */
 	COST_REFUSED = 6,   /* the FIN was taken although the text before it was what a reset answered */
@@ -225,6 +227,27 @@ static int64_t in_haste(int64_t turnaround)
 	return turnaround - turnaround / 8 - 500000;
 }
 
+static bool is_only_tsval(const struct mirror *m, int i)
+{
+	for (int k = 0; k < m->count; k++)
+		if (k != i && m->event[k].from == m->event[i].from && m->event[k].is & EVENT_TIMESTAMPS &&
+		    m->event[k].tsval == m->event[i].tsval && !(m->event[k].is & EVENT_DUPLICATE))
+			return false;
+	return true;
+}
+
+/* Does frame `by` echo another copy of the FIN of event i? */
+static bool echoes_other_copy(const struct mirror *m, int i, int by)
+{
+	const struct event *e = &m->event[by];
+
+	for (int k = 0; k < by; k++)
+		if (k != i && m->event[k].from != e->from && is_fin_copy(m, k) && m->event[k].is & e->is & EVENT_TIMESTAMPS &&
+		    m->event[k].tsval == e->tsecr && m->event[k].tsval != m->event[i].tsval)
+			return true;
+	return false;
+}
+
 /* Does the echo in frame `by` fit what stimulus i made of TS.Recent (RFC 7323 5.3 R3)?  It is renewed by what stands at or
  * before the newest acknowledgment that was sent; by Linux not where SEG.ACK is old, but for an orphan in FIN-WAIT-2. */
 static int renewal_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, int i, int by)
@@ -239,7 +262,7 @@ static int renewal_cost(const struct mirror *m, unsigned x, const struct hypothe
 		if (last->from != x || !(last->flags & TCPAUDIT_ACK) || last->is & EVENT_STRAY)
 			continue;
 		if (old_ack)
-			return e->ip_id && e->tsecr == s->tsval && s->is & EVENT_TSVAL_FRESH ? COST_ECHO : 0;
+			return e->ip_id && e->tsecr == s->tsval && last->tsecr != s->tsval && is_only_tsval(m, i) ? COST_ECHO : 0;
 		return seq_gt(s->tsval, e->tsecr) && seq_le(s->seq, last->ack) ? COST_ECHO : 0;
 	}
 	return 0;
@@ -260,7 +283,8 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 	const struct event *e = &m->event[by];
 	int64_t turnaround = turnaround_of(&m->end[x]);
 	int64_t passed = e->time - s->time;
-	cost += (passed < in_haste(turnaround)) * COST_HASTE + (passed < in_haste(turnaround / 2)) * COST_HASTE;
+	if (!(s->is & e->is & EVENT_TIMESTAMPS) || e->tsecr != s->tsval || !is_only_tsval(m, i)) /* else it is known to have arrived */
+		cost += (passed < in_haste(turnaround)) * COST_HASTE + (passed < in_haste(turnaround / 2)) * COST_HASTE;
 	if (is_fin_copy(m, i) && later_copy_fits(m, i, by, e->time - in_haste(turnaround)))
 		cost += COST_OLD_COPY;
 	return cost + renewal_cost(m, x, h, i, by);
@@ -327,6 +351,8 @@ static uint8_t branch(const struct mirror *m, unsigned x, const struct hypothesi
 		t->cost = (int16_t)(t->cost + m->loss * passed_over(m, x, h, i, by));
 	if (state_in((enum tcpaudit_state)t->state, FIN_RECEIVED) && !state_in((enum tcpaudit_state)h->state, FIN_RECEIVED))
 		t->cost = (int16_t)(t->cost + acceptance_cost(m, x, i, by));
+	if (t->state == TCPAUDIT_TIME_WAIT && h->state == TCPAUDIT_FIN_WAIT_2 && by < m->count && echoes_other_copy(m, i, by))
+		t->cost += COST_ECHO_COPY;
 	if (t->delivered < 0 || captured_before(m, t->delivered, i))
 		t->delivered = (int8_t)i;
 	for (int k = 0; k < n; k++) {
@@ -563,9 +589,10 @@ static int echo_cost(const struct mirror *m, const struct hypothesis *h, int at)
 		return COST_ECHO; /* CLOSING has a socket, and a TIME-WAIT answers only a further copy */
 	if (!(e->is & m->event[fin].is & EVENT_TIMESTAMPS) || m->event[fin].tsval == e->tsecr)
 		return 0;
-	for (int i = 0; i < m->count; i++)
-		if (m->event[i].from != e->from && is_fin_copy(m, i) && m->event[i].tsval == e->tsecr)
-			return COST_ECHO;
+	if (passes(h, TCPAUDIT_CLOSING))
+		return echoes_other_copy(m, fin, at) ? COST_ECHO_COPY : 0;
+	if (!echoes_other_copy(m, fin, at) && seq_gt(e->tsecr, m->event[fin].tsval) && mirror_has_no_socket(m, e->from, e))
+		return COST_ECHO_ACK; /* what an orphan in FIN-WAIT-2 leaves behind echoes the FIN; CLOSING took more before it left */
 	return 0;
 }
 
