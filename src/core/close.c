@@ -499,6 +499,8 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 	int64_t until =
 	        f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : f->c->last;
 	r->half_close_by = may_be_second(f) ? TCPAUDIT_WHO_UNKNOWN : (uint8_t)f->first;
+	if (!f->fin[!f->first] && !f->reset)
+		until = f->file->now; /* it still lasts */
 	r->half_close_duration = until > fin->acked_time ? until - fin->acked_time : 0;
 	r->half_close_bytes = fin->peer_text;
 }

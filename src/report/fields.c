@@ -5,6 +5,8 @@
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
+#include "report/measures.h"
+#include "report/page.h"
 #include "report/fields.h"
 
 #include <stdio.h>
@@ -471,6 +473,17 @@ NUMBER(kernel_dropped, r->state->live, r->state->kernel.dropped)
 NUMBER(kernel_interface_dropped, r->state->live, r->state->kernel.interface_dropped)
 NUMBER(connections_total, true, COUNTERS->connections)
 NUMBER(connections_open, true, COUNTERS->open)
+#define MEASURES r->report->measures
+NUMBER(close_wait_ends, MEASURES->close_wait.count > 0, MEASURES->close_wait.count)
+NUMBER(close_wait_open, MEASURES->close_wait.count > 0, MEASURES->close_wait_open)
+NUMBER(close_wait_median, MEASURES->close_wait.count > 0, (int64_t)tally_median(&MEASURES->close_wait) / 1000)
+NUMBER(close_wait_p95, MEASURES->close_wait.count > 0, (int64_t)tally_percentile(&MEASURES->close_wait, 95) / 1000)
+NUMBER(close_wait_longest, MEASURES->close_wait.count > 0, MEASURES->close_wait_longest / 1000)
+NUMBER(time_wait_ends, MEASURES->time_waits > 0, MEASURES->time_waits)
+NUMBER(time_wait_peak, MEASURES->top != NULL, MEASURES->top->peak)
+NUMBER(time_wait_left_out, MEASURES->hosts_left_out > 0, MEASURES->hosts_left_out)
+TEXT(time_wait_peak_ip, MEASURES->top != NULL, page_address(r->scratch, &MEASURES->top->address, MEASURES->top->ip_version))
+
 NUMBER(connections_evicted, true, COUNTERS->evicted)
 NUMBER(twins_forgotten, COUNTERS->twins_forgotten != 0, COUNTERS->twins_forgotten)
 NUMBER(pressure_forgotten, COUNTERS->pressure_forgotten != 0, COUNTERS->pressure_forgotten)
@@ -638,6 +651,15 @@ static const struct field table[] = {
 	{"connections.evicted", SUMS, FIELD_INTEGER, SUMS, "connections", "removed by a limit before their end", get_connections_evicted, NULL},
 	{"connections.twins_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many handshakes at once to tell whether they are there on the other side of a NAT, too", get_twins_forgotten, NULL},
 	{"connections.pressure_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to count the TIME-WAITs of each", get_pressure_forgotten, NULL},
+	{"close_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that have been in CLOSE-WAIT", get_close_wait_ends, NULL},
+	{"close_wait.open", LAST, FIELD_INTEGER, 0, "ends", "of them, never left it", get_close_wait_open, NULL},
+	{"close_wait.median_us", LAST, FIELD_INTEGER, 0, "us", "that they stayed there, or have been there at the end", get_close_wait_median, NULL},
+	{"close_wait.p95_us", LAST, FIELD_INTEGER, 0, "us", "95 of 100 stayed no longer", get_close_wait_p95, NULL},
+	{"close_wait.longest_us", LAST, FIELD_INTEGER, 0, "us", "the longest stay", get_close_wait_longest, NULL},
+	{"time_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that were left in TIME-WAIT", get_time_wait_ends, NULL},
+	{"time_wait.peak", LAST, FIELD_INTEGER, 0, "ends", "most TIME-WAITs that one host held at once, 2MSL each", get_time_wait_peak, NULL},
+	{"time_wait.peak_ip", LAST, FIELD_STRING, 0, "", "that host", get_time_wait_peak_ip, NULL},
+	{"time_wait.left_out", LAST, FIELD_INTEGER, 0, "ends", "TIME-WAITs of hosts that found no room in the table", get_time_wait_left_out, NULL},
 	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
 	{"inputs", META | SUMS, FIELD_ROWS, META | SUMS, "", "files or interfaces, in the order of the command line", get_inputs, NULL},

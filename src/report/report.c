@@ -2,6 +2,7 @@
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
+#include "report/measures.h"
 #include "report/report.h"
 
 #include <inttypes.h>
@@ -36,6 +37,11 @@ struct report *report_new(const struct report_format *format, const struct repor
 	report->input_count = input_count;
 	report->output = output;
 	find_flagging(report);
+	report->measures = measures_new(options->settings->msl);
+	if (report->measures == NULL) {
+		free(report);
+		return NULL;
+	}
 	return report;
 }
 
@@ -64,6 +70,7 @@ static void take_connection(void *user, const struct tcpaudit_connection *connec
 {
 	struct report *report = user;
 
+	measures_connection(report->measures, connection);
 	if (report->format->connection != NULL)
 		report->format->connection(report, connection);
 }
@@ -266,5 +273,6 @@ void report_free(struct report *report)
 		return;
 	if (report->state != NULL)
 		report->format->end(report, NULL);
+	free(report->measures);
 	free(report);
 }

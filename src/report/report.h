@@ -89,7 +89,8 @@ struct report {
 	size_t input_count;
 	uint64_t flagging[TCPAUDIT_CHECK_WORDS];  /* checks above info: what makes a connection flagged */
 	bool out_of_memory;
-	void *state; /* the format's own */
+	struct measures *measures; /* over all connections */
+	void *state;               /* the format's own */
 };
 
 /* NULL when out of memory.  Everything is borrowed for the life of the report. */

@@ -31,7 +31,7 @@ void tally_free(struct tally *tally)
 }
 
 /* Classes: values below 32 exactly, above by their five leading bits behind the first. */
-static void median_add(struct tally_median *median, int64_t number)
+void tally_median_add(struct tally_median *median, int64_t number)
 {
 	uint64_t value = number < 0 ? 0 : (uint64_t)number;
 	unsigned bits = value < 32 ? 5 : 63 - (unsigned)__builtin_clzll(value);
@@ -42,11 +42,16 @@ static void median_add(struct tally_median *median, int64_t number)
 
 uint64_t tally_median(const struct tally_median *median)
 {
+	return tally_percentile(median, 50);
+}
+
+uint64_t tally_percentile(const struct tally_median *median, unsigned percent)
+{
 	uint64_t below = 0;
 
 	for (uint64_t i = 0; i < sizeof median->class / sizeof *median->class; i++) {
 		below += median->class[i];
-		if (2 * below >= median->count && below > 0) {
+		if (100 * below >= percent * median->count && below > 0) {
 			if (i < 64)
 				return i;
 			uint64_t shift = i / 32 - 1;
@@ -151,8 +156,8 @@ void tally_connection(struct tally *tally, const struct tcpaudit_connection *con
 	tally->closed_first[connection->closed_first]++;
 	tally->midstream += tally->midstream_row >= 0 && report_set_has(connection->capture, (size_t)tally->midstream_row);
 	if (connection->kind == TCPAUDIT_KIND_HALF_CLOSE) {
-		median_add(&tally->half_close_duration, connection->half_close_duration);
-		median_add(&tally->half_close_bytes, (int64_t)connection->half_close_bytes);
+		tally_median_add(&tally->half_close_duration, connection->half_close_duration);
+		tally_median_add(&tally->half_close_bytes, (int64_t)connection->half_close_bytes);
 	}
 	count_hosts(tally, connection);
 }

@@ -104,7 +104,11 @@ void tally_connection(struct tally *tally, const struct tcpaudit_connection *con
 /* A finding that is to be shown. */
 void tally_finding(struct tally *tally, const struct tcpaudit_finding *finding);
 
+void tally_median_add(struct tally_median *median, int64_t number);
 uint64_t tally_median(const struct tally_median *median);
+
+/* The value below which `percent` of 100 lie. */
+uint64_t tally_percentile(const struct tally_median *median, unsigned percent);
 
 /* The hosts with the highest measure, at most `room` of them, in that order.  Returns how many. */
 size_t tally_top(const struct tally *tally, unsigned measure, const struct tally_host **top, size_t room);

@@ -1,5 +1,6 @@
 /* text.c - the report for a person in a hurry: what was captured and how well, how connections ended, the findings with the
  * worst first, and the hosts that stand out.  All of it is written at the end. */
+#include "report/measures.h"
 #include "report/report.h"
 
 #include <inttypes.h>
@@ -601,6 +602,41 @@ static size_t find_hosts(const struct tally *tally, const struct tally_host **fo
 	return hosts;
 }
 
+/* How long ends wait in CLOSE-WAIT, and how many TIME-WAITs pile up. */
+static void show_measures(struct page *page, const struct measures *measures)
+{
+	char text[PAGE_TOKEN];
+
+	if (measures->close_wait.count == 0 && measures->top == NULL)
+		return;
+	page_heading(page, "Waiting to close");
+	page_end(page);
+	page->indent = 2;
+	if (measures->close_wait.count > 0) {
+		page_put(page, 0, "CLOSE-WAIT");
+		page->indent = 14;
+		page_column(page, 12);
+		page_put(page, 2, "%s:", page_count(text, measures->close_wait.count, "end"));
+		page_put(page, 1, "median %s,", page_duration(text, (int64_t)tally_median(&measures->close_wait)));
+		page_put(page, 1, "95 %% within %s,", page_duration(text, (int64_t)tally_percentile(&measures->close_wait, 95)));
+		page_put(page, 1, "longest %s", page_duration(text, measures->close_wait_longest));
+		if (measures->close_wait_open > 0)
+			page_put(page, 0, "; %s never left it", page_number(text, measures->close_wait_open));
+		page_end(page);
+	}
+	page->indent = 2;
+	if (measures->top != NULL) {
+		page_put(page, 0, "TIME-WAIT");
+		page->indent = 14;
+		page_column(page, 12);
+		page_put(page, 2, "%s:", page_count(text, measures->time_waits, "end"));
+		page_put(page, 1, "at most %s at once,", page_number(text, measures->top->peak));
+		page_put(page, 1, "held by %s", page_address(text, &measures->top->address, measures->top->ip_version));
+		page_end(page);
+	}
+	page->indent = 0;
+}
+
 static void show_hosts(struct page *page, const struct report_state *state, const struct tally *tally)
 {
 	const struct tally_host *found[TALLY_MEASURES * TOP_HOSTS];
@@ -704,6 +740,7 @@ static void end(struct report *report, const struct report_state *state)
 		show_header(&page, report, state, tally);
 		show_closes(&page, state, tally);
 		show_findings(&page, report, state, tally);
+		show_measures(&page, report->measures);
 		show_hosts(&page, state, tally);
 		show_connections(&page, report, tally);
 		report->out_of_memory |= !page_finish(&page, report->output) || tally->out_of_memory;

@@ -33,7 +33,7 @@ EXPLAIN("close-last-ack-stuck",
         "LAST-ACK ends with the ACK of the FIN, or the user timeout (3.10.8).",
         "That ACK may have come unseen: then repeats stop.",
         "`tcp.flags.fin == 1 && tcp.analysis.retransmission`",
-        "server  FIN,ACK  seq 301 at 1.0, 1.4, 2.2, 3.8 s   <- still in LAST-ACK")
+        "server  FIN,ACK  seq 301 at 1.0, 1.4, 2.2, 3.8 s   <- LAST-ACK")
 EXPLAIN("close-wait-leak",
         "An end has received the FIN more than a minute ago and neither sends nor closes.",
         "Usually an application that forgot a socket; file descriptors run out.",

@@ -5,7 +5,7 @@ EXPLAIN("half-close-used",
         "After its FIN an end still receives (3.6.1).",
         "Text that was sent before the FIN arrived acknowledges less and does not count.",
         "`tcp.len > 0` behind the first FIN, with an ack that covers it.",
-        "client  FIN,ACK  seq 101\nserver  PSH,ACK  seq 301  ack 102  len 10   <- knows of the FIN, and sends")
+        "client  FIN,ACK  seq 101\nserver  PSH,ACK  seq 301  ack 102  len 10   <- knows of the FIN")
 EXPLAIN("half-data-reset",
         "The end that had closed answers text with a reset.",
         "The sender's text is lost; the closer had nobody left to read it.",

@@ -98,6 +98,12 @@ void check_fin_ack_short(struct judging *j)
 	}
 }
 
+/* Numbers far ahead of the end of the stream: another connection, whose SYN was not captured, looks like that. */
+static bool may_be_the_next(tcp_seq number, tcp_seq expected)
+{
+	return seq_gt(number, seq_add(expected, 4096));
+}
+
 void check_fin_ack_beyond(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -105,6 +111,7 @@ void check_fin_ack_beyond(struct judging *j)
 		if (!f->sent || f->acked_wrong < 0 || f->data_after >= 0 || f->moved >= 0)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)!x,
+		                  .at_most = may_be_the_next(j->h->event[f->acked_wrong].ack, f->u) ? TCPAUDIT_POSSIBLE : 0,
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
@@ -136,7 +143,8 @@ void check_fin_data_after(struct judging *j)
 		                  .evidence = {f->first, f->data_after, -1},
 		                  .expected = {{"seq_end", f->u}},
 		                  .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
-		/* where its stream goes on where the FIN stands, or may, in what was not captured, the FIN is as likely somebody else's */
+		/* where its stream goes on where the FIN stands, or may, in what was not captured, the FIN is as likely somebody
+		 * else's */
 		if (e->seq != seq_add(f->u, 1))
 			c.at_most = TCPAUDIT_POSSIBLE;
 		claim(j, &c);
@@ -153,6 +161,7 @@ void check_fin_moved(struct judging *j)
 			continue;
 		const struct event *e = &j->h->event[f->moved];
 		struct claim c = {.endpoint = (uint8_t)x,
+		                  .at_most = may_be_the_next(e->seq, f->u) ? TCPAUDIT_POSSIBLE : 0,
 		                  .evidence = {f->first, f->moved, -1},
 		                  .expected = {{"fin_seq", f->u}},
 		                  .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
