@@ -222,7 +222,10 @@ def connect(version, port, local, options):
             c.bind((lab.ADDRESS[version][0], local))
         peer = (lab.ADDRESS[version][1], port)
         if options.get("fastopen"):
+            c.settimeout(None)  # else the first, without a cookie, is in progress
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
             c.sendto(struct.pack("!I", 10) + b"q" * 96, socket.MSG_FASTOPEN, peer)
+            c.settimeout(PATIENCE)
             lab.read_exactly(c, 10)
         else:
             c.connect(peer)
