@@ -12,6 +12,8 @@ static uint32_t fingerprint(const struct tcpaudit_segment *s)
 {
 	uint32_t f = s->seq * 2654435761u ^ s->ack * 2246822519u;
 	f ^= ((uint32_t)s->ip_id << 16 | s->flags) * 3266489917u ^ s->len * 668265263u;
+	for (unsigned i = 0; i < s->sack_count; i++) /* answers to what arrives above a hole differ in nothing else */
+		f = (f ^ s->sack[i][0] ^ s->sack[i][1] * 2654435761u) * 2246822519u;
 	return f ^ (s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval * 374761393u : 0) ^ s->window;
 }
 
