@@ -13,6 +13,7 @@ enum {
 	COST_HASTE = 4,     /* arrived faster than this end ever answered; twice that, if in half the time */
 	COST_LATE = 6,      /* arrived after a frame that should have known of it */
 	COST_HOLE = 10,     /* a FIN was accepted although text before it was missing */
+	COST_UNHEARD = 6,   /* text and the FIN behind it arrived, and nothing was heard of it */
 	COST_FILL = 2,      /* text is presumed to have filled the hole before a FIN */
 	COST_ECHO = 6,      /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3), or another's */
 	COST_ECHO_COPY = 12, /* ... where that is another copy of the FIN */
@@ -214,8 +215,11 @@ static int acceptance_cost(const struct mirror *m, unsigned x, int i, int by)
 		return fills ? COST_HOLE : late ? COST_LATE : 0;
 	if (by < m->count && is_stateless_reset(&m->event[by]) && (fills || seq_gt(s->seq, next)))
 		return COST_REFUSED;
+	bool silent = by == m->count && m->loss == COST_LOSS; /* nothing came of it any more */
+	if (!fills && seq_le(s->seq, next))
+		return late ? COST_LATE : silent ? COST_UNHEARD : 0;
 	if (!fills)
-		return seq_le(s->seq, next) ? (late ? COST_LATE : 0) : late ? COST_HOLE : hole || (by == m->count && m->loss == COST_LOSS) ? COST_FILL : 0;
+		return late ? COST_HOLE : hole || silent ? COST_FILL : 0;
 	if (!seq_gt(seq_add(s->seq, s->len), next))
 		return COST_HOLE;
 	return (late ? COST_LATE : 0) + (hole && seq_le(s->seq, next) ? COST_FILL / 2 : COST_FILL);
