@@ -31,16 +31,27 @@ static void owe(struct arrival *a, enum reply reply)
 		a->reply = reply;
 }
 
+/* Does the end's SACK show that the peer's FIN waits behind a hole?  Linux obeys a reset at the right edge of its highest block,
+ * too: that is where a sender that has sent all of it stands. */
+static bool fin_is_queued(const struct mirror *m, unsigned x)
+{
+	for (int i = 0; i < m->count; i++)
+		if (m->event[i].from == x && m->event[i].is & EVENT_FIN_QUEUED)
+			return true;
+	return false;
+}
+
 /* RCV.NXT is u' before the peer's FIN is accepted and u'+1 after; a reset at u' is obeyed after it, too, by Linux, in
  * CLOSE-WAIT, CLOSING and LAST-ACK (a reset that overtook nothing but was built before the FIN).  3.10.7.4 second. */
-static bool reset_is_exact(const struct arrival *a, const struct fin_facts *peer, enum tcpaudit_state state)
+static bool reset_is_exact(const struct mirror *m, unsigned x, const struct arrival *a, const struct fin_facts *peer,
+                           enum tcpaudit_state state)
 {
 	if (!(a->segment->is & EVENT_RST_EXACT))
 		return false;
 	if (!peer->sent || a->segment->is & EVENT_REFUSAL)
 		return true;
 	if (a->segment->seq == seq_add(peer->u, 1))
-		return a->fin_accepted;
+		return a->fin_accepted || fin_is_queued(m, x);
 	if (a->segment->seq == peer->u && a->fin_accepted)
 		return state != TCPAUDIT_TIME_WAIT;
 	return true;
@@ -82,7 +93,7 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 		a.unsent_acked = a.ack && seq_gt(e->ack, seq_add(own->u, 1));
 	else if (h->state == TCPAUDIT_SYN_SENT)
 		a.unsent_acked = a.ack && acks_beyond_syn(m, x, e);
-	a.rst_exact = a.rst && reset_is_exact(&a, peer, h->state);
+	a.rst_exact = a.rst && reset_is_exact(m, x, &a, peer, h->state);
 	return a;
 }
 
