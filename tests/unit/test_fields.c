@@ -6,13 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/measures.h"
 #include "report/community.h"
 #include "report/record.h"
 
 static struct tcpaudit_settings settings;
 static struct report_options options;
 static struct capture_input inputs[2];
-static struct report report;
+static struct measures measures = {.close_wait_open = 1,
+                                   .close_wait_longest = 3000,
+                                   .close_wait.count = 1,
+                                   .time_waits = 1,
+                                   .top = &measures.host[0],
+                                   .host[0] = {.ip_version = 4, .peak = 1}};
+static struct report report = {.measures = &measures};
 static struct report_state state;
 static struct tcpaudit_counters counters;
 static struct tcpaudit_connection connection;
@@ -39,7 +46,7 @@ static void begin(void)
 	        .path = "x.pcap", .format = "pcap", .packets = 12, .time_digits = 6, .linktype = {1}, .linktypes = 1};
 	inputs[1] =
 	        (struct capture_input){.path = "y.pcapng", .time_digits = 9, .linktype = {1, 101}, .linktypes = 2, .snaplen = 96};
-	report = (struct report){.options = &options, .inputs = inputs, .input_count = 1};
+	report = (struct report){.options = &options, .measures = &measures, .inputs = inputs, .input_count = 1};
 	state = (struct report_state){.counters = &counters, .inputs = inputs, .input_count = 1};
 	memset(&counters, 0, sizeof counters);
 	memset(&connection, 0, sizeof connection);
