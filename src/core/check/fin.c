@@ -151,6 +151,15 @@ void check_fin_data_after(struct judging *j)
 	}
 }
 
+/* After the FIN its sender acknowledged what was never seen: where the peer's frames are missing, its SYN can be, too. */
+static bool may_be_another_connections(const struct judging *j, const struct fin_facts *f)
+{
+	for (int i = f->first + 1; i <= f->moved; i++)
+		if (j->h->event[i].from == j->h->event[f->moved].from && j->h->event[i].is & EVENT_ACK_UNSENT)
+			return true;
+	return false;
+}
+
 void check_fin_moved(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -165,6 +174,10 @@ void check_fin_moved(struct judging *j)
 		                  .evidence = {f->first, f->moved, -1},
 		                  .expected = {{"fin_seq", f->u}},
 		                  .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
+		if (may_be_another_connections(j, f)) {
+			c.at_most = TCPAUDIT_POSSIBLE;
+			c.severity_at_most = 1 + TCPAUDIT_NOTE;
+		}
 		claim(j, &c);
 	}
 }
