@@ -104,6 +104,21 @@ static bool may_be_the_next(tcp_seq number, tcp_seq expected)
 	return seq_gt(number, seq_add(expected, 4096));
 }
 
+/* The FIN's sender was seen beyond it, or the acknowledgment's sender beyond its own stream: a SYN may be missing between the FIN
+ * and the acknowledgment, and that be the next connection's. */
+static bool acknowledged_another(const struct judging *j, unsigned x)
+{
+	const struct fin_facts *f = &j->h->fin[x];
+	const struct event *ack = &j->h->event[f->acked_wrong];
+
+	if (seq_gt(ack->seq, ack->nxt))
+		return true;
+	for (int i = f->first < 0 ? 0 : f->first; i < f->acked_wrong; i++)
+		if (j->h->event[i].from == x && seq_gt(j->h->event[i].seq, seq_add(f->u, 1)))
+			return true;
+	return false;
+}
+
 void check_fin_ack_beyond(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -115,6 +130,10 @@ void check_fin_ack_beyond(struct judging *j)
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
+		if (acknowledged_another(j, x)) {
+			c.at_most = TCPAUDIT_POSSIBLE;
+			c.severity_at_most = 1 + TCPAUDIT_NOTE;
+		}
 		claim(j, &c);
 	}
 }
@@ -151,11 +170,11 @@ void check_fin_data_after(struct judging *j)
 	}
 }
 
-/* After the FIN its sender acknowledged what was never seen: where the peer's frames are missing, its SYN can be, too. */
+/* After the FIN an end acknowledged what was never seen: where its peer's frames are missing, a SYN can be, too. */
 static bool may_be_another_connections(const struct judging *j, const struct fin_facts *f)
 {
 	for (int i = f->first + 1; i <= f->moved; i++)
-		if (j->h->event[i].from == j->h->event[f->moved].from && j->h->event[i].is & EVENT_ACK_UNSENT)
+		if (j->h->event[i].is & EVENT_ACK_UNSENT)
 			return true;
 	return false;
 }
