@@ -109,6 +109,8 @@ def main():
         subprocess.run([os.path.join(BUILT, "dialogue"), "--write", made, *scripts], check=True)
         dialogues = sorted(glob.glob(os.path.join(made, "*.pcap")))
         results = properties("dialogues", dialogues) + properties("shipped captures", shipped)
+        for seed in range(1, 9) if FULL else ():
+            results += properties(f"seed {seed}", dialogues + shipped, "--seed", str(seed))
         if recordings:
             results += properties("recordings", recordings, *([] if FULL else ["--every", "10"]))
         results.append(in_files(shipped + recordings if FULL else shipped))

@@ -98,6 +98,17 @@ void check_fin_ack_short(struct judging *j)
 	}
 }
 
+/* From another distance than its sender's first segment, or without the timestamps that were agreed on: as likely, the FIN was
+ * put in by somebody else, and what contradicts it is right. */
+static bool may_be_injected(const struct judging *j, unsigned x, int fin)
+{
+	const struct event *e = &j->h->event[fin];
+	uint8_t usual = j->c->end[x].ttl;
+	bool stamped = j->c->end[0].bits & j->c->end[1].bits & TCB_TS;
+
+	return e->ttl > usual + 2 || usual > e->ttl + 2 || (stamped && !(e->is & EVENT_TIMESTAMPS));
+}
+
 /* Numbers far ahead of the end of the stream: another connection, whose SYN was not captured, looks like that. */
 static bool may_be_the_next(tcp_seq number, tcp_seq expected)
 {
@@ -130,7 +141,7 @@ void check_fin_ack_beyond(struct judging *j)
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
-		if (acknowledged_another(j, x)) {
+		if (acknowledged_another(j, x) || (f->first >= 0 && may_be_injected(j, x, f->first))) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
@@ -144,6 +155,7 @@ static void claim_fin_behind(struct judging *j, unsigned x)
 	const struct event *fin = &j->h->event[j->h->fin[x].behind];
 
 	claim(j, &(struct claim){.endpoint = (uint8_t)x,
+	                         .at_most = may_be_injected(j, x, j->h->fin[x].behind) ? TCPAUDIT_POSSIBLE : 0,
 	                         .evidence = {j->h->fin[x].behind, -1},
 	                         .expected = {{"fin_seq", fin->nxt}},
 	                         .observed = {{"fin_seq", seq_add(fin->seq, fin->len)}}});
@@ -164,7 +176,7 @@ void check_fin_data_after(struct judging *j)
 		                  .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
 		/* where its stream goes on where the FIN stands, or may, in what was not captured, the FIN is as likely somebody
 		 * else's */
-		if (e->seq != seq_add(f->u, 1))
+		if (e->seq != seq_add(f->u, 1) || (f->first >= 0 && may_be_injected(j, x, f->first)))
 			c.at_most = TCPAUDIT_POSSIBLE;
 		claim(j, &c);
 	}
@@ -193,7 +205,7 @@ void check_fin_moved(struct judging *j)
 		                  .evidence = {f->first, f->moved, -1},
 		                  .expected = {{"fin_seq", f->u}},
 		                  .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
-		if (may_be_another_connections(j, f)) {
+		if (may_be_another_connections(j, f) || may_be_injected(j, x, f->first) || may_be_injected(j, x, f->moved)) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
