@@ -525,6 +525,8 @@ static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcp
 
 	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
 		return;
+	if (t->entry.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
+		return;
 	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,
 	                             .deliberate = check_time_wait_timer(age),
