@@ -41,6 +41,7 @@ struct tcpaudit_settings {
 	uint8_t min_severity;     /* enum tcpaudit_severity: findings below it are counted, but not handed to the sink */
 	uint64_t watch;       /* flow_id whose segments go to sink->segment; 0 none */
 	bool watch_all;       /* ... all segments of all connections (slow; tests) */
+	int64_t threshold[TCPAUDIT_THRESHOLD_COUNT]; /* in their units */
 	int8_t severity[TCPAUDIT_CHECK_WORDS *
 	                64]; /* by row: -1 disabled, else severity + 1 to use instead; 0 as the catalogue says */
 };

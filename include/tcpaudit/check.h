@@ -46,6 +46,53 @@ struct tcpaudit_check {
 	const char *advice; /* what to look at next; "" none */
 };
 
+/* Numbers on which checks turn: X(name, check, key, unit, default, least, text).  Each can be set (tcpaudit_settings); the
+ * default is what the RFC or the catalogue says.  Durations are in nanoseconds, shares in percent. */
+#define TCPAUDIT_THRESHOLDS(X)                                                                                                   \
+	X(CLOSE_SIMUL_COPIES, "close-simul-ack-missing", "copies", COUNT, 3, 2, "of a FIN without an answer")                    \
+	X(CLOSE_FINAL_COPIES, "close-final-ack-missing", "copies", COUNT, 3, 2, "of a FIN without an answer")                    \
+	X(LAST_ACK_COPIES, "close-last-ack-stuck", "copies", COUNT, 4, 2, "of a FIN without an answer")                          \
+	X(LAST_ACK_DURATION, "close-last-ack-stuck", "duration", DURATION, 3000000000, 0, "from the first copy to the newest")   \
+	X(CLOSE_WAIT_DWELL, "close-wait-leak", "dwell", DURATION, 60000000000, 0, "in CLOSE-WAIT without sending anything")      \
+	X(FIN_ACK_DELAY, "fin-ack-late", "delay", DURATION, 550000000, 0,                                                        \
+	  "of an acknowledgment: MUST-40's half second, and what a timer adds")                                                  \
+	X(FIN_GIVEUP_R2, "fin-giveup-early", "r2", DURATION, 100000000000, 0, "that a FIN is to be repeated (SHLD-11)")          \
+	X(HALF_IGNORED_COPIES, "half-data-ignored", "copies", COUNT, 3, 2, "of text without an answer")                          \
+	X(HALF_IGNORED_DURATION, "half-data-ignored", "duration", DURATION, 3000000000, 0, "of the silence")                     \
+	X(HALF_ZERO_WINDOW, "half-zero-window-hang", "duration", DURATION, 60000000000, 0, "of the closed window")               \
+	X(HALF_FINWAIT2, "half-finwait2-timeout", "after", DURATION, 20000000000, 1000000000,                                    \
+	  "in FIN-WAIT-2: before, a reset is no timer's")                                                                        \
+	X(HALF_PATH_CUT, "half-path-cut", "idle", DURATION, 30000000000, 0, "before the text that nobody answers")               \
+	X(RST_IDLE, "rst-idle-timeout", "idle", DURATION, 50000000000, 1000000000, "of both ends before the reset")             \
+	X(REUSE_ISN_INTERVAL, "reuse-isn-regress", "interval", DURATION, 137000000000, 0,                                        \
+	  "between two connections: half of the time in which Linux' clock of ISNs turns over")                                  \
+	X(SYN_GIVEUP_R2, "syn-giveup-early", "r2", DURATION, 180000000000, 0, "that a SYN is to be repeated (MUST-23)")          \
+	X(SYN_STALLED_DELAY, "syn-accept-stalled", "delay", DURATION, 500000000, 0, "from the last ACK to the repeated SYN-ACK") \
+	X(TW_PORTS, "tw-port-pressure", "ports", COUNT, 28232, 1, "that a client has: 32768 to 60999 by Linux' default")         \
+	X(TW_SHARE, "tw-port-pressure", "share", PERCENT, 80, 1, "of them in TIME-WAIT towards one service")
+
+enum tcpaudit_threshold_name {
+#define X(name, check, key, unit, normal, least, text) TCPAUDIT_THRESHOLD_##name,
+	TCPAUDIT_THRESHOLDS(X)
+#undef X
+	        TCPAUDIT_THRESHOLD_COUNT
+};
+
+enum tcpaudit_unit { TCPAUDIT_UNIT_DURATION, TCPAUDIT_UNIT_COUNT, TCPAUDIT_UNIT_PERCENT };
+
+struct tcpaudit_threshold {
+	const char *check; /* id of the check that it belongs to */
+	const char *key;
+	uint8_t unit;   /* enum tcpaudit_unit */
+	int64_t normal; /* default */
+	int64_t least;
+	int64_t most;
+	const char *text; /* a clause without a full stop */
+};
+
+/* TCPAUDIT_THRESHOLD_COUNT rows, by enum tcpaudit_threshold_name. */
+const struct tcpaudit_threshold *tcpaudit_thresholds(void);
+
 /* A number that a check expected or observed.  `name` is a key of the record ("ack", "seq", "age_us"). */
 struct tcpaudit_fact {
 	const char *name;

@@ -56,6 +56,8 @@ void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 	                                       .tunnels = TCPAUDIT_TUNNEL_ALL,
 	                                       .checksum = TCPAUDIT_CHECKSUM_AUTO,
 	                                       .states = true};
+	for (size_t i = 0; i < TCPAUDIT_THRESHOLD_COUNT; i++)
+		settings->threshold[i] = tcpaudit_thresholds()[i].normal;
 }
 
 /* Packet times are whatever the capture says.  Within these bounds, sums and differences of them are numbers. */
@@ -137,7 +139,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	if (record->time_wait_holder == TCPAUDIT_WHO_CLIENT) /* a server's TIME-WAITs cost no ports */
-		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, 2 * e->settings.msl,
+		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
 		                               &e->counters.pressure_forgotten);
 	check_connection(&file, record, &result);
 	e->counters.by_kind[record->kind]++;

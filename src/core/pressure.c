@@ -97,15 +97,23 @@ static uint32_t once(struct pressure_place *p, unsigned which, uint32_t many, in
 	return many;
 }
 
-struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
-                                    int64_t since, int64_t time_wait, uint64_t *forgotten)
+static bool too_many(const struct tcpaudit_settings *settings, uint32_t many)
 {
+	const int64_t *threshold = settings->threshold;
+
+	return 100 * (int64_t)many >= threshold[TCPAUDIT_THRESHOLD_TW_SHARE] * threshold[TCPAUDIT_THRESHOLD_TW_PORTS];
+}
+
+struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
+                                    int64_t since, const struct tcpaudit_settings *settings, uint64_t *forgotten)
+{
+	int64_t time_wait = 2 * settings->msl;
 	struct pressure_view view = {0, 0};
 	int64_t slice = since / (time_wait / PRESSURE_SLICES + 1);
 	struct pressure_place *p = find(pressure, table, c, slice, forgotten);
 	uint32_t many = held(p, slice);
 
-	view.held = once(p, 0, 5 * (uint64_t)many >= 4 * PRESSURE_PORTS ? many : 0, since, time_wait);
+	view.held = once(p, 0, too_many(settings, many) ? many : 0, since, time_wait);
 	if (takes_again(c, time_wait))
 		view.reused = once(p, 1, reused(p, c->start), c->start, time_wait);
 	return view;

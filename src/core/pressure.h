@@ -11,7 +11,6 @@
 #define PRESSURE_PLACES 512
 #define PRESSURE_WAYS   16    /* places where a host may be found */
 #define PRESSURE_SLICES 8     /* of 2MSL */
-#define PRESSURE_PORTS  28232 /* 32768 to 60999: Linux' default */
 #define PRESSURE_REUSES 10    /* within a minute */
 
 /* What is told of the host whose connection made it too many. */
@@ -33,9 +32,9 @@ struct pressure {
 	} place[PRESSURE_PLACES];
 };
 
-/* Counts a connection whose client holds TIME-WAIT since `since`, and what it took over if its socket pair was one that its
+/* Counts a connection whose client holds TIME-WAIT, which lasts 2MSL, since `since`, and what it took over if its socket pair was one that its
  * client itself had held (`former`, NULL: none).  `forgotten` counts places that were lost to others. */
 struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
-                                    int64_t since, int64_t time_wait, uint64_t *forgotten);
+                                    int64_t since, const struct tcpaudit_settings *settings, uint64_t *forgotten);
 
 #endif

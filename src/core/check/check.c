@@ -25,12 +25,29 @@ static const uint8_t wakes_on[] = {
 #undef CHECK
 };
 
+/* What is beyond these is a mistake. */
+#define MOST_DURATION 2592000000000000 /* 30 days */
+#define MOST_COUNT    65535
+#define MOST_PERCENT  100
+
+static const struct tcpaudit_threshold thresholds[] = {
+#define X(name, check, key, unit, normal, least, text)                                                                           \
+	{check, key, TCPAUDIT_UNIT_##unit, normal, least, MOST_##unit, text},
+	TCPAUDIT_THRESHOLDS(X)
+#undef X
+};
+
 _Static_assert(ROWS <= TCPAUDIT_CHECK_WORDS * 64, "a set of checks has no room for all rows");
 
 const struct tcpaudit_check *tcpaudit_checks(size_t *count)
 {
 	*count = (size_t)ROWS;
 	return rows;
+}
+
+const struct tcpaudit_threshold *tcpaudit_thresholds(void)
+{
+	return thresholds;
 }
 
 int tcpaudit_check_index(const char *id)

@@ -56,6 +56,9 @@ struct check_result {
 	const struct tcpaudit_sink *sink;
 };
 
+/* A threshold in force, in its unit: threshold(j, FIN_ACK_DELAY). */
+#define threshold(j, name) ((j)->file->settings->threshold[TCPAUDIT_THRESHOLD_##name])
+
 /* Claims.  To be called by check functions. */
 void claim(struct judging *j, const struct claim *claim);
 

@@ -37,7 +37,7 @@ void check_close_simultaneous(struct judging *j)
 
 /* Repeats of x's FIN that span some time without an acknowledgment, and without a reset; the newest copy, -1 if there are too
  * few. */
-static int fin_unanswered(const struct judging *j, unsigned x, uint32_t copies)
+static int fin_unanswered(const struct judging *j, unsigned x, int64_t copies)
 {
 	const struct fin_facts *f = &j->h->fin[x];
 	int newest = -1;
@@ -73,7 +73,7 @@ static void claim_unanswered_fin(struct judging *j, unsigned debtor, int newest)
 void check_close_simul_ack_missing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
-		int newest = crossed(j) ? fin_unanswered(j, !x, 3) : -1;
+		int newest = crossed(j) ? fin_unanswered(j, !x, threshold(j, CLOSE_SIMUL_COPIES)) : -1;
 		if (newest >= 0)
 			claim_unanswered_fin(j, x, newest);
 	}
@@ -82,7 +82,7 @@ void check_close_simul_ack_missing(struct judging *j)
 void check_close_final_ack_missing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
-		int newest = !crossed(j) && j->h->fin[x].acked >= 0 ? fin_unanswered(j, !x, 3) : -1;
+		int newest = !crossed(j) && j->h->fin[x].acked >= 0 ? fin_unanswered(j, !x, threshold(j, CLOSE_FINAL_COPIES)) : -1;
 		if (newest >= 0)
 			claim_unanswered_fin(j, x, newest);
 	}
@@ -92,8 +92,8 @@ void check_close_last_ack_stuck(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
-		int newest = !crossed(j) && j->h->fin[!x].acked >= 0 ? fin_unanswered(j, x, 4) : -1;
-		if (newest < 0 || j->h->event[newest].time - j->h->event[f->first].time < 3 * SECOND)
+		int newest = !crossed(j) && j->h->fin[!x].acked >= 0 ? fin_unanswered(j, x, threshold(j, LAST_ACK_COPIES)) : -1;
+		if (newest < 0 || j->h->event[newest].time - j->h->event[f->first].time < threshold(j, LAST_ACK_DURATION))
 			continue;
 		claim(j, &(struct claim){
 		                 .endpoint = (uint8_t)x,
@@ -128,13 +128,13 @@ void check_close_wait_leak(struct judging *j)
 			continue;
 		int moved = first_move(j, !x, f->acked);
 		int64_t dwell = (moved < 0 ? j->file->now : j->h->event[moved].time) - ack->time;
-		if (dwell <= 60 * SECOND)
+		if (dwell <= threshold(j, CLOSE_WAIT_DWELL))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)!x,
 		                         .at_most = TCPAUDIT_POSSIBLE,
 		                         .over_in_time = true,
 		                         .evidence = {f->first, f->acked, moved, -1},
-		                         .expected = {{"duration_us", 60000000}},
+		                         .expected = {{"duration_us", threshold(j, CLOSE_WAIT_DWELL) / 1000}},
 		                         .observed = {{"duration_us", dwell / 1000}}});
 	}
 }

@@ -9,8 +9,6 @@
 
 #define MILLISECOND 1000000ll
 #define SECOND      1000000000ll
-#define DELAYED_ACK (550 * MILLISECOND) /* MUST-40's half second, and what a timer may add */
-#define R2          (100 * SECOND)      /* SHLD-11 */
 
 #define LINUX_ORPHAN_TRIES 8
 
@@ -317,11 +315,11 @@ void check_fin_ack_late(struct judging *j)
 			hole |= (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u)) ||
 			        (e->from == x && e->is & EVENT_REPEAT);
 		}
-		if (took <= DELAYED_ACK || hole || f->acked < f->first)
+		if (took <= threshold(j, FIN_ACK_DELAY) || hole || f->acked < f->first)
 			continue;
 		int64_t path = j->record->rtt > 0 ? j->record->rtt : 0;
 		struct claim c = {.endpoint = (uint8_t)!x,
-		                  .over_in_time = took - DELAYED_ACK > path,
+		                  .over_in_time = took - threshold(j, FIN_ACK_DELAY) > path,
 		                  .evidence = {f->first, f->acked, -1},
 		                  .expected = {{"delay_us", 500000}},
 		                  .observed = {{"delay_us", took / 1000}}};
@@ -398,13 +396,13 @@ void check_fin_giveup_early(struct judging *j)
 		}
 		int64_t spent = j->h->event[last].time - j->h->event[f->first].time;
 		int64_t silence = j->file->now - j->h->event[last].time;
-		if (spent >= R2 || silence < 3 * gap || silence < 10 * SECOND)
+		if (spent >= threshold(j, FIN_GIVEUP_R2) || silence < 3 * gap || silence < 10 * SECOND)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)x,
 		                  .proven = true,
 		                  .evidence = {f->first, last, -1},
 		                  .count = f->copies,
-		                  .expected = {{"duration_us", R2 / 1000}},
+		                  .expected = {{"duration_us", threshold(j, FIN_GIVEUP_R2) / 1000}},
 		                  .observed = {{"duration_us", spent / 1000}},
 		                  .deliberate = f->copies == 1 + LINUX_ORPHAN_TRIES
 		                                        ? "Linux gives an orphan's FIN up after 8 repeats (tcp_orphan_retries)"

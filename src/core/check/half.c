@@ -70,7 +70,7 @@ void check_half_data_reset(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		int asked, reset = reset_names(j, x, &asked);
-		if (reset < 0 || !j->h->event[asked].len || half_closed_for(j, x, asked) >= 20 * SECOND)
+		if (reset < 0 || !j->h->event[asked].len || half_closed_for(j, x, asked) >= threshold(j, HALF_FINWAIT2))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
@@ -101,7 +101,8 @@ void check_half_data_ignored(struct judging *j)
 				copies += 1u + e->run;
 			}
 		}
-		if (copies < 3 || first < 0 || j->file->now - j->h->event[first].time < 3 * SECOND)
+		if (copies < threshold(j, HALF_IGNORED_COPIES) || first < 0 ||
+		    j->file->now - j->h->event[first].time < threshold(j, HALF_IGNORED_DURATION))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
@@ -132,7 +133,7 @@ void check_half_zero_window_hang(struct judging *j)
 			last = i;
 			closed += 1u + e->run;
 		}
-		if (first < 0 || closed < 4 || j->h->event[last].time - j->h->event[first].time < 60 * SECOND)
+		if (first < 0 || closed < 4 || j->h->event[last].time - j->h->event[first].time < threshold(j, HALF_ZERO_WINDOW))
 			continue;
 		claim(j,
 		      &(struct claim){.endpoint = (uint8_t)x,
@@ -151,7 +152,7 @@ void check_half_finwait2_timeout(struct judging *j)
 		if (reset < 0 || j->h->event[reset].flags & TCPAUDIT_ACK)
 			continue;
 		int64_t gap = half_closed_for(j, x, asked);
-		if (gap < 20 * SECOND)
+		if (gap < threshold(j, HALF_FINWAIT2))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
@@ -169,7 +170,7 @@ void check_half_late_fin_reset(struct judging *j)
 	for (unsigned x = 0; x < 2; x++) {
 		int asked, reset = reset_names(j, x, &asked);
 		if (reset < 0 || !(j->h->event[asked].flags & TCPAUDIT_FIN) || j->h->event[reset].flags & TCPAUDIT_ACK ||
-		    j->h->resets[!x] || j->h->event[asked].len || j->h->fin[x].peer_text || half_closed_for(j, x, asked) >= 20 * SECOND ||
+		    j->h->resets[!x] || j->h->event[asked].len || j->h->fin[x].peer_text || half_closed_for(j, x, asked) >= threshold(j, HALF_FINWAIT2) ||
 		    j->h->fin[!x].acked >= 0)
 			continue;
 		if (j->h->before_reset && j->h->event[asked].seq != j->h->before_reset->ack[x])
@@ -220,7 +221,7 @@ void check_half_path_cut(struct judging *j)
 				repeats += 1u + e->run;
 			}
 		}
-		if (first < 0 || repeats < 4 || j->h->event[first].time - heard < 30 * SECOND)
+		if (first < 0 || repeats < 4 || j->h->event[first].time - heard < threshold(j, HALF_PATH_CUT))
 			continue;
 		claim(j, &(struct claim){.endpoint = TCPAUDIT_WHO_UNKNOWN,
 		                         .unanswered = 3,

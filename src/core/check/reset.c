@@ -337,7 +337,7 @@ void check_rst_idle_timeout(struct judging *j)
 	const struct event *reset = ending_reset(j);
 	bool round = false;
 
-	if (!reset || j->h->quiet < 50 * SECOND || unacknowledged(j, 0) || unacknowledged(j, 1))
+	if (!reset || j->h->quiet < threshold(j, RST_IDLE) || unacknowledged(j, 0) || unacknowledged(j, 1))
 		return;
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		int64_t off = j->h->quiet - known[i] * SECOND;

@@ -73,7 +73,7 @@ void check_reuse_isn_regress(struct judging *j)
 {
 	const struct former *was = j->h->former;
 
-	if (opening(j) < 0 || !was->established || interval(j) >= 137 * SECOND)
+	if (opening(j) < 0 || !was->established || interval(j) >= threshold(j, REUSE_ISN_INTERVAL))
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcb *tcb = &j->c->end[x];

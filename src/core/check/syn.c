@@ -164,13 +164,13 @@ void check_syn_giveup_early(struct judging *j)
 		if (j->h->event[i].from == TCPAUDIT_CLIENT && is_syn(&j->h->event[i]))
 			last = i;
 	int64_t spent = j->h->event[last].time - j->h->event[first].time;
-	if (spent >= 180 * SECOND)
+	if (spent >= threshold(j, SYN_GIVEUP_R2))
 		return;
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
 	                  .proven = true,
 	                  .unanswered = 3,
 	                  .evidence = {first, last, -1},
-	                  .expected = {{"duration_us", 180000000}},
+	                  .expected = {{"duration_us", threshold(j, SYN_GIVEUP_R2) / 1000}},
 	                  .observed = {{"duration_us", spent / 1000}}};
 	if (spent > 120 * SECOND && spent < 135 * SECOND)
 		c.deliberate = "Linux gives a SYN up after about 2 minutes (tcp_syn_retries 6)";
@@ -464,7 +464,7 @@ void check_syn_accept_stalled(struct judging *j)
 		               seq_gt(e->ack, j->c->end[TCPAUDIT_SERVER].iss);
 		if (answers && ack < 0)
 			ack = i;
-		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) || e->time - j->h->event[ack].time <= SECOND / 2)
+		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) || e->time - j->h->event[ack].time <= threshold(j, SYN_STALLED_DELAY))
 			continue;
 		claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
 		                         .unanswered = (uint8_t)(j->at[TCPAUDIT_SERVER] ? 3 : 1),
