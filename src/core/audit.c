@@ -10,6 +10,7 @@
 #include "decode.h"
 #include "flow.h"
 #include "flow_twins.h"
+#include "late.h"
 #include "pressure.h"
 #include "unusual.h"
 
@@ -124,7 +125,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 {
 	struct mirror mirror;
 	struct case_file file;
-	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
+	struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history spare;
 
 	memset(record, 0, sizeof *record);
@@ -147,15 +148,6 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 		e->sink.connection_end(e->sink.user, record);
 	if (without)
 		c->history = NULL;
-}
-
-/* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
-static void release_time_wait(struct former *was, unsigned holder)
-{
-	if (was->holder == holder)
-		was->holder = TCPAUDIT_WHO_NONE;
-	else if (was->holder == TCPAUDIT_WHO_BOTH)
-		was->holder = (uint8_t)!holder;
 }
 
 /* What is remembered of a connection; of its close only that which is known before it is reported. */
@@ -193,7 +185,7 @@ static void conclude(struct former *was, const struct tcpaudit_connection *recor
 	was->time_wait_since = record->time_wait_since;
 	for (unsigned x = 0; x < 2; x++)
 		if (record->end[x].resets)
-			release_time_wait(was, !x);
+			late_release_time_wait(was, !x);
 }
 
 /* The incarnation that follows may have begun before this one was reported. */
@@ -470,91 +462,6 @@ static void show_watched(struct tcpaudit *e, struct connection *c, const struct 
 	e->sink.segment(e->sink.user, c->entry.id, s, from, states);
 }
 
-/* A record for findings about a connection that was already reported. */
-static struct tcpaudit_connection epitaph(const struct tombstone *t)
-{
-	struct tcpaudit_connection r = {.id = t->entry.id,
-	                                .vlan = t->entry.pair.vlan,
-	                                .network = t->entry.pair.network,
-	                                .ip_version = t->entry.pair.ip_version,
-	                                .rtt = -1,
-	                                .last = t->was.last,
-	                                .time_wait_holder = t->was.holder,
-	                                .time_wait_since = t->was.time_wait_since};
-	for (unsigned x = 0; x < 2; x++) {
-		unsigned socket = x ^ !!(t->entry.bits & CONN_CROSSED);
-		r.end[x].address = t->entry.pair.address[socket];
-		r.end[x].port = t->entry.pair.port[socket];
-		r.end[x].turnaround = -1;
-	}
-	return r;
-}
-
-static struct tcpaudit_evidence evidence_of(const struct tcpaudit_segment *s, unsigned from)
-{
-	return (struct tcpaudit_evidence){.time = s->time,
-	                                  .frame = s->frame,
-	                                  .seq = s->seq,
-	                                  .ack = s->ack,
-	                                  .len = s->len,
-	                                  .flags = s->flags,
-	                                  .input = s->input,
-	                                  .from = (uint8_t)from};
-}
-
-/* Completes a finding about what came after the report, and hands it out. */
-static void tell_late(struct tcpaudit *e, const struct tombstone *t, int row, struct tcpaudit_finding *f)
-{
-	struct tcpaudit_connection record = epitaph(t);
-	struct check_result result = {.counters = &e->counters, .sink = &e->sink};
-	size_t rows;
-
-	if (check_severity(&e->settings, row) < 0)
-		return;
-	f->check = &tcpaudit_checks(&rows)[row];
-	f->connection = &record;
-	f->count = 1;
-	f->time = f->evidence[f->evidence_count - 1].time;
-	f->severity = (uint8_t)check_weigh(&e->settings, row, f->endpoint, f->confidence, !t->was.doubtful);
-	check_hand_out(&e->settings, &result, row, f);
-}
-
-/* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
-static void late_reset(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
-{
-	bool holder = t->was.holder == from || t->was.holder == TCPAUDIT_WHO_BOTH;
-	int64_t age = s->time - t->was.time_wait_since, longest = 2 * e->settings.msl;
-
-	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
-		return;
-	if (t->entry.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
-		return;
-	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
-	                             .endpoint = (uint8_t)from,
-	                             .deliberate = check_time_wait_timer(age),
-	                             .expected = {{"age_us", longest / 1000}},
-	                             .observed = {{"age_us", age / 1000}},
-	                             .evidence = {t->asked, evidence_of(s, from)},
-	                             .evidence_count = 2};
-	tell_late(e, t, ROW_tw_early_gone, &f);
-	t->late = false;
-}
-
-/* The first reset after both FINs were acknowledged: check/reset.c's rst-after-close, for one that came after the report. */
-static void late_reset_after_close(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
-{
-	struct tcpaudit_finding f = {.confidence = t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
-	                             .endpoint = (uint8_t)from};
-
-	if (!t->was.closed || t->reset)
-		return;
-	if (t->late && t->late_from != from)
-		f.evidence[f.evidence_count++] = t->asked;
-	f.evidence[f.evidence_count++] = evidence_of(s, from);
-	tell_late(e, t, ROW_rst_after_close, &f);
-	t->reset = true;
-}
-
 /* A segment of an earlier incarnation, while a later one is there: both may want to know. */
 static void tell_newer(struct tcpaudit *e, uint32_t newest, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
 {
@@ -572,23 +479,6 @@ static void tell_older(struct tcpaudit *e, uint32_t older, const struct tcpaudit
 	struct connection *c = flow_connection(e->table, older);
 	if (c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM))
 		connection_witness(c, e->table, s, connection_sender(&c->entry, crossed), UNUSUAL_SYN_SYNCHRONIZED);
-}
-
-static void late_segment(struct tcpaudit *e, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
-{
-	e->counters.late++;
-	if (s->flags & TCPAUDIT_RST) {
-		late_reset_after_close(e, t, s, from);
-		late_reset(e, t, s, from);
-		release_time_wait(&t->was, !from);
-	} else if (s->flags & TCPAUDIT_ACK) {
-		t->late = true;
-		t->late_from = (uint8_t)from;
-		t->late_ack = s->ack;
-		t->asked = evidence_of(s, from);
-	}
-	if (s->time > t->was.last)
-		t->was.last = s->time;
 }
 
 /* An accepted SYN ends what was there before (RFC 9293 3.5.1). */
@@ -665,7 +555,8 @@ static void judge(struct tcpaudit *e, unsigned i)
 	}
 	unsigned from = connection_sender(flow_entry(e->table, slot), crossed);
 	if (slot_buried(slot)) {
-		late_segment(e, flow_tombstone(e->table, slot), s, from);
+		struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+		late_segment(&result, flow_tombstone(e->table, slot), s, from);
 		return;
 	}
 	struct connection *c = flow_connection(e->table, slot);
@@ -719,12 +610,12 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	if (!icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))) {
 		if (icmp_is_soft(s) && !(c->entry.bits & CONN_ICMP)) {
 			c->entry.bits |= CONN_ICMP_SOFT;
-			c->odd = evidence_of(s, from);
+			c->odd = segment_evidence(s, from);
 		}
 		return;
 	}
 	c->entry.bits |= CONN_ICMP | (from == TCPAUDIT_CLIENT ? CONN_ICMP_BY_CLIENT : 0);
-	c->odd = evidence_of(s, from);
+	c->odd = segment_evidence(s, from);
 }
 
 /* Decodes up to a batch, so that the table's buckets can be on their way while the next frame is decoded; then judges. */

@@ -197,9 +197,9 @@ static void show(struct judging *j, const struct claim *cl, int confidence, int 
 	j->result->sink->finding(j->result->sink->user, &f);
 }
 
-static bool is_wanted(const struct tcpaudit_settings *settings, const struct check_result *result, int severity)
+static bool is_wanted(const struct check_result *result, int severity)
 {
-	return result->sink->finding && severity >= settings->min_severity;
+	return result->sink->finding && severity >= result->settings->min_severity;
 }
 
 static void count(const struct check_result *result, int row, int severity)
@@ -208,11 +208,10 @@ static void count(const struct check_result *result, int row, int severity)
 	result->counters->by_severity[severity]++;
 }
 
-void check_hand_out(const struct tcpaudit_settings *settings, const struct check_result *result, int row,
-                    const struct tcpaudit_finding *finding)
+void check_hand_out(const struct check_result *result, int row, const struct tcpaudit_finding *finding)
 {
 	count(result, row, finding->severity);
-	if (is_wanted(settings, result, finding->severity))
+	if (is_wanted(result, finding->severity))
 		result->sink->finding(result->sink->user, finding);
 }
 
@@ -227,7 +226,7 @@ void claim(struct judging *j, const struct claim *cl)
 	int severity = severity_of(j, cl, confidence);
 	add(j->result->raised, j->row);
 	count(j->result, j->row, severity);
-	if (is_wanted(j->file->settings, j->result, severity))
+	if (is_wanted(j->result, severity))
 		show(j, cl, confidence, severity);
 }
 

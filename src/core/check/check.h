@@ -50,6 +50,7 @@ struct judging {
 
 /* What a run gathers. */
 struct check_result {
+	const struct tcpaudit_settings *settings;
 	uint64_t raised[TCPAUDIT_CHECK_WORDS];
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
 	struct tcpaudit_counters *counters; /* what was raised and suppressed is added up here */
@@ -91,8 +92,7 @@ int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpo
 const char *check_time_wait_timer(int64_t age);
 
 /* Counts a finding, and hands it to the sink if that wants it. */
-void check_hand_out(const struct tcpaudit_settings *settings, const struct check_result *result, int row,
-                    const struct tcpaudit_finding *finding);
+void check_hand_out(const struct check_result *result, int row, const struct tcpaudit_finding *finding);
 
 /* The severity in force for a row: settings over catalogue; -1 disabled. */
 int check_severity(const struct tcpaudit_settings *settings, int row);

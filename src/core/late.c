@@ -1,0 +1,103 @@
+/* late.c - what comes after a connection was reported: judged against its tombstone. */
+#include "late.h"
+
+#define SECOND 1000000000ll
+
+/* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
+void late_release_time_wait(struct former *was, unsigned holder)
+{
+	if (was->holder == holder)
+		was->holder = TCPAUDIT_WHO_NONE;
+	else if (was->holder == TCPAUDIT_WHO_BOTH)
+		was->holder = (uint8_t)!holder;
+}
+
+/* A record for findings about a connection that was already reported. */
+static struct tcpaudit_connection epitaph(const struct tombstone *t)
+{
+	struct tcpaudit_connection r = {.id = t->entry.id,
+	                                .vlan = t->entry.pair.vlan,
+	                                .network = t->entry.pair.network,
+	                                .ip_version = t->entry.pair.ip_version,
+	                                .rtt = -1,
+	                                .last = t->was.last,
+	                                .time_wait_holder = t->was.holder,
+	                                .time_wait_since = t->was.time_wait_since};
+	for (unsigned x = 0; x < 2; x++) {
+		unsigned socket = x ^ !!(t->entry.bits & CONN_CROSSED);
+		r.end[x].address = t->entry.pair.address[socket];
+		r.end[x].port = t->entry.pair.port[socket];
+		r.end[x].turnaround = -1;
+	}
+	return r;
+}
+
+/* Completes a finding about what came after the report, and hands it out. */
+static void tell_late(const struct check_result *result, const struct tombstone *t, int row, struct tcpaudit_finding *f)
+{
+	struct tcpaudit_connection record = epitaph(t);
+	size_t rows;
+
+	if (check_severity(result->settings, row) < 0)
+		return;
+	f->check = &tcpaudit_checks(&rows)[row];
+	f->connection = &record;
+	f->count = 1;
+	f->time = f->evidence[f->evidence_count - 1].time;
+	f->severity = (uint8_t)check_weigh(result->settings, row, f->endpoint, f->confidence, !t->was.doubtful);
+	check_hand_out(result, row, f);
+}
+
+/* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
+static void late_reset(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	bool holder = t->was.holder == from || t->was.holder == TCPAUDIT_WHO_BOTH;
+	int64_t age = s->time - t->was.time_wait_since, longest = 2 * result->settings->msl;
+
+	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
+		return;
+	if (t->entry.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
+		return;
+	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	                             .endpoint = (uint8_t)from,
+	                             .deliberate = check_time_wait_timer(age),
+	                             .expected = {{"age_us", longest / 1000}},
+	                             .observed = {{"age_us", age / 1000}},
+	                             .evidence = {t->asked, segment_evidence(s, from)},
+	                             .evidence_count = 2};
+	tell_late(result, t, ROW_tw_early_gone, &f);
+	t->late = false;
+}
+
+/* The first reset after both FINs were acknowledged: check/reset.c's rst-after-close, for one that came after the report. */
+static void late_reset_after_close(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s,
+                                   unsigned from)
+{
+	struct tcpaudit_finding f = {.confidence = t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
+	                             .endpoint = (uint8_t)from};
+
+	if (!t->was.closed || t->reset)
+		return;
+	if (t->late && t->late_from != from)
+		f.evidence[f.evidence_count++] = t->asked;
+	f.evidence[f.evidence_count++] = segment_evidence(s, from);
+	tell_late(result, t, ROW_rst_after_close, &f);
+	t->reset = true;
+}
+
+void late_segment(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	result->counters->late++;
+	if (s->flags & TCPAUDIT_RST) {
+		late_reset_after_close(result, t, s, from);
+		late_reset(result, t, s, from);
+		late_release_time_wait(&t->was, !from);
+	} else if (s->flags & TCPAUDIT_ACK) {
+		t->late = true;
+		t->late_from = (uint8_t)from;
+		t->late_ack = s->ack;
+		t->asked = segment_evidence(s, from);
+	}
+	if (s->time > t->was.last)
+		t->was.last = s->time;
+}

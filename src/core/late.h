@@ -1,0 +1,26 @@
+/* late.h - segments of a connection that was reported already. */
+#ifndef LATE_H
+#define LATE_H
+
+#include "check/check.h"
+
+/* Takes it, and hands out what it proves. */
+void late_segment(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from);
+
+/* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
+void late_release_time_wait(struct former *was, unsigned holder);
+
+/* A segment as evidence. */
+static inline struct tcpaudit_evidence segment_evidence(const struct tcpaudit_segment *s, unsigned from)
+{
+	return (struct tcpaudit_evidence){.time = s->time,
+	                                  .frame = s->frame,
+	                                  .seq = s->seq,
+	                                  .ack = s->ack,
+	                                  .len = s->len,
+	                                  .flags = s->flags,
+	                                  .input = s->input,
+	                                  .from = (uint8_t)from};
+}
+
+#endif
