@@ -26,6 +26,25 @@ enum {
 	TCPAUDIT_TUNNEL_ALL = 0x3f,
 };
 
+/* When the user's own rules are asked. */
+enum tcpaudit_point {
+	TCPAUDIT_ON_CLOSE, /* a connection is about to be reported: everything is known */
+	TCPAUDIT_ON_REUSE, /* one has begun on a socket pair that another one had before */
+	TCPAUDIT_ON_TICK,  /* now and then while it is open */
+	TCPAUDIT_POINTS
+};
+
+/* What the user has decided about one check, or one rule. */
+struct tcpaudit_policy {
+	int8_t severity; /* -1 disabled, else severity + 1 to use instead; 0 as the catalogue says */
+	uint8_t scope;   /* only for connections that sink->scopes gave this bit - 1; 0: for all */
+	uint8_t needs;   /* TCPAUDIT_PREMISE_ bits without which a claim is undetermined: counted, no more */
+	bool suppressed; /* perhaps: sink->suppressed knows */
+};
+
+#define TCPAUDIT_SCOPES 32
+#define TCPAUDIT_OWN    64 /* own rules at most */
+
 struct tcpaudit_settings {
 	uint8_t hash_key[16]; /* of the keyed hash over socket pairs: random, secret */
 	uint64_t max_flows;   /* connections in memory at once; 0 none but memcap */
@@ -42,8 +61,12 @@ struct tcpaudit_settings {
 	uint64_t watch;       /* flow_id whose segments go to sink->segment; 0 none */
 	bool watch_all;       /* ... all segments of all connections (slow; tests) */
 	int64_t threshold[TCPAUDIT_THRESHOLD_COUNT]; /* in their units */
-	int8_t severity[TCPAUDIT_CHECK_WORDS *
-	                64]; /* by row: -1 disabled, else severity + 1 to use instead; 0 as the catalogue says */
+	struct tcpaudit_policy check[TCPAUDIT_CHECK_WORDS * 64]; /* by row */
+	/* The user's own rules: rows behind the catalogue's.  Borrowed for the life of the engine. */
+	const struct tcpaudit_check *own;
+	size_t own_count;
+	uint8_t points; /* 1 << enum tcpaudit_point for each at which sink->ask is to be called */
+	int64_t tick;   /* ns from one visit of an open connection to the next */
 };
 
 #define TCPAUDIT_IN_THE_MIDDLE 0x80 /* at neither end, whatever checksums say */
@@ -59,6 +82,13 @@ struct tcpaudit_sink {
 	/* A finding of at least min_severity.  Those of a connection come before its connection_end, except those that late
 	 * segments raise against a connection that was already reported. */
 	void (*finding)(void *user, const struct tcpaudit_finding *finding);
+	/* The scopes that a connection is in, by its first frame: bit n is scope n. */
+	uint32_t (*scopes)(void *user, const struct tcpaudit_frame *frame);
+	/* Which of the user's own rules hold at this point: sets their rows in `held`. */
+	void (*ask)(void *user, enum tcpaudit_point point, const struct tcpaudit_connection *connection,
+	            uint64_t held[TCPAUDIT_CHECK_WORDS]);
+	/* Is a finding to be passed over?  It is counted as suppressed by policy then, and nowhere else. */
+	bool (*suppressed)(void *user, const struct tcpaudit_finding *finding);
 	/* A watched segment and the states in which the ends can be after it. */
 	void (*segment)(void *user, uint64_t flow_id, const struct tcpaudit_segment *segment, unsigned from,
 	                const tcpaudit_state_set states[2]);
@@ -75,6 +105,8 @@ struct tcpaudit_counters {
 	uint64_t findings[TCPAUDIT_CHECK_WORDS * 64];   /* raised, by row */
 	uint64_t by_severity[TCPAUDIT_ERROR + 1];        /* the same by the severity that they were given */
 	uint64_t suppressed[TCPAUDIT_CHECK_WORDS * 64]; /* below `possible`, by row */
+	uint64_t undetermined[TCPAUDIT_CHECK_WORDS * 64]; /* without a premise that its policy needs */
+	uint64_t passed_over[TCPAUDIT_CHECK_WORDS * 64];  /* sink->suppressed said so */
 	uint64_t evicted;
 	uint64_t tombstones_evicted;
 	uint64_t twins_forgotten; /* handshakes whose copy behind a NAT may not be recognised: too many at once */
@@ -104,6 +136,10 @@ void tcpaudit_advance(struct tcpaudit *engine, int64_t now);
 
 /* The capture has ended: reports every connection that is left. */
 void tcpaudit_finish(struct tcpaudit *engine);
+
+/* From now on these settings hold: those of checks, rules, thresholds and MSL; the others stay as they were.  Rows of own rules
+ * must keep their meaning. */
+void tcpaudit_configure(struct tcpaudit *engine, const struct tcpaudit_settings *settings);
 
 void tcpaudit_counters(const struct tcpaudit *engine, struct tcpaudit_counters *counters);
 

@@ -17,6 +17,7 @@ enum tcpaudit_normative {
 	TCPAUDIT_NORMATIVE_SHOULD,
 	TCPAUDIT_NORMATIVE_TEXT, /* a mandatory processing step without a numbered MUST */
 	TCPAUDIT_NORMATIVE_MUST,
+	TCPAUDIT_NORMATIVE_RULE, /* not an RFC: a rule of the user */
 };
 
 /* What a claim rests on, which bounds its confidence. */
@@ -32,6 +33,30 @@ enum tcpaudit_class {
 enum tcpaudit_basis {
 	TCPAUDIT_PRESENCE, /* no unseen frame could refute it */
 	TCPAUDIT_ABSENCE,  /* one could */
+};
+
+/* What must hold for a claim to be certain (the numbers of checks.md 1.3 in parentheses).  Which of them a claim needs follows
+ * from its class; a policy can ask for more, and calls a claim without them undetermined. */
+#define TCPAUDIT_PREMISES(X)                                                                                                     \
+	X(ONE_INCARNATION, "one-incarnation") /* all segments are of one incarnation (P1) */                                     \
+	X(GENUINE, "genuine")                 /* sent by whom they say (P2) */                                                   \
+	X(NO_LOSS, "no-loss")                 /* the capture has no holes here (P3) */                                           \
+	X(VANTAGE, "vantage")                 /* it was taken at the end that the claim is about (P4) */                         \
+	X(SCALE, "window-scale")              /* both SYNs were seen (P5) */                                                     \
+	X(HEADERS, "headers")                 /* complete (P6) */                                                                \
+	X(CLOCK, "clock")                     /* monotone (P9) */
+
+enum tcpaudit_premise_bit {
+#define X(name, text) TCPAUDIT_PREMISE_BIT_##name,
+	TCPAUDIT_PREMISES(X)
+#undef X
+	        TCPAUDIT_PREMISE_COUNT
+};
+
+enum tcpaudit_premise {
+#define X(name, text) TCPAUDIT_PREMISE_##name = 1 << TCPAUDIT_PREMISE_BIT_##name,
+	TCPAUDIT_PREMISES(X)
+#undef X
 };
 
 /* A row of the catalogue. */
@@ -118,6 +143,7 @@ struct tcpaudit_finding {
 	uint64_t capture[TCPAUDIT_CHECK_WORDS]; /* capture notes that lowered it */
 	uint32_t count;                         /* how often it happened on this connection */
 	const char *deliberate;                 /* stack behaviour that explains it, or NULL */
+	uint16_t row;                           /* of `check`: in the catalogue, or behind it that of an own rule */
 };
 
 /* All rows, in the catalogue's order.  A set of checks has bit (i & 63) of word (i >> 6) for row i. */
@@ -128,6 +154,7 @@ int tcpaudit_check_index(const char *id);
 
 const char *tcpaudit_severity_name(enum tcpaudit_severity severity);
 const char *tcpaudit_normative_name(enum tcpaudit_normative normative);
+const char *tcpaudit_premise_name(unsigned bit); /* enum tcpaudit_premise_bit */
 
 #ifdef __cplusplus
 }

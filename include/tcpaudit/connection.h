@@ -142,7 +142,7 @@ enum {
 	TCPAUDIT_COMPLETE_RST = 32,
 };
 
-#define TCPAUDIT_CHECK_WORDS 3 /* room for 192 checks; a set of them is an array of this many words */
+#define TCPAUDIT_CHECK_WORDS 4 /* room for 256 checks and rules of the user; a set of them is an array of this many words */
 
 struct tcpaudit_connection {
 	uint64_t id;    /* flow_id */

@@ -273,7 +273,7 @@ static bool set_severity(struct parse *parse, const char *pattern, int8_t severi
 
 	for (size_t i = 0; i < count; i++)
 		if (fnmatch(pattern, check[i].id, 0) == 0) {
-			parse->options->settings.severity[i] = severity;
+			parse->options->settings.check[i].severity = severity;
 			some = true;
 		}
 	return some || refuse(parse, "--%s: there is no check '%s' (see --list-checks)", parse->row->name, pattern);

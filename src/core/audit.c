@@ -22,7 +22,8 @@
 #define TOMBSTONE_FOR (256 * SECOND) /* 2 MSL of the RFC, and slack */
 #define JUMP          (3600 * SECOND)
 #define LATEST        (INT64_MAX / 2) /* the year 2116 */
-#define INCARNATIONS  8               /* looked at behind one socket pair */
+#define SWEEP_SLICES  1024
+#define INCARNATIONS  8 /* looked at behind one socket pair */
 
 struct tcpaudit {
 	struct tcpaudit_settings settings;
@@ -34,6 +35,11 @@ struct tcpaudit {
 	int64_t quiet_until; /* nothing is due before */
 	bool started;
 	bool ended;
+	struct sweep {
+		int64_t since;   /* begin of this turn */
+		int64_t next;    /* nothing is to be done before */
+		uint32_t cursor; /* place that is to be visited next */
+	} sweep;
 	struct clock {
 		int64_t newest; /* time of the newest frame, INT64_MIN none yet */
 		int64_t held;   /* a time far ahead that waits for its confirmation, INT64_MIN none */
@@ -41,6 +47,7 @@ struct tcpaudit {
 	struct routes routes;
 	struct twins twins;
 	struct pressure pressure;
+	const struct tcpaudit_frame *frame[BATCH];
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
 	int64_t clock[BATCH];   /* packet time when each segment of the batch is judged */
@@ -85,6 +92,17 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	return e;
 }
 
+void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *settings)
+{
+	memcpy(e->settings.threshold, settings->threshold, sizeof settings->threshold);
+	memcpy(e->settings.check, settings->check, sizeof settings->check);
+	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
+	e->settings.own = settings->own;
+	e->settings.own_count = settings->own_count;
+	e->settings.points = settings->points;
+	e->settings.tick = settings->tick;
+}
+
 void tcpaudit_free(struct tcpaudit *e)
 {
 	if (!e)
@@ -120,6 +138,53 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 		file->route[x] = mirror_route(mirror, x, e->now);
 }
 
+/* Asks the user's own rules about a connection that goes on. */
+static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_point point)
+{
+	struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+	struct tcpaudit_connection record;
+	struct mirror mirror;
+	struct case_file file;
+	struct history spare;
+	bool had = c->history, needed = needs_mirror(e, c);
+	bool without = needed ? !connection_history(c, e->table) : !had;
+
+	if (without) {
+		history_init(&spare);
+		spare.dropped = needed;
+		c->history = &spare;
+	}
+	open_case(e, c, needed ? &mirror : NULL, &file);
+	close_describe(&file, &record, NULL);
+	check_own(&result, point, &record, e->now, c->scopes, &c->told);
+	if (without)
+		c->history = NULL;
+	else if (!had)
+		flow_history_drop(e->table, c);
+}
+
+/* Visits open connections for the user's rules.  The table's places pass by once in a tick, some at a time: nobody waits for a
+ * million of them.  `all`: what is left of this turn. */
+static void sweep(struct tcpaudit *e, bool all)
+{
+	struct sweep *s = &e->sweep;
+	int64_t tick = e->settings.tick;
+
+	if (!(e->settings.points >> TCPAUDIT_ON_TICK & 1) || tick <= 0 || (!all && e->now < s->next))
+		return;
+	uint32_t places = flow_places(e->table), until = places;
+	if (!all && e->now - s->since < tick)
+		until = (uint32_t)((double)places * (double)(e->now - s->since) / (double)tick);
+	for (; s->cursor < until; s->cursor++)
+		if (flow_entry(e->table, s->cursor)->id)
+			ask_midway(e, flow_connection(e->table, s->cursor), TCPAUDIT_ON_TICK);
+	if (until == places) {
+		s->since = e->now;
+		s->cursor = 0;
+	}
+	s->next = e->now + tick / SWEEP_SLICES;
+}
+
 /* Tells the sink of a connection that has ended; the record stays the caller's. */
 static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_connection *record)
 {
@@ -128,7 +193,6 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history spare;
 
-	memset(record, 0, sizeof *record);
 	bool needed = needs_mirror(e, c);
 	bool without = needed ? !connection_history(c, e->table) : !c->history;
 	if (without) { /* nothing happened that is worth a history, or there is no memory for one: the record itself tells */
@@ -143,6 +207,8 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
 		                               &e->counters.pressure_forgotten);
 	check_connection(&file, record, &result);
+	check_own(&result, TCPAUDIT_ON_TICK, record, e->now, c->scopes, &c->told); /* it may never have met one */
+	check_own(&result, TCPAUDIT_ON_CLOSE, record, e->now, c->scopes, &c->told);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
@@ -155,6 +221,7 @@ static struct former remains(const struct connection *c)
 {
 	const struct history *h = c->history;
 	struct former was = {.id = c->entry.id,
+	                     .scopes = c->scopes,
 	                     .last = c->last,
 	                     .holder = TCPAUDIT_WHO_NONE,
 	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
@@ -306,6 +373,7 @@ void tcpaudit_advance(struct tcpaudit *e, int64_t now)
 		return;
 	e->now = bounded(now);
 	expire(e);
+	sweep(e, false);
 	decoder_expire(e->decoder, e->now);
 }
 
@@ -422,9 +490,12 @@ static void remember_former(struct tcpaudit *e, struct connection *c)
 	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
 }
 
-static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, const struct socket_pair *pair, uint32_t hash,
-                      bool crossed, uint32_t older)
+static uint32_t begin(struct tcpaudit *e, unsigned i, uint32_t older)
 {
+	const struct tcpaudit_segment *s = &e->segment[i];
+	const struct socket_pair *pair = &e->pair[i];
+	uint32_t hash = e->hash[i];
+	bool crossed = e->crossed[i];
 	make_room(e, &older);
 	if (older != SLOT_NONE && flow_entry(e->table, older)->newer != SLOT_NONE)
 		older = flow_find(e->table, pair, hash, SLOT_NONE);
@@ -436,6 +507,8 @@ static uint32_t begin(struct tcpaudit *e, const struct tcpaudit_segment *s, cons
 	if (crossed != (from == TCPAUDIT_SERVER))
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
+	if (e->sink.scopes)
+		c->scopes = e->sink.scopes(e->sink.user, e->frame[i]);
 	if (is_syn(s))
 		remember_former(e, c);
 	if (e->settings.watch_all || e->settings.watch == s->ordinal)
@@ -540,12 +613,14 @@ static void judge(struct tcpaudit *e, unsigned i)
 		}
 	}
 	uint32_t newest = slot;
+	bool follows = false;
 	if (slot != SLOT_NONE && !asymmetric &&
 	    (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
 		slot = choose_incarnation(e, slot, s, crossed);
 	if (slot == SLOT_NONE) {
 		tell_older(e, newest, s, crossed);
-		slot = begin(e, s, &e->pair[i], e->hash[i], crossed, newest);
+		slot = begin(e, i, newest);
+		follows = newest != SLOT_NONE && e->settings.points >> TCPAUDIT_ON_REUSE & 1;
 	} else if (slot != newest) {
 		tell_newer(e, newest, slot, s, crossed);
 	}
@@ -573,6 +648,8 @@ static void judge(struct tcpaudit *e, unsigned i)
 		look_for_twin(e, slot, s->time);
 	if (now & CONN_ESTABLISHED)
 		supersede(e, c);
+	if (follows && c->history && c->history->former)
+		ask_midway(e, c, TCPAUDIT_ON_REUSE);
 	if (c->entry.bits & CONN_WATCHED)
 		show_watched(e, c, s, from);
 }
@@ -637,6 +714,7 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 			continue;
 		}
 		s->time = time;
+		e->frame[n] = &frames[i];
 		e->clock[n] = e->now;
 		e->crossed[n] = socket_pair_of(s, &e->pair[n]);
 		e->hash[n] = flow_hash(e->table, &e->pair[n]);
@@ -651,6 +729,7 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 	for (unsigned i = 0; i < n; i++) {
 		e->now = e->clock[i];
 		expire(e);
+		sweep(e, false);
 		if (e->icmp[i])
 			icmp_error(e, &e->segment[i]);
 		else
@@ -689,6 +768,7 @@ void tcpaudit_finish(struct tcpaudit *e)
 	uint64_t(*order)[2] = malloc((count ? count : 1) * sizeof *order);
 	uint32_t cursor = 0, slot;
 
+	sweep(e, true);
 	e->ended = true;
 	decoder_expire(e->decoder, INT64_MAX);
 	uint64_t lost = decoder_take_lost(e->decoder);

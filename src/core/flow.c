@@ -210,7 +210,7 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	return t;
 }
 
-static void history_drop(struct flow_table *t, struct connection *c)
+void flow_history_drop(struct flow_table *t, struct connection *c)
 {
 	struct history *h = c->history;
 
@@ -250,7 +250,7 @@ void flow_table_free(struct flow_table *t)
 	if (!t)
 		return;
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE;)
-		history_drop(t, flow_connection(t, slot));
+		flow_history_drop(t, flow_connection(t, slot));
 	while (t->arena) {
 		struct arena *next = t->arena->next;
 		free(t->arena);
@@ -549,7 +549,7 @@ void flow_remove(struct flow_table *t, uint32_t slot)
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = c->newer;
 	if (!slot_buried(slot))
-		history_drop(t, flow_connection(t, slot));
+		flow_history_drop(t, flow_connection(t, slot));
 	slot_give(t, slot);
 }
 
@@ -598,7 +598,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 		index_replace(t, c->hash, slot, grave);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = grave;
-	history_drop(t, flow_connection(t, slot));
+	flow_history_drop(t, flow_connection(t, slot));
 	slot_give(t, slot);
 	return grave;
 }
@@ -687,6 +687,11 @@ uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)
 			return slot;
 	}
 	return SLOT_NONE;
+}
+
+uint32_t flow_places(const struct flow_table *t)
+{
+	return t->pool[CONNECTIONS].fresh;
 }
 
 static bool still_half_open(const struct entry *c, uint64_t id)

@@ -72,6 +72,8 @@ struct connection {
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
 	uint16_t input;
 	uint16_t unanswered; /* repeats by one end since the other was heard */
+	uint32_t scopes;     /* of the user's policy, by the first frame */
+	uint64_t told;       /* own rules of the user that were told already */
 	/* what a plain segment does not touch */
 	int64_t start;
 	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen */
@@ -163,6 +165,9 @@ int64_t flow_next_tick(int64_t now);
 /* The next connection that is not buried, in no useful order; SLOT_NONE at the end.  `cursor` begins at 0. */
 uint32_t flow_next(const struct flow_table *table, uint32_t *cursor);
 
+/* How many places for connections there are, free ones included: slots 0 and up. */
+uint32_t flow_places(const struct flow_table *table);
+
 /* Half-open connections queue up by age, so that a flood of SYNs evicts only SYNs. */
 void flow_half_open(struct flow_table *table, uint32_t slot);
 
@@ -177,5 +182,8 @@ void flow_account(struct flow_table *table, int64_t bytes); /* of histories, as 
 
 /* An empty history, accounted for; NULL when out of memory.  Goes with its connection. */
 struct history *flow_history_new(struct flow_table *table);
+
+/* Gives it back. */
+void flow_history_drop(struct flow_table *table, struct connection *c);
 
 #endif

@@ -110,6 +110,7 @@ struct former {
 	uint8_t held;      /* the same, whatever resets did to it */
 	int64_t reset_at;  /* first reset of any kind, 0 none */
 	uint8_t ttl[2];    /* of each end's first frame */
+	uint32_t scopes;   /* of the user's policy */
 };
 
 struct history {

@@ -38,9 +38,10 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 	struct tcpaudit_connection record = epitaph(t);
 	size_t rows;
 
-	if (check_severity(result->settings, row) < 0)
+	if (!check_applies(result->settings, row, t->was.scopes))
 		return;
 	f->check = &tcpaudit_checks(&rows)[row];
+	f->row = (uint16_t)row;
 	f->connection = &record;
 	f->count = 1;
 	f->time = f->evidence[f->evidence_count - 1].time;

@@ -53,8 +53,16 @@ const char *tcpaudit_severity_name(enum tcpaudit_severity severity)
 
 const char *tcpaudit_normative_name(enum tcpaudit_normative normative)
 {
-	static const char *const names[] = {"info", "risk", "SHOULD", "text", "MUST"};
-	return normative <= TCPAUDIT_NORMATIVE_MUST ? names[normative] : "?";
+	static const char *const names[] = {"info", "risk", "SHOULD", "text", "MUST", "rule"};
+	return normative <= TCPAUDIT_NORMATIVE_RULE ? names[normative] : "?";
+}
+
+const char *tcpaudit_premise_name(unsigned bit)
+{
+#define X(name, text) text,
+	static const char *const names[] = {TCPAUDIT_PREMISES(X)};
+#undef X
+	return bit < TCPAUDIT_PREMISE_COUNT ? names[bit] : "?";
 }
 
 #ifndef TCPAUDIT_VERSION

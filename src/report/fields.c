@@ -63,11 +63,10 @@ static const char *input_path(const struct record *r, size_t input)
 	return input < r->report->input_count ? r->report->inputs[input].path : NULL;
 }
 
-/* The next check of a set, from row v->index on. */
-static bool next_check(const uint64_t *set, struct field_value *v)
+/* The next check or rule of a set, from row v->index on. */
+static bool next_check(const struct report *report, const uint64_t *set, struct field_value *v)
 {
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	const struct tcpaudit_check *check;
 
 	for (size_t word = v->index >> 6; word < TCPAUDIT_CHECK_WORDS; word++) {
 		uint64_t bits = set[word];
@@ -77,9 +76,9 @@ static bool next_check(const uint64_t *set, struct field_value *v)
 		if (bits == 0)
 			continue;
 		v->index = (word << 6) + (size_t)__builtin_ctzll(bits);
-		if (v->index >= count)
+		if ((check = report_check(report, v->index++)) == NULL)
 			return false;
-		v->text = check[v->index++].id;
+		v->text = check->id;
 		return true;
 	}
 	return false;
@@ -109,14 +108,13 @@ static bool next_count(const uint64_t *counts, size_t size, struct field_value *
 	return true;
 }
 
-static bool next_check_count(const uint64_t *counts, struct field_value *v)
+static bool next_check_count(const struct report *report, const uint64_t *counts, struct field_value *v)
 {
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	const struct tcpaudit_check *check;
 
-	if (!next_count(counts, count, v))
+	if (!next_count(counts, TCPAUDIT_CHECK_WORDS * 64, v) || (check = report_check(report, v->index++)) == NULL)
 		return false;
-	v->name = check[v->index++].id;
+	v->name = check->id;
 	return true;
 }
 
@@ -245,12 +243,12 @@ NUMBER(time_wait_restarts, has_holder(r) && r->connection->time_wait_restarts > 
 
 static bool get_capture(struct record *r, struct field_value *v)
 {
-	return next_check(r->kind == RECORD_FLOW ? r->connection->capture : r->finding->capture, v);
+	return next_check(r->report, r->kind == RECORD_FLOW ? r->connection->capture : r->finding->capture, v);
 }
 
 static bool get_flow_findings(struct record *r, struct field_value *v)
 {
-	return next_check(r->connection->findings, v);
+	return next_check(r->report, r->connection->findings, v);
 }
 
 #define STEP (&r->connection->transitions[r->row])
@@ -378,14 +376,14 @@ static bool get_rules(struct record *r, struct field_value *v)
 
 static bool get_checks(struct record *r, struct field_value *v)
 {
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	const struct tcpaudit_check *check;
 
-	while (v->index < count && r->report->options->settings->severity[v->index] < 0)
+	while ((check = report_check(r->report, v->index)) != NULL && r->report->options->settings->check[v->index].severity < 0)
 		v->index++;
-	if (v->index == count)
+	v->index++;
+	if (check == NULL)
 		return false;
-	v->text = check[v->index++].id;
+	v->text = check->id;
 	return true;
 }
 
@@ -495,12 +493,22 @@ NUMBER(output_lost, true, r->state->lost)
 
 static bool get_finding_counts(struct record *r, struct field_value *v)
 {
-	return next_check_count(COUNTERS->findings, v);
+	return next_check_count(r->report, COUNTERS->findings, v);
 }
 
 static bool get_suppressed(struct record *r, struct field_value *v)
 {
-	return next_check_count(COUNTERS->suppressed, v);
+	return next_check_count(r->report, COUNTERS->suppressed, v);
+}
+
+static bool get_undetermined(struct record *r, struct field_value *v)
+{
+	return next_check_count(r->report, COUNTERS->undetermined, v);
+}
+
+static bool get_passed_over(struct record *r, struct field_value *v)
+{
+	return next_check_count(r->report, COUNTERS->passed_over, v);
 }
 
 /* Values of strings that come from a closed set. */
@@ -512,7 +520,7 @@ static const char *const ends[] = {"client", "server", NULL};
 static const char *const ends_or_both[] = {"client", "server", "both", NULL};
 static const char *const anyone[] = {"client", "server", "both", "none", "unknown", NULL};
 static const char *const severities[] = {"error", "warning", "note", "info", NULL};
-static const char *const normatives[] = {"MUST", "text", "SHOULD", "risk", "info", NULL};
+static const char *const normatives[] = {"MUST", "text", "SHOULD", "risk", "info", "rule", NULL};
 static const char *const confidences[] = {"certain", "likely", "possible", NULL};
 static const char *const any_confidence[] = {"certain", "likely", "possible", "suppressed", NULL};
 static const char *const vantages[] = {"at", "near", "far", "unknown", NULL};
@@ -596,7 +604,7 @@ static const struct field table[] = {
 
 	{"rule_id", FIND, FIELD_STRING, FIND, "", "id of the check", get_rule_id, NULL},
 	{"severity", FIND, FIELD_STRING, FIND, "", "severity, after confidence and basis have lowered it", get_severity, severities},
-	{"normative", FIND, FIELD_STRING, FIND, "", "what the check stands on: a numbered MUST or SHOULD, the RFC's text, a risk, or a mere fact", get_normative, normatives},
+	{"normative", FIND, FIELD_STRING, FIND, "", "what the check stands on: a numbered MUST or SHOULD, the RFC's text, a risk, a mere fact, or a rule of the user", get_normative, normatives},
 	{"confidence", FIND, FIELD_STRING, FIND, "", "how far it is proven", get_confidence, confidences},
 	{"title", FIND, FIELD_STRING, FIND, "", "the check in one clause", get_title, NULL},
 	{"endpoint", FIND, FIELD_STRING, 0, "", "end that it speaks of", get_endpoint, ends_or_both},
@@ -662,6 +670,8 @@ static const struct field table[] = {
 	{"time_wait.left_out", LAST, FIELD_INTEGER, 0, "ends", "TIME-WAITs of hosts that found no room in the table", get_time_wait_left_out, NULL},
 	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
+	{"undetermined", SUMS, FIELD_COUNTS, SUMS, "findings", "without a premise that the rules call indispensable, by rule_id", get_undetermined, NULL},
+	{"passed_over", SUMS, FIELD_COUNTS, SUMS, "findings", "suppressed by the rules, by rule_id", get_passed_over, NULL},
 	{"inputs", META | SUMS, FIELD_ROWS, META | SUMS, "", "files or interfaces, in the order of the command line", get_inputs, NULL},
 	{"inputs[].path", META | SUMS, FIELD_STRING, META | SUMS, "", "as it was written; - is standard input", get_input_path, NULL},
 	{"inputs[].format", META | SUMS, FIELD_STRING, 0, "", "pcap, pcapng or interface, with the compression", get_input_format, NULL},

@@ -12,15 +12,24 @@
 
 #include "report/output.h"
 
-/* The checks whose severity, by the catalogue or the command line, is above info. */
-static void find_flagging(struct report *report)
+const struct tcpaudit_check *report_check(const struct report *report, size_t row)
 {
-	const int8_t *changed = report->options->settings->severity;
+	const struct tcpaudit_settings *settings = report->options->settings;
 	size_t count;
 	const struct tcpaudit_check *check = tcpaudit_checks(&count);
 
-	for (size_t i = 0; i < count; i++)
-		if ((changed[i] > 0 ? changed[i] - 1 : check[i].severity) > TCPAUDIT_INFO)
+	return row < count ? &check[row] : row - count < settings->own_count ? &settings->own[row - count] : NULL;
+}
+
+/* The checks whose severity, by the catalogue or the command line, is above info. */
+static void find_flagging(struct report *report)
+{
+	const struct tcpaudit_settings *settings = report->options->settings;
+	const struct tcpaudit_check *check;
+
+	memset(report->flagging, 0, sizeof report->flagging);
+	for (size_t i = 0; (check = report_check(report, i)) != NULL; i++)
+		if ((settings->check[i].severity > 0 ? settings->check[i].severity - 1 : check->severity) > TCPAUDIT_INFO)
 			report->flagging[i >> 6] |= UINT64_C(1) << (i & 63);
 }
 

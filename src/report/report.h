@@ -117,6 +117,9 @@ bool report_ledger(const struct report_state *state, char **error);
 
 const char *report_verdict_name(enum report_verdict verdict);
 
+/* The check, or rule of the user, of a row; NULL behind the last. */
+const struct tcpaudit_check *report_check(const struct report *report, size_t row);
+
 /* Whether a set of checks has this row. */
 bool report_set_has(const uint64_t *set, size_t row);
 

@@ -232,8 +232,7 @@ static void offer_example(struct tally_check *check, const struct tcpaudit_findi
 
 void tally_finding(struct tally *tally, const struct tcpaudit_finding *finding)
 {
-	size_t count;
-	struct tally_check **slot = &tally->check[finding->check - tcpaudit_checks(&count)];
+	struct tally_check **slot = &tally->check[finding->row];
 
 	if (*slot == NULL && (*slot = calloc(1, sizeof **slot)) == NULL) {
 		tally->out_of_memory = true;

@@ -530,8 +530,7 @@ static void show_finding_counts(struct page *page, const struct report *report, 
 /* The checks that found something, the worst first, then the most frequent. */
 static void show_findings(struct page *page, const struct report *report, const struct report_state *state, struct tally *tally)
 {
-	size_t count;
-	const struct tcpaudit_check *row = tcpaudit_checks(&count);
+	const size_t count = TCPAUDIT_CHECK_WORDS * 64;
 
 	page_heading(page, "Findings");
 	show_finding_counts(page, report, state);
@@ -546,7 +545,7 @@ static void show_findings(struct page *page, const struct report *report, const 
 				worst = i;
 		if (worst == count)
 			break;
-		show_check(page, report, state, &row[worst], tally->check[worst]);
+		show_check(page, report, state, report_check(report, worst), tally->check[worst]);
 		free(tally->check[worst]);
 		tally->check[worst] = NULL;
 	}
@@ -674,10 +673,10 @@ struct columns {
 
 #define AFTER_SOCKETS 33 /* kind, closed by, duration */
 
-static void show_connection(struct page *page, const struct tally_connection *connection, const struct columns *columns)
+static void show_connection(struct page *page, const struct report *report, const struct tally_connection *connection,
+                            const struct columns *columns)
 {
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
+	const struct tcpaudit_check *check;
 	char text[PAGE_TOKEN];
 
 	page->indent = 0;
@@ -694,9 +693,9 @@ static void show_connection(struct page *page, const struct tally_connection *co
 	page_put(page, 1, "%8s", page_duration(text, connection->duration));
 	page_color(page, PAGE_WARNING);
 	page->indent = 12;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; (check = report_check(report, i)) != NULL; i++)
 		if (report_set_has(connection->notable, i))
-			page_put(page, 2, "%s", check[i].id);
+			page_put(page, 2, "%s", check->id);
 	page_color(page, PAGE_PLAIN);
 	page_end(page);
 }
@@ -728,7 +727,7 @@ static void show_connections(struct page *page, const struct report *report, con
 	page_color(page, PAGE_PLAIN);
 	page_end(page);
 	for (size_t i = 0; i < tally->connections; i++)
-		show_connection(page, &tally->connection[i], &columns);
+		show_connection(page, report, &tally->connection[i], &columns);
 }
 
 static void end(struct report *report, const struct report_state *state)

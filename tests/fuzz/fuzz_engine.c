@@ -424,7 +424,7 @@ static void take_finding(void *user, const struct tcpaudit_finding *f)
 	assert(f->severity <= TCPAUDIT_ERROR && f->confidence >= TCPAUDIT_POSSIBLE && f->confidence <= TCPAUDIT_CERTAIN);
 	assert(f->evidence_count <= TCPAUDIT_EVIDENCE && f->connection->id <= t->frames);
 	assert(f->endpoint <= TCPAUDIT_WHO_UNKNOWN && f->count >= 1);
-	assert(t->settings.severity[f->check - first] >= 0);
+	assert(t->settings.check[f->check - first].severity >= 0);
 	for (size_t i = 0; i < f->evidence_count; i++) {
 		assert(f->evidence[i].frame > 0);
 		check_evidence(t, &f->evidence[i]);
@@ -516,9 +516,9 @@ static void settle(struct tcpaudit_settings *s, uint8_t a, uint8_t b)
 	s->watch_all = a >> 7 & 1;
 	s->vantage = b >> 2 & 3;
 	if (b & 16)
-		s->severity[b >> 5] = -1;
+		s->check[b >> 5].severity = -1;
 	if (b & 32)
-		s->severity[20 + (b >> 6)] = TCPAUDIT_ERROR + 1;
+		s->check[20 + (b >> 6)].severity = TCPAUDIT_ERROR + 1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

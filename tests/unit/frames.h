@@ -126,6 +126,8 @@ struct seen_finding {
 struct bench {
 	struct tcpaudit *engine;
 	struct tcpaudit_settings settings;
+	struct tcpaudit_sink hooks; /* further functions of the sink */
+	unsigned asked[TCPAUDIT_POINTS];
 	uint32_t iss[2];         /* added to the numbers of A and B */
 	bool swapped;            /* A has the higher address */
 	bool batched;            /* frames are handed in together at the end of each play() */
@@ -194,7 +196,12 @@ static inline struct bench *bench_prepare(void)
 
 static inline struct bench *bench_start(struct bench *b)
 {
-	struct tcpaudit_sink sink = {.user = b, .connection_end = bench_end, .finding = bench_found, .segment = bench_segment};
+	struct tcpaudit_sink sink = b->hooks;
+
+	sink.user = b;
+	sink.connection_end = bench_end;
+	sink.finding = bench_found;
+	sink.segment = bench_segment;
 	b->engine = tcpaudit_new(&b->settings, &sink);
 	cr_assert_not_null(b->engine);
 	return b;

@@ -858,8 +858,8 @@ Test(audit, a_check_can_be_disabled)
 {
 	int row = tcpaudit_check_index("close-orderly");
 	struct bench *b = bench_prepare();
-	b->settings.severity[row] = -1;
-	b->settings.severity[tcpaudit_check_index("tw-early-gone")] = -1;
+	b->settings.check[row].severity = -1;
+	b->settings.check[tcpaudit_check_index("tw-early-gone")].severity = -1;
 	bench_start(b);
 	play(b, HST CLOSE);
 	tcpaudit_advance(b->engine, b->time + 10 * SECONDS);
@@ -871,11 +871,193 @@ Test(audit, a_check_can_be_disabled)
 	bench_free(b);
 }
 
+/* Scope 0 are connections to or from port 80. */
+static uint32_t in_scope_80(void *user, const struct tcpaudit_frame *frame)
+{
+	static const uint8_t port[] = {0, 80};
+
+	(void)user;
+	for (size_t i = 0; i + 2 <= frame->caplen; i++)
+		if (memcmp(frame->data + i, port, sizeof port) == 0)
+			return 1;
+	return 0;
+}
+
+Test(audit, a_check_has_a_scope)
+{
+	for (unsigned bit = 1; bit <= 2; bit++) {
+		struct bench *b = bench_prepare();
+		b->hooks.scopes = in_scope_80;
+		b->settings.check[tcpaudit_check_index("close-orderly")].scope = (uint8_t)bit;
+		bench_start(b);
+		play(b, HST CLOSE);
+		bench_finish(b);
+		cr_assert_eq(findings_of(b, "close-orderly"), bit == 1);
+		bench_free(b);
+	}
+}
+
+/* Late segments find the scope of their connection on its tombstone. */
+Test(audit, a_scope_holds_after_the_report)
+{
+	for (unsigned bit = 1; bit <= 2; bit++) {
+		struct bench *b = bench_prepare();
+		b->hooks.scopes = in_scope_80;
+		b->settings.check[tcpaudit_check_index("tw-early-gone")].scope = (uint8_t)bit;
+		bench_start(b);
+		play(b, HST CLOSE);
+		play(b, "B F311,112 @15 / A R112 @15.01");
+		bench_finish(b);
+		cr_assert_eq(findings_of(b, "tw-early-gone"), bit == 1);
+		bench_free(b);
+	}
+}
+
+Test(audit, what_a_policy_needs)
+{
+	int row = tcpaudit_check_index("close-orderly");
+	for (unsigned hole = 0; hole < 2; hole++) {
+		struct bench *b = bench_prepare();
+		b->settings.check[row].needs = TCPAUDIT_PREMISE_NO_LOSS;
+		bench_start(b);
+		play(b, hole ? HST "A F111,311 lost / B F311,112 / A .112,312 / " : HST CLOSE);
+		bench_finish(b);
+		cr_assert_eq(findings_of(b, "close-orderly"), !hole);
+		cr_assert_eq(bench_counters(b).undetermined[row], hole);
+		cr_assert_eq(bench_counters(b).findings[row], !hole);
+		bench_free(b);
+	}
+}
+
+Test(audit, a_claim_about_both_ends_is_not_at_one)
+{
+	int row = tcpaudit_check_index("fin-consumed");
+	struct bench *b = bench_prepare();
+	b->settings.check[row].needs = TCPAUDIT_PREMISE_VANTAGE;
+	bench_start(b);
+	play(b, HST CLOSE);
+	bench_finish(b);
+	cr_assert_eq(bench_counters(b).undetermined[row] + bench_counters(b).findings[row], 2);
+	bench_free(b);
+}
+
+static bool of_flow_1(void *user, const struct tcpaudit_finding *finding)
+{
+	(void)user;
+	return finding->connection->id == 1;
+}
+
+Test(audit, a_finding_can_be_passed_over)
+{
+	int row = tcpaudit_check_index("close-orderly");
+	for (unsigned asked = 0; asked < 2; asked++) {
+		struct bench *b = bench_prepare();
+		b->hooks.suppressed = of_flow_1;
+		b->settings.check[row].suppressed = asked;
+		bench_start(b);
+		play(b, HST CLOSE);
+		bench_finish(b);
+		cr_assert_eq(findings_of(b, "close-orderly"), !asked);
+		cr_assert_eq(bench_counters(b).passed_over[row], asked);
+		cr_assert_eq(bench_counters(b).findings[row], !asked);
+		bench_free(b);
+	}
+}
+
+/* ---- own rules ---- */
+
+static const struct tcpaudit_check own[] = {{.id = "own-close", .severity = TCPAUDIT_WARNING, .normative = TCPAUDIT_NORMATIVE_RULE, .title = "closed"},
+                                            {.id = "own-reuse", .severity = TCPAUDIT_NOTE, .normative = TCPAUDIT_NORMATIVE_RULE, .title = "used again"},
+                                            {.id = "own-tick", .severity = TCPAUDIT_ERROR, .normative = TCPAUDIT_NORMATIVE_RULE, .title = "is open"}};
+
+/* Each point has one rule, which holds for connections that began a second ago, at least. */
+static void ask(void *user, enum tcpaudit_point point, const struct tcpaudit_connection *connection, uint64_t held[TCPAUDIT_CHECK_WORDS])
+{
+	struct bench *b = user;
+	size_t rows;
+
+	tcpaudit_checks(&rows);
+	b->asked[point]++;
+	if (point != TCPAUDIT_ON_TICK || b->time - connection->start >= 20 * SECONDS)
+		held[(rows + point) >> 6] |= UINT64_C(1) << ((rows + point) & 63);
+}
+
+static struct bench *bench_with_rules(void)
+{
+	struct bench *b = bench_prepare();
+	b->hooks.ask = ask;
+	b->settings.own = own;
+	b->settings.own_count = 3;
+	b->settings.points = 1 << TCPAUDIT_ON_CLOSE | 1 << TCPAUDIT_ON_REUSE | 1 << TCPAUDIT_ON_TICK;
+	b->settings.tick = 10 * SECONDS;
+	return bench_start(b);
+}
+
+Test(own_rules, at_the_close)
+{
+	struct bench *b = bench_with_rules();
+	play(b, HST CLOSE);
+	bench_finish(b);
+	cr_assert_eq(findings_of(b, "own-close"), 1);
+	cr_assert_eq(findings_of(b, "own-tick"), 0);
+	cr_assert_eq(finding_of(b, "own-close")->finding.severity, TCPAUDIT_WARNING);
+	cr_assert_eq(finding_of(b, "own-close")->finding.evidence_count, 2);
+	cr_assert_eq(bench_counters(b).by_severity[TCPAUDIT_WARNING], 1);
+	size_t rows;
+	tcpaudit_checks(&rows);
+	cr_assert(b->record[0].findings[rows >> 6] >> (rows & 63) & 1);
+	bench_free(b);
+}
+
+Test(own_rules, when_a_socket_pair_is_used_again)
+{
+	struct bench *b = bench_with_rules();
+	play(b, HST CLOSE);
+	play(b, "A S90000 @30 / B SA70000,90001 @30.01 / A .90001,70001 @30.02");
+	bench_finish(b);
+	cr_assert_eq(findings_of(b, "own-reuse"), 1);
+	cr_assert_eq(b->asked[TCPAUDIT_ON_REUSE], 1);
+	bench_free(b);
+}
+
+Test(own_rules, a_tick_tells_once)
+{
+	struct bench *b = bench_with_rules();
+	play(b, HST);
+	for (int i = 1; i <= 12; i++)
+		tcpaudit_advance(b->engine, b->time += 5 * SECONDS);
+	cr_assert_eq(findings_of(b, "own-tick"), 1, "while it is open");
+	cr_assert_geq(b->asked[TCPAUDIT_ON_TICK], 5);
+	bench_finish(b);
+	cr_assert_eq(findings_of(b, "own-tick"), 1);
+	size_t rows;
+	tcpaudit_checks(&rows);
+	cr_assert(b->record[0].findings[(rows + 2) >> 6] >> ((rows + 2) & 63) & 1, "the record has it, too");
+	bench_free(b);
+}
+
+Test(own_rules, other_settings_hold_at_once)
+{
+	struct bench *b = bench_with_rules();
+	struct tcpaudit_settings other = b->settings;
+	size_t rows;
+	tcpaudit_checks(&rows);
+	play(b, HST);
+	other.check[rows].severity = -1;
+	other.check[tcpaudit_check_index("close-orderly")].severity = 1 + TCPAUDIT_WARNING;
+	tcpaudit_configure(b->engine, &other);
+	play(b, CLOSE);
+	bench_finish(b);
+	cr_assert_eq(findings_of(b, "own-close"), 0);
+	cr_assert_eq(finding_of(b, "close-orderly")->finding.severity, TCPAUDIT_WARNING);
+	bench_free(b);
+}
+
 Test(audit, a_severity_can_be_set)
 {
 	struct bench *b = bench_prepare();
-	b->settings.severity[tcpaudit_check_index("close-orderly")] = TCPAUDIT_WARNING + 1;
-	b->settings.severity[tcpaudit_check_index("tw-holder")] = TCPAUDIT_INFO + 1;
+	b->settings.check[tcpaudit_check_index("close-orderly")].severity = TCPAUDIT_WARNING + 1;
+	b->settings.check[tcpaudit_check_index("tw-holder")].severity = TCPAUDIT_INFO + 1;
 	bench_start(b);
 	play(b, HST CLOSE);
 	bench_finish(b);

@@ -365,7 +365,7 @@ Test(fields, meta_and_summary)
 	counters.by_kind[TCPAUDIT_KIND_FOUR_WAY] = 2;
 	counters.findings[0] = 5;
 	counters.suppressed[1] = 4;
-	settings.severity[0] = -1;
+	settings.check[0].severity = -1;
 	inputs[1].error = (char *)(uintptr_t) "cut";
 	inputs[1].damage_offset = 99;
 	state.records = 4;

@@ -162,10 +162,10 @@ Test(options, checks_are_disabled_and_weighed)
 
 	snprintf(text, sizeof text, "-r x --disable %s,%s --severity %s=error", check[0].id, check[1].id, check[2].id);
 	accept(text);
-	cr_assert_eq(options.settings.severity[0], -1);
-	cr_assert_eq(options.settings.severity[1], -1);
-	cr_assert_eq(options.settings.severity[2], TCPAUDIT_ERROR + 1);
-	cr_assert_eq(options.settings.severity[3], 0);
+	cr_assert_eq(options.settings.check[0].severity, -1);
+	cr_assert_eq(options.settings.check[1].severity, -1);
+	cr_assert_eq(options.settings.check[2].severity, TCPAUDIT_ERROR + 1);
+	cr_assert_eq(options.settings.check[3].severity, 0);
 }
 
 Test(options, patterns_disable_many_checks)
@@ -175,7 +175,7 @@ Test(options, patterns_disable_many_checks)
 
 	accept("-r x --disable cap-*");
 	for (size_t i = 0; i < count; i++)
-		cr_assert_eq(options.settings.severity[i], strncmp(check[i].id, "cap-", 4) == 0 ? -1 : 0, "%s", check[i].id);
+		cr_assert_eq(options.settings.check[i].severity, strncmp(check[i].id, "cap-", 4) == 0 ? -1 : 0, "%s", check[i].id);
 }
 
 Test(options, a_ladder_watches_its_connection)

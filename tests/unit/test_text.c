@@ -116,6 +116,7 @@ static struct tcpaudit_finding finding(const struct tcpaudit_connection *c, cons
 	cr_assert_geq(row, 0, "%s", id);
 	return (struct tcpaudit_finding){
 	        .check = tcpaudit_checks(&count) + row,
+	        .row = (uint16_t)row,
 	        .connection = c,
 	        .time = 2000000000,
 	        .severity = (uint8_t)severity,

@@ -31,13 +31,12 @@ static const uint8_t wakes_on[] = {
 #define MOST_PERCENT  100
 
 static const struct tcpaudit_threshold thresholds[] = {
-#define X(name, check, key, unit, normal, least, text)                                                                           \
-	{check, key, TCPAUDIT_UNIT_##unit, normal, least, MOST_##unit, text},
-	TCPAUDIT_THRESHOLDS(X)
+#define X(name, check, key, unit, normal, least, text) {check, key, TCPAUDIT_UNIT_##unit, normal, least, MOST_##unit, text},
+        TCPAUDIT_THRESHOLDS(X)
 #undef X
 };
 
-_Static_assert(ROWS <= TCPAUDIT_CHECK_WORDS * 64, "a set of checks has no room for all rows");
+_Static_assert(ROWS + TCPAUDIT_OWN <= TCPAUDIT_CHECK_WORDS * 64, "a set of checks has no room for all rows and the user's");
 
 const struct tcpaudit_check *tcpaudit_checks(size_t *count)
 {
@@ -60,8 +59,8 @@ int tcpaudit_check_index(const char *id)
 
 int check_severity(const struct tcpaudit_settings *settings, int row)
 {
-	int8_t set = settings->severity[row];
-	return set < 0 ? -1 : set > 0 ? set - 1 : rows[row].severity;
+	int8_t set = settings->check[row].severity;
+	return set < 0 ? -1 : set > 0 ? set - 1 : row < ROWS ? rows[row].severity : settings->own[row - ROWS].severity;
 }
 
 static void add(uint64_t set[TCPAUDIT_CHECK_WORDS], int row)
@@ -74,15 +73,15 @@ static unsigned needed_by(uint8_t rests_on, const struct claim *cl)
 {
 	switch ((enum tcpaudit_class)rests_on) {
 	case TCPAUDIT_CLASS_SEGMENT:
-		return PREMISE_GENUINE | PREMISE_HEADERS;
+		return TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_HEADERS;
 	case TCPAUDIT_CLASS_CONTRADICTION:
-		return PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_HEADERS;
+		return TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_HEADERS;
 	case TCPAUDIT_CLASS_REACTION:
-		return PREMISE_ONE_INCARNATION | PREMISE_GENUINE | (cl->proven ? 0 : PREMISE_NO_LOSS);
+		return TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | (cl->proven ? 0 : TCPAUDIT_PREMISE_NO_LOSS);
 	case TCPAUDIT_CLASS_ABSENCE:
-		return PREMISE_ONE_INCARNATION | PREMISE_NO_LOSS;
+		return TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_NO_LOSS;
 	case TCPAUDIT_CLASS_TIME:
-		return PREMISE_CLOCK | PREMISE_NO_LOSS;
+		return TCPAUDIT_PREMISE_CLOCK | TCPAUDIT_PREMISE_NO_LOSS;
 	case TCPAUDIT_CLASS_CAPTURE:
 		return 0;
 	}
@@ -111,11 +110,16 @@ static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at
 	return TCPAUDIT_POSSIBLE;
 }
 
+static bool at_its_end(const struct judging *j, const struct claim *cl)
+{
+	return cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint ^ cl->whole_at_peer];
+}
+
 /* One failed premise lowers one level, and so does each look-alike that matches. */
 static int confidence_of(const struct judging *j, const struct claim *cl)
 {
 	const struct tcpaudit_check *row = &rows[j->row];
-	bool at = cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint ^ cl->whole_at_peer];
+	bool at = at_its_end(j, cl);
 	int confidence = starting_confidence(row->rests_on, cl, at);
 	unsigned missing = needed_by(row->rests_on, cl) & ~j->premises;
 
@@ -143,7 +147,7 @@ int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpo
 static int severity_of(const struct judging *j, const struct claim *cl, int confidence)
 {
 	int severity = check_weigh(j->file->settings, j->row, cl->whole_at_peer ? !cl->endpoint : cl->endpoint, confidence,
-	                           cl->whole_at_peer || j->premises & PREMISE_NO_LOSS);
+	                           cl->whole_at_peer || j->premises & TCPAUDIT_PREMISE_NO_LOSS);
 
 	if (cl->severity_at_most && severity > cl->severity_at_most - 1)
 		severity = cl->severity_at_most - 1;
@@ -166,40 +170,69 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 
 static void lowering_notes(const struct judging *j, struct tcpaudit_finding *f)
 {
-	unsigned missing =
-	        (PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_HEADERS | PREMISE_CLOCK) & ~j->premises;
+	unsigned missing = (TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_NO_LOSS |
+	                    TCPAUDIT_PREMISE_HEADERS | TCPAUDIT_PREMISE_CLOCK) &
+	                   ~j->premises;
 	if (missing)
 		memcpy(f->capture, j->result->capture, sizeof f->capture);
 }
 
-/* Counted already: what the sink sees of it. */
-static void show(struct judging *j, const struct claim *cl, int confidence, int severity)
+/* The claim as a finding, without what costs. */
+static void outline(const struct judging *j, const struct claim *cl, int confidence, int severity, struct tcpaudit_finding *f)
 {
-	struct tcpaudit_finding f = {.check = &rows[j->row],
-	                             .connection = j->record,
-	                             .endpoint = cl->endpoint,
-	                             .severity = (uint8_t)severity,
-	                             .confidence = (uint8_t)confidence,
-	                             .count = cl->count ? cl->count : 1,
-	                             .deliberate = cl->deliberate};
-	int decisive = -1;
+	*f = (struct tcpaudit_finding){.check = &rows[j->row],
+	                               .row = (uint16_t)j->row,
+	                               .connection = j->record,
+	                               .endpoint = cl->endpoint,
+	                               .severity = (uint8_t)severity,
+	                               .confidence = (uint8_t)confidence,
+	                               .count = cl->count ? cl->count : 1,
+	                               .deliberate = cl->deliberate};
+	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++)
+		f->evidence[f->evidence_count++] = event_evidence(&j->h->event[cl->evidence[i]]);
+	f->time = f->evidence_count ? f->evidence[f->evidence_count - 1].time : j->c->last;
+}
 
-	memcpy(f.expected, cl->expected, sizeof f.expected);
-	memcpy(f.observed, cl->observed, sizeof f.observed);
-	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++) {
-		f.evidence[f.evidence_count++] = event_evidence(&j->h->event[cl->evidence[i]]);
-		decisive = cl->evidence[i];
-	}
-	f.time = f.evidence_count ? f.evidence[f.evidence_count - 1].time : j->c->last;
-	if (severity >= TCPAUDIT_NOTE && decisive >= 0 && j->file->mirror)
-		states_around(j, decisive, &f);
-	lowering_notes(j, &f);
-	j->result->sink->finding(j->result->sink->user, &f);
+/* Counted already: what the sink sees of it. */
+static void show(struct judging *j, const struct claim *cl, struct tcpaudit_finding *f)
+{
+	memcpy(f->expected, cl->expected, sizeof f->expected);
+	memcpy(f->observed, cl->observed, sizeof f->observed);
+	if (f->severity >= TCPAUDIT_NOTE && f->evidence_count && j->file->mirror)
+		states_around(j, cl->evidence[f->evidence_count - 1], f);
+	lowering_notes(j, f);
+	j->result->sink->finding(j->result->sink->user, f);
+}
+
+/* A premise that the user calls indispensable does not hold. */
+static bool is_undetermined(const struct judging *j, const struct claim *cl)
+{
+	unsigned needs = j->file->settings->check[j->row].needs;
+	unsigned holds = j->premises | (at_its_end(j, cl) ? TCPAUDIT_PREMISE_VANTAGE : 0u);
+
+	return needs & ~holds;
 }
 
 static bool is_wanted(const struct check_result *result, int severity)
 {
 	return result->sink->finding && severity >= result->settings->min_severity;
+}
+
+/* Is the connection, and what is known of it, such that the user wants this row's word? */
+bool check_applies(const struct tcpaudit_settings *settings, int row, uint32_t scopes)
+{
+	const struct tcpaudit_policy *policy = &settings->check[row];
+
+	return policy->severity >= 0 && (!policy->scope || scopes >> (policy->scope - 1) & 1);
+}
+
+static bool is_passed_over(const struct check_result *result, int row, const struct tcpaudit_finding *finding)
+{
+	if (!result->settings->check[row].suppressed || !result->sink->suppressed ||
+	    !result->sink->suppressed(result->sink->user, finding))
+		return false;
+	result->counters->passed_over[row]++;
+	return true;
 }
 
 static void count(const struct check_result *result, int row, int severity)
@@ -208,11 +241,14 @@ static void count(const struct check_result *result, int row, int severity)
 	result->counters->by_severity[severity]++;
 }
 
-void check_hand_out(const struct check_result *result, int row, const struct tcpaudit_finding *finding)
+bool check_hand_out(const struct check_result *result, int row, const struct tcpaudit_finding *finding)
 {
+	if (is_passed_over(result, row, finding))
+		return false;
 	count(result, row, finding->severity);
 	if (is_wanted(result, finding->severity))
 		result->sink->finding(result->sink->user, finding);
+	return true;
 }
 
 void claim(struct judging *j, const struct claim *cl)
@@ -223,11 +259,21 @@ void claim(struct judging *j, const struct claim *cl)
 		j->result->counters->suppressed[j->row]++;
 		return;
 	}
+	if (is_undetermined(j, cl)) {
+		j->result->counters->undetermined[j->row]++;
+		return;
+	}
 	int severity = severity_of(j, cl, confidence);
+	bool wanted = is_wanted(j->result, severity);
+	struct tcpaudit_finding f;
+	if (wanted || j->file->settings->check[j->row].suppressed)
+		outline(j, cl, confidence, severity, &f);
+	if (j->file->settings->check[j->row].suppressed && is_passed_over(j->result, j->row, &f))
+		return;
 	add(j->result->raised, j->row);
 	count(j->result, j->row, severity);
-	if (is_wanted(j->result, severity))
-		show(j, cl, confidence, severity);
+	if (wanted)
+		show(j, cl, &f);
 }
 
 int first_unusual(const struct judging *j, unsigned from, unsigned bits)
@@ -278,22 +324,22 @@ static bool speaks_past(const struct connection *c, unsigned x)
 static unsigned premises_of(const struct case_file *file)
 {
 	const struct connection *c = file->connection;
-	unsigned holds =
-	        PREMISE_ONE_INCARNATION | PREMISE_GENUINE | PREMISE_NO_LOSS | PREMISE_SCALE | PREMISE_HEADERS | PREMISE_CLOCK;
+	unsigned holds = TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_NO_LOSS |
+	                 TCPAUDIT_PREMISE_SCALE | TCPAUDIT_PREMISE_HEADERS | TCPAUDIT_PREMISE_CLOCK;
 
 	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
-		holds &= ~(unsigned)(PREMISE_ONE_INCARNATION | PREMISE_GENUINE);
+		holds &= ~(unsigned)(TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE);
 	if (c->capture & CAPTURE_NAT_TWIN)
-		holds &= ~(unsigned)PREMISE_GENUINE;
+		holds &= ~(unsigned)TCPAUDIT_PREMISE_GENUINE;
 	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
-		holds &= ~(unsigned)PREMISE_NO_LOSS;
+		holds &= ~(unsigned)TCPAUDIT_PREMISE_NO_LOSS;
 	if (c->entry.bits & CONN_MIDSTREAM || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK])
-		holds &= ~(unsigned)PREMISE_SCALE;
+		holds &= ~(unsigned)TCPAUDIT_PREMISE_SCALE;
 	if (c->capture & CAPTURE_LENGTH_GUESSED)
-		holds &= ~(unsigned)PREMISE_HEADERS;
+		holds &= ~(unsigned)TCPAUDIT_PREMISE_HEADERS;
 	if (c->capture & CAPTURE_CLOCK_STEP)
-		holds &= ~(unsigned)PREMISE_CLOCK;
+		holds &= ~(unsigned)TCPAUDIT_PREMISE_CLOCK;
 	return holds;
 }
 
@@ -314,12 +360,68 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 	for (unsigned x = 0; x < 2; x++)
 		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
 	for (j.row = ROW_cap_midstream; j.row < ROWS; j.row++) /* first: what they lower must be known */
-		if (file->settings->severity[j.row] >= 0)
+		if (check_applies(file->settings, j.row, file->connection->scopes))
 			functions[j.row](&j);
 	memcpy(record->capture, result->capture, sizeof record->capture);
 	unsigned awake = awake_for(file);
 	for (j.row = 0; j.row < ROW_cap_midstream; j.row++)
-		if (wakes_on[j.row] & awake && file->settings->severity[j.row] >= 0)
+		if (wakes_on[j.row] & awake && check_applies(file->settings, j.row, file->connection->scopes))
 			functions[j.row](&j);
 	memcpy(record->findings, result->raised, sizeof record->findings);
+}
+
+/* What the connection's own record proves of its end. */
+static void take_evidence(struct tcpaudit_finding *f)
+{
+	for (unsigned x = 0; x < 2; x++)
+		if (f->connection->end[x].fin_sent && f->connection->end[x].fin.frame)
+			f->evidence[f->evidence_count++] = f->connection->end[x].fin;
+	if (f->evidence_count == 2 && f->evidence[0].time > f->evidence[1].time) {
+		struct tcpaudit_evidence first = f->evidence[1];
+
+		f->evidence[1] = f->evidence[0];
+		f->evidence[0] = first;
+	}
+}
+
+/* A rule speaks of the record: it is as certain as that is. */
+static void tell_own(const struct check_result *result, enum tcpaudit_point point, int row, struct tcpaudit_connection *record,
+                     int64_t time)
+{
+	uint8_t confidence = point == TCPAUDIT_ON_CLOSE ? record->confidence : TCPAUDIT_CERTAIN;
+	struct tcpaudit_finding f = {.check = &result->settings->own[row - ROWS],
+	                             .row = (uint16_t)row,
+	                             .connection = record,
+	                             .time = time,
+	                             .endpoint = TCPAUDIT_WHO_NONE,
+	                             .severity = (uint8_t)check_severity(result->settings, row),
+	                             .confidence = confidence < TCPAUDIT_POSSIBLE ? TCPAUDIT_POSSIBLE : confidence,
+	                             .count = 1};
+
+	take_evidence(&f);
+	for (unsigned x = 0; x < 2; x++)
+		f.before[x] = f.after[x] = record->end[x].states;
+	memcpy(f.capture, record->capture, sizeof f.capture);
+	if (check_hand_out(result, row, &f))
+		add(record->findings, row);
+}
+
+void check_own(const struct check_result *result, enum tcpaudit_point point, struct tcpaudit_connection *record, int64_t time,
+               uint32_t scopes, uint64_t *told)
+{
+	uint64_t held[TCPAUDIT_CHECK_WORDS] = {0};
+
+	for (uint64_t set = *told; set; set &= set - 1)
+		add(record->findings, ROWS + __builtin_ctzll(set));
+	if (!(result->settings->points >> point & 1) || !result->sink->ask)
+		return;
+	result->sink->ask(result->sink->user, point, record, held);
+	for (size_t i = 0; i < result->settings->own_count && i < TCPAUDIT_OWN; i++) {
+		int row = ROWS + (int)i;
+
+		if (*told >> i & 1 || !(held[row >> 6] >> (row & 63) & 1) || !check_applies(result->settings, row, scopes))
+			continue;
+		tell_own(result, point, row, record, time);
+		*told |= UINT64_C(1) << i;
+	}
 }

@@ -7,16 +7,6 @@
 
 #include "../close.h"
 
-/* What must hold for a claim to be certain. */
-enum {
-	PREMISE_ONE_INCARNATION = 0x01, /* P1 */
-	PREMISE_GENUINE = 0x02,         /* P2: sent by whom it says */
-	PREMISE_NO_LOSS = 0x04,         /* P3: the capture has no holes here */
-	PREMISE_SCALE = 0x08,           /* P5: window scale known */
-	PREMISE_HEADERS = 0x10,         /* P6: headers complete */
-	PREMISE_CLOCK = 0x20,           /* P9: monotone */
-};
-
 struct claim {
 	uint8_t endpoint;         /* enum tcpaudit_who: whom it is about */
 	bool proven;              /* receipt or order of what it rests on is proven by numbers */
@@ -91,8 +81,15 @@ int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpo
 /* The timer of a known stack that explains why TIME-WAIT was over at this age (ns); NULL none. */
 const char *check_time_wait_timer(int64_t age);
 
-/* Counts a finding, and hands it to the sink if that wants it. */
-void check_hand_out(const struct check_result *result, int row, const struct tcpaudit_finding *finding);
+/* Counts a finding, and hands it to the sink if that wants it.  False if it is to be passed over. */
+bool check_hand_out(const struct check_result *result, int row, const struct tcpaudit_finding *finding);
+
+/* Asks the user's own rules, and hands out those that hold.  `told`: bit n for own rule n that was told before; not again. */
+void check_own(const struct check_result *result, enum tcpaudit_point point, struct tcpaudit_connection *record, int64_t time,
+               uint32_t scopes, uint64_t *told);
+
+/* Is the row enabled, and the connection in its scope? */
+bool check_applies(const struct tcpaudit_settings *settings, int row, uint32_t scopes);
 
 /* The severity in force for a row: settings over catalogue; -1 disabled. */
 int check_severity(const struct tcpaudit_settings *settings, int row);

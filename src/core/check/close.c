@@ -82,7 +82,8 @@ void check_close_simul_ack_missing(struct judging *j)
 void check_close_final_ack_missing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
-		int newest = !crossed(j) && j->h->fin[x].acked >= 0 ? fin_unanswered(j, !x, threshold(j, CLOSE_FINAL_COPIES)) : -1;
+		int newest =
+		        !crossed(j) && j->h->fin[x].acked >= 0 ? fin_unanswered(j, !x, threshold(j, CLOSE_FINAL_COPIES)) : -1;
 		if (newest >= 0)
 			claim_unanswered_fin(j, x, newest);
 	}

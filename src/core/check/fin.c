@@ -278,7 +278,8 @@ void check_fin_out_of_window(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
-		if (!f->sent || f->first < 0 || !f->peer_edge || !seq_ge(f->u, f->peer_redge) || !(j->premises & PREMISE_SCALE))
+		if (!f->sent || f->first < 0 || !f->peer_edge || !seq_ge(f->u, f->peer_redge) ||
+		    !(j->premises & TCPAUDIT_PREMISE_SCALE))
 			continue;
 		struct claim c = {.endpoint = (uint8_t)x,
 		                  .evidence = {f->first, -1},

@@ -118,7 +118,7 @@ void check_half_zero_window_hang(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		uint32_t closed = 0;
 		int first = -1, last = -1;
-		if (f->first < 0 || !(j->premises & PREMISE_SCALE))
+		if (f->first < 0 || !(j->premises & TCPAUDIT_PREMISE_SCALE))
 			continue;
 		for (int i = f->first; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
@@ -170,8 +170,8 @@ void check_half_late_fin_reset(struct judging *j)
 	for (unsigned x = 0; x < 2; x++) {
 		int asked, reset = reset_names(j, x, &asked);
 		if (reset < 0 || !(j->h->event[asked].flags & TCPAUDIT_FIN) || j->h->event[reset].flags & TCPAUDIT_ACK ||
-		    j->h->resets[!x] || j->h->event[asked].len || j->h->fin[x].peer_text || half_closed_for(j, x, asked) >= threshold(j, HALF_FINWAIT2) ||
-		    j->h->fin[!x].acked >= 0)
+		    j->h->resets[!x] || j->h->event[asked].len || j->h->fin[x].peer_text ||
+		    half_closed_for(j, x, asked) >= threshold(j, HALF_FINWAIT2) || j->h->fin[!x].acked >= 0)
 			continue;
 		if (j->h->before_reset && j->h->event[asked].seq != j->h->before_reset->ack[x])
 			continue; /* not in order, as far as its receiver has told */

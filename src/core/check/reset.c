@@ -20,7 +20,7 @@ void check_rst_out_of_window(struct judging *j)
 	uint32_t count = 0;
 	int at = -1;
 
-	if (!(j->premises & PREMISE_SCALE) || j->h->first_reset_any < 0)
+	if (!(j->premises & TCPAUDIT_PREMISE_SCALE) || j->h->first_reset_any < 0)
 		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];

@@ -251,8 +251,7 @@ void check_syn_in_sync_reply(struct judging *j)
 			continue; /* who has closed may have no reader any more: RFC 9293 3.6.1, Linux' orphans */
 		if (j->h->event[reply].time - j->h->event[syn].time > SECOND)
 			continue;
-		claim(j, &(struct claim){.endpoint = (uint8_t)!x,
-		                         .evidence = {syn, reply, -1}});
+		claim(j, &(struct claim){.endpoint = (uint8_t)!x, .evidence = {syn, reply, -1}});
 	}
 }
 
@@ -464,7 +463,8 @@ void check_syn_accept_stalled(struct judging *j)
 		               seq_gt(e->ack, j->c->end[TCPAUDIT_SERVER].iss);
 		if (answers && ack < 0)
 			ack = i;
-		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) || e->time - j->h->event[ack].time <= threshold(j, SYN_STALLED_DELAY))
+		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) ||
+		    e->time - j->h->event[ack].time <= threshold(j, SYN_STALLED_DELAY))
 			continue;
 		claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
 		                         .unanswered = (uint8_t)(j->at[TCPAUDIT_SERVER] ? 3 : 1),
