@@ -17,6 +17,7 @@ stage() {
     src/core/audit* | src/core/late*) echo audit ;;
     src/capture/*) echo capture ;;
     src/report/*) echo report ;;
+    src/rules/*) echo rules ;;
     src/cli/*) echo cli ;;
     *) echo unknown ;;
     esac
@@ -35,7 +36,8 @@ allowed() {
     audit) echo public seq decode mirror flow close check ;;
     capture) echo public ;;
     report) echo public capture ;;
-    cli) echo public capture report ;;
+    rules) echo public report ;;
+    cli) echo public capture report rules ;;
     esac
 }
 
