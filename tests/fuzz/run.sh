@@ -1,10 +1,11 @@
 #!/bin/sh
 # tests/fuzz/run.sh: builds every fuzz target with libFuzzer, ASan and UBSan, and lets each run for FUZZ_SECONDS (30).
-# The seeds are the shipped captures.  What it finds stays in the build folder.  Prints TAP; skips without clang's runtime.
+# The seeds are the shipped captures; for text there is a dictionary instead.  What it finds stays in the build folder.
+# Prints TAP; skips without clang's runtime.
 srcdir=${srcdir:-.}
 seconds=${FUZZ_SECONDS:-30}
 cc=${FUZZ_CC:-clang}
-targets="decode engine file"
+targets="decode engine expression file"
 set -- $targets
 echo "1..$#"
 work=fuzzing
@@ -22,27 +23,36 @@ fi
 # what each target is built from
 sources() {
     case $1 in
+    expression) echo "$core $srcdir/src/report/*.c $srcdir/src/rules/*.c" ;;
     file) echo "$core $srcdir/src/capture/*.c" ;;
     *) echo "$core" ;;
     esac
 }
 libraries() {
     case $1 in
+    expression) echo "-ljson-c" ;;
     file) echo "-lpcap -lz -lzstd" ;;
+    esac
+}
+seeds() {
+    case $1 in
+    expression) echo "-dict=$srcdir/tests/fuzz/expression.dict" ;;
+    *) echo "$srcdir/pcaps" ;;
     esac
 }
 
 one() { # NUMBER TARGET
-    seeds="$work/corpus-$2"
-    mkdir -p "$seeds"
+    corpus="$work/corpus-$2"
+    mkdir -p "$corpus"
     # shellcheck disable=SC2046,SC2086
     if ! "$cc" $flags $(sources "$2") "$srcdir/tests/fuzz/fuzz_$2.c" $(libraries "$2") -o "$work/fuzz_$2" 2> "$work/$2.build"; then
         echo "not ok $1 - $2: does not build"
         sed 's/^/# /' "$work/$2.build" | head -n 20
         return
     fi
+    # shellcheck disable=SC2046
     if "$work/fuzz_$2" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
-        -artifact_prefix="$work/$2-" "$seeds" "$srcdir/pcaps" > "$work/$2.log" 2>&1; then
+        -artifact_prefix="$work/$2-" "$corpus" $(seeds "$2") > "$work/$2.log" 2>&1; then
         echo "ok $1 - $2: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$2.log") runs in $seconds s"
     else
         echo "not ok $1 - $2"
