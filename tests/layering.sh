@@ -36,7 +36,7 @@ allowed() {
     audit) echo public seq decode mirror flow close check ;;
     capture) echo public ;;
     report) echo public capture ;;
-    rules) echo public report ;;
+    rules) echo public capture report ;;
     cli) echo public capture report rules ;;
     esac
 }
@@ -50,7 +50,7 @@ pcap.h src/capture/live.c src/capture/filter.c
 pcap/pcap.h src/capture/live.c src/capture/filter.c
 zlib.h src/capture/inflate.c
 zstd.h src/capture/inflate.c
-yaml.h src/cli/policy.c
+yaml.h src/rules/document.c
 ndpi_api.h src/cli/label.c
 "
 
@@ -100,7 +100,7 @@ away_from_home() {
             [ "$included" != "$header" ] || has "$file" "$owners" || echo "$file includes <$header>, which belongs to $owners"
         done
     done
-    echo "$all" | awk '$2 ~ /^json-c\// && !seen[$1]++ { files = files " " $1; n++ } END { if (n > 1) print "json-c is included by" files }'
+    echo "$all" | awk '$2 ~ /^json-c\// && $1 !~ /schema\.c$/ { print "json-c is included by " $1 ", which is no schema" }'
 }
 
 # Subtraction or comparison of numbers on the circle with the operators of C.

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/explain.h"
 #include "cli/options.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "rules/policy.h"
 
 /* A file must never get the number of a standard stream that the caller closed. */
 static void open_standard_streams(void)
@@ -63,6 +65,12 @@ static int act(struct options *options)
 		return print(report_schema());
 	case OPTIONS_EXPLAIN:
 		return print(explain(options->explain));
+	case OPTIONS_CHECK_RULES:
+		return print(rulebook_summary(options->rules, (int64_t)time(NULL) * 1000000000));
+	case OPTIONS_DUMP_RULES:
+		return print(rulebook_dump(options->rules));
+	case OPTIONS_RULES_SCHEMA:
+		return print(policy_schema());
 	case OPTIONS_LIST_INTERFACES:
 		return print_interfaces();
 	}

@@ -8,7 +8,6 @@
 #include "cli/options.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,6 +50,7 @@ enum {
 	OPTION_EXPLAIN,
 	OPTION_LIST_FIELDS,
 	OPTION_SCHEMA,
+	OPTION_RULES_SCHEMA,
 };
 
 /* What is known while the command line is read. */
@@ -264,19 +264,25 @@ static bool take_autostop(struct parse *parse)
 	       bad_value(parse, "duration: with a time above 0");
 }
 
-/* Sets the severity of all checks whose id matches the pattern. */
-static bool set_severity(struct parse *parse, const char *pattern, int8_t severity)
+/* Keeps one value for the rules; the parts of `shown` are printed together. */
+static bool add_override(struct parse *parse, enum override_rank rank, const char *key, const char *suffix, const char *value,
+                         const char *shown)
 {
-	size_t count;
-	const struct tcpaudit_check *check = tcpaudit_checks(&count);
-	bool some = false;
+	struct options *options = parse->options;
+	struct option_override *grown = realloc(options->override, (options->overrides + 1) * sizeof *grown), *o;
 
-	for (size_t i = 0; i < count; i++)
-		if (fnmatch(pattern, check[i].id, 0) == 0) {
-			parse->options->settings.check[i].severity = severity;
-			some = true;
-		}
-	return some || refuse(parse, "--%s: there is no check '%s' (see --list-checks)", parse->row->name, pattern);
+	if (grown == NULL)
+		return refuse(parse, "out of memory");
+	options->override = grown;
+	o = &grown[options->overrides];
+	o->rank = rank;
+	o->value = strdup(value);
+	if (asprintf(&o->key, "%s%s", key, suffix) < 0)
+		o->key = NULL;
+	if (asprintf(&o->shown, "--%s %s", parse->row->name, shown) < 0)
+		o->shown = NULL;
+	options->overrides++;
+	return (o->value != NULL && o->key != NULL && o->shown != NULL) || refuse(parse, "out of memory");
 }
 
 static bool take_disable(struct parse *parse)
@@ -285,22 +291,50 @@ static bool take_disable(struct parse *parse)
 	bool ok = list != NULL || refuse(parse, "out of memory");
 
 	while (ok && (id = strsep(&rest, ",")) != NULL)
-		ok = set_severity(parse, id, -1);
+		ok = add_override(parse, OVERRIDE_DISABLE, id, ".enabled", "false", id);
 	free(list);
 	return ok;
 }
 
-static bool take_severity(struct parse *parse)
+/* The key in front of the first "=", which the caller frees; NULL with the error. */
+static char *key_of(struct parse *parse, const char *wanted)
 {
 	const char *equals = strchr(parse->value, '=');
-	uint8_t severity;
-	char id[64];
+	char *key = equals != NULL && equals != parse->value ? strndup(parse->value, (size_t)(equals - parse->value)) : NULL;
 
-	if (equals == NULL || (size_t)(equals - parse->value) >= sizeof id)
-		return bad_value(parse, "ID=SEVERITY");
-	memcpy(id, parse->value, (size_t)(equals - parse->value));
-	id[equals - parse->value] = '\0';
-	return one_of(parse, equals + 1, severity_words, &severity) && set_severity(parse, id, (int8_t)(severity + 1));
+	if (key == NULL)
+		bad_value(parse, wanted);
+	return key;
+}
+
+static bool take_severity(struct parse *parse)
+{
+	char *id = key_of(parse, "ID=SEVERITY");
+	bool ok = id != NULL && add_override(parse, OVERRIDE_SEVERITY, id, ".severity", strchr(parse->value, '=') + 1, parse->value);
+
+	free(id);
+	return ok;
+}
+
+static bool take_set(struct parse *parse)
+{
+	char *key = key_of(parse, "KEY=VALUE, like close-wait-leak.dwell=30s");
+	bool ok = key != NULL && add_override(parse, OVERRIDE_SET, key, "", strchr(parse->value, '=') + 1, parse->value);
+
+	free(key);
+	return ok;
+}
+
+static bool take_rules(struct parse *parse)
+{
+	struct options *options = parse->options;
+	const char **paths = realloc(options->sources.path, (options->sources.paths + 1) * sizeof *paths);
+
+	if (paths == NULL)
+		return refuse(parse, "out of memory");
+	options->sources.path = paths;
+	paths[options->sources.paths++] = parse->value;
+	return true;
 }
 
 static bool take_vantage(struct parse *parse)
@@ -356,12 +390,6 @@ static bool take_nothing(struct parse *parse)
 	return true;
 }
 
-static bool take_rules(struct parse *parse)
-{
-	return refuse(parse, "--%s: this version has no rule files; --disable, --severity and --msl adjust the built-in checks",
-	              parse->row->name);
-}
-
 static bool take_explain(struct parse *parse)
 {
 	if (!explain_knows(parse->value)) {
@@ -402,13 +430,17 @@ static const struct option_row table[] = {
         {'a', "autostop", "duration:T", "after this time, in seconds or like 5m", take_autostop, 0, NULL},
 
         {.name = "Audit"},
+        {OPTION_RULES, "rules", "FILE", "rules of a file, or of all .yaml files of a directory (repeatable)", take_rules, 0, NULL},
+        {OPTION_SET, "set", "KEY=VALUE", "one value of the rules, like close-wait-leak.dwell=30s (repeatable)", take_set, 0, NULL},
+        {OPTION_CHECK_RULES, "check-rules", NULL, "say whether all rules are good, and exit", take_action, OPTIONS_CHECK_RULES, NULL},
+        {OPTION_DUMP_RULES, "dump-rules", NULL, "print the rules in force, each value with its origin, and exit", take_action, OPTIONS_DUMP_RULES, NULL},
         {OPTION_DISABLE, "disable", "ID", "leave a check out; also a list or a pattern like 'rst-*' (repeatable)", take_disable, 0, NULL},
         {OPTION_SEVERITY, "severity", "ID=SEV", "give a check another severity (repeatable)", take_severity, 0, NULL},
-        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_time, AT(settings.msl), NULL},
+        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_time, AT(sources.msl), NULL},
         {OPTION_VANTAGE, "vantage", "WHERE", "where the capture was taken: auto, client, server or middle", take_vantage, 0, NULL},
         {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_word, AT(settings.checksum), checksum_words},
         {OPTION_NO_DPI, "no-dpi", NULL, "no application labels; this version has none", take_nothing, 0, NULL},
-        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_time, AT(settings.idle_timeout), NULL},
+        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_time, AT(sources.idle_timeout), NULL},
         {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_number, AT(settings.max_flows), NULL},
         {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_bytes, AT(settings.memcap), NULL},
 
@@ -436,14 +468,11 @@ static const struct option_row table[] = {
         {OPTION_EXPLAIN, "explain", "ID", "what a check means, with an example; also a family (fin) or all", take_explain, 0, NULL},
         {OPTION_LIST_FIELDS, "list-fields", NULL, "all fields of all records", take_action, OPTIONS_LIST_FIELDS, NULL},
         {OPTION_SCHEMA, "schema", NULL, "the JSON Schema of all records", take_action, OPTIONS_SCHEMA, NULL},
+        {OPTION_RULES_SCHEMA, "rules-schema", NULL, "the JSON Schema of rule files, for editors", take_action, OPTIONS_RULES_SCHEMA, NULL},
 
         {.name = NULL}, /* the rest is not shown */
         {'n', NULL, NULL, NULL, take_nothing, 0, NULL}, /* names are never resolved */
         {'l', NULL, NULL, NULL, take_nothing, 0, NULL}, /* lines are written as soon as nothing else is to do */
-        {OPTION_RULES, "rules", "FILE", NULL, take_rules, 0, NULL},
-        {OPTION_CHECK_RULES, "check-rules", NULL, NULL, take_rules, 0, NULL},
-        {OPTION_DUMP_RULES, "dump-rules", NULL, NULL, take_rules, 0, NULL},
-        {OPTION_SET, "set", "KEY=VALUE", NULL, take_rules, 0, NULL},
         {'Z', NULL, "USER", NULL, take_user, 0, NULL},
 };
 /* clang-format on */
@@ -622,6 +651,41 @@ static void set_defaults(struct options *options)
 	options->report.fail_on = REPORT_NEVER;
 	options->report.min_severity = TCPAUDIT_NOTE;
 	options->report.settings = &options->settings;
+	options->sources.msl = -1;
+	options->sources.idle_timeout = -1;
+}
+
+/* --disable, then --severity, then --set, whatever their order on the command line. */
+static bool order_overrides(struct parse *parse)
+{
+	struct options *options = parse->options;
+	struct rulebook_override *ordered = calloc(options->overrides + 1, sizeof *ordered);
+
+	if (ordered == NULL)
+		return refuse(parse, "out of memory");
+	options->sources.override = ordered;
+	for (unsigned rank = 0; rank <= OVERRIDE_SET; rank++)
+		for (size_t i = 0; i < options->overrides; i++) {
+			const struct option_override *o = &options->override[i];
+			if (o->rank == rank)
+				ordered[options->sources.overrides++] = (struct rulebook_override){o->shown, o->key, o->value};
+		}
+	return true;
+}
+
+/* What the rules decide becomes part of the settings. */
+static bool open_rules(struct parse *parse)
+{
+	struct options *options = parse->options;
+
+	if (!order_overrides(parse))
+		return false;
+	options->rules = rulebook_open(&options->sources, parse->error);
+	if (options->rules == NULL)
+		return *parse->error != NULL ? false : refuse(parse, "out of memory");
+	rulebook_apply(options->rules, &options->settings);
+	options->report.rules = rulebook_report(options->rules);
+	return true;
 }
 
 /* What the options say together. */
@@ -629,6 +693,9 @@ static bool settle(struct parse *parse)
 {
 	struct options *options = parse->options;
 
+	if ((options->action == OPTIONS_RUN || options->action == OPTIONS_CHECK_RULES || options->action == OPTIONS_DUMP_RULES) &&
+	    !open_rules(parse))
+		return false;
 	if (options->action != OPTIONS_RUN)
 		return true;
 	if (options->report.ladder != 0) {
@@ -690,6 +757,15 @@ void options_fini(struct options *options)
 	free(options->inputs);
 	free(options->args);
 	free(options->filter);
+	rulebook_close(options->rules);
+	for (size_t i = 0; i < options->overrides; i++) {
+		free(options->override[i].shown);
+		free(options->override[i].key);
+		free(options->override[i].value);
+	}
+	free(options->override);
+	free(options->sources.override);
+	free(options->sources.path);
 }
 
 #define HELP_COLUMN 32

@@ -3,6 +3,7 @@
 #define OPTIONS_H
 
 #include "report/report.h"
+#include "rules/rulebook.h"
 
 enum options_action {
 	OPTIONS_RUN,
@@ -13,10 +14,23 @@ enum options_action {
 	OPTIONS_SCHEMA,
 	OPTIONS_LIST_INTERFACES,
 	OPTIONS_EXPLAIN,
+	OPTIONS_CHECK_RULES,
+	OPTIONS_DUMP_RULES,
+	OPTIONS_RULES_SCHEMA,
 };
 
 enum options_color { OPTIONS_COLOR_AUTO, OPTIONS_COLOR_ALWAYS, OPTIONS_COLOR_NEVER };
 enum options_progress { OPTIONS_PROGRESS_AUTO, OPTIONS_PROGRESS_NEVER };
+
+/* --disable, --severity and --set, in the order in which they apply. */
+enum override_rank { OVERRIDE_DISABLE, OVERRIDE_SEVERITY, OVERRIDE_SET };
+
+struct option_override {
+	uint8_t rank; /* enum override_rank */
+	char *shown;  /* as it was written */
+	char *key;
+	char *value;
+};
 
 struct options {
 	uint8_t action;      /* enum options_action */
@@ -40,6 +54,10 @@ struct options {
 	bool severity_given;
 	bool quiet;
 	struct report_options report; /* page is left alone; the rest is complete after parsing */
+	struct option_override *override;
+	size_t overrides;
+	struct rulebook_sources sources;
+	struct rulebook *rules; /* when the action is about them, or to run */
 	struct tcpaudit_settings settings;
 };
 

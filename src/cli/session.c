@@ -134,10 +134,28 @@ static void judge(struct session *session, const struct capture_batch *batch)
 		stop(session, true);
 }
 
+/* New rules hold for what is judged from now on. */
+static void reread_rules(struct session *session)
+{
+	struct options *options = session->options;
+	char *error;
+
+	if (rulebook_reload(options->rules, &error)) {
+		rulebook_apply(options->rules, &options->settings);
+		tcpaudit_configure(session->engine, &options->settings);
+		report_rules_changed(session->report);
+		fputs("tcpaudit: SIGHUP: the rules were read again\n", stderr);
+	} else {
+		fprintf(stderr, "tcpaudit: SIGHUP: the old rules stay: %s\n", error != NULL ? error : "out of memory");
+	}
+	free(error);
+}
+
 static void reopen(struct session *session)
 {
 	char *error;
 
+	reread_rules(session);
 	if (session->report->format != &report_jsonl) {
 		if (session->options->output != NULL)
 			complain("SIGHUP: only -T jsonl can go on in a new file");
@@ -371,7 +389,8 @@ static bool open_report(struct session *session)
 static bool open_engine(struct session *session, char **error)
 {
 	struct tcpaudit_settings *settings = &session->options->settings;
-	struct tcpaudit_sink sink = report_sink(session->report);
+	struct tcpaudit_sink report = report_sink(session->report);
+	struct tcpaudit_sink sink = rulebook_sink(session->options->rules, session->report, &report);
 
 	if (getrandom(settings->hash_key, sizeof settings->hash_key, 0) != (ssize_t)sizeof settings->hash_key) {
 		if (asprintf(error, "no random key: %s", strerror(errno)) < 0)

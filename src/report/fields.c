@@ -366,12 +366,14 @@ static bool get_args(struct record *r, struct field_value *v)
 	return true;
 }
 
-/* No rule files: what applies is the catalogue and the command line. */
 static bool get_rules(struct record *r, struct field_value *v)
 {
-	(void)r;
-	(void)v;
-	return false;
+	const struct report_rules *rules = r->report->options->rules;
+
+	if (rules == NULL || v->index >= rules->file_count)
+		return false;
+	v->text = rules->files[v->index++];
+	return true;
 }
 
 static bool get_checks(struct record *r, struct field_value *v)
@@ -511,6 +513,28 @@ static bool get_passed_over(struct record *r, struct field_value *v)
 	return next_check_count(r->report, COUNTERS->passed_over, v);
 }
 
+static bool get_limited(struct record *r, struct field_value *v)
+{
+	const struct report_rules *rules = r->report->options->rules;
+
+	return rules != NULL && next_check_count(r->report, rules->limited, v);
+}
+
+static bool get_limits_forgotten(struct record *r, struct field_value *v)
+{
+	const struct report_rules *rules = r->report->options->rules;
+
+	v->number = rules == NULL ? 0 : (int64_t)*rules->limits_forgotten;
+	return v->number != 0;
+}
+
+/* What a rule of the user says of its finding. */
+static bool get_message(struct record *r, struct field_value *v)
+{
+	v->text = report_message(r->report, r->finding, r->text, sizeof r->text);
+	return v->text[0] != '\0';
+}
+
 /* Values of strings that come from a closed set. */
 #define TEXT_OF(name, text) text,
 static const char *const states[] = {TCPAUDIT_STATES(TEXT_OF) NULL};
@@ -607,6 +631,7 @@ static const struct field table[] = {
 	{"normative", FIND, FIELD_STRING, FIND, "", "what the check stands on: a numbered MUST or SHOULD, the RFC's text, a risk, a mere fact, or a rule of the user", get_normative, normatives},
 	{"confidence", FIND, FIELD_STRING, FIND, "", "how far it is proven", get_confidence, confidences},
 	{"title", FIND, FIELD_STRING, FIND, "", "the check in one clause", get_title, NULL},
+	{"message", FIND, FIELD_STRING, 0, "", "what a rule of the user says of it", get_message, NULL},
 	{"endpoint", FIND, FIELD_STRING, 0, "", "end that it speaks of", get_endpoint, ends_or_both},
 	{"basis", FIND, FIELD_STRING, FIND, "", "presence: no unseen frame could refute it; absence: one could", get_basis, bases},
 	{"deliberate", FIND, FIELD_STRING, 0, "", "behaviour of a known stack that explains it", get_deliberate, NULL},
@@ -672,6 +697,8 @@ static const struct field table[] = {
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
 	{"undetermined", SUMS, FIELD_COUNTS, SUMS, "findings", "without a premise that the rules call indispensable, by rule_id", get_undetermined, NULL},
 	{"passed_over", SUMS, FIELD_COUNTS, SUMS, "findings", "suppressed by the rules, by rule_id", get_passed_over, NULL},
+	{"limited", SUMS, FIELD_COUNTS, SUMS, "findings", "only counted, because a limit of the rules was reached, by rule_id", get_limited, NULL},
+	{"limits_forgotten", SUMS, FIELD_INTEGER, 0, "limits", "too many at once: the oldest began anew", get_limits_forgotten, NULL},
 	{"inputs", META | SUMS, FIELD_ROWS, META | SUMS, "", "files or interfaces, in the order of the command line", get_inputs, NULL},
 	{"inputs[].path", META | SUMS, FIELD_STRING, META | SUMS, "", "as it was written; - is standard input", get_input_path, NULL},
 	{"inputs[].format", META | SUMS, FIELD_STRING, 0, "", "pcap, pcapng or interface, with the compression", get_input_format, NULL},

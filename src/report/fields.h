@@ -40,6 +40,7 @@ struct record {
 	unsigned time_digits;             /* set by the writer */
 	size_t row;                       /* of the array of objects that is being written */
 	char scratch[REPORT_FILTER];      /* for text that a getter composes */
+	char text[REPORT_MESSAGE];        /* ... out of other getters */
 };
 
 struct field_value {

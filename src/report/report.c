@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/fields.h"
 #include "report/output.h"
 
 const struct tcpaudit_check *report_check(const struct report *report, size_t row)
@@ -22,7 +23,7 @@ const struct tcpaudit_check *report_check(const struct report *report, size_t ro
 }
 
 /* The checks whose severity, by the catalogue or the command line, is above info. */
-static void find_flagging(struct report *report)
+void report_rules_changed(struct report *report)
 {
 	const struct tcpaudit_settings *settings = report->options->settings;
 	const struct tcpaudit_check *check;
@@ -45,7 +46,7 @@ struct report *report_new(const struct report_format *format, const struct repor
 	report->inputs = inputs;
 	report->input_count = input_count;
 	report->output = output;
-	find_flagging(report);
+	report_rules_changed(report);
 	report->measures = measures_new(options->settings->msl);
 	if (report->measures == NULL) {
 		free(report);
@@ -73,6 +74,19 @@ static bool is_flagged(const struct report *report, const struct tcpaudit_connec
 		if (connection->findings[word] & report->flagging[word])
 			return true;
 	return false;
+}
+
+const char *report_message(const struct report *report, const struct tcpaudit_finding *finding, char *out, size_t size)
+{
+	const struct report_rules *rules = report->options->rules;
+	struct record record = {
+	        .report = report, .connection = finding->connection, .finding = finding, .kind = RECORD_FINDING};
+
+	out[0] = '\0';
+	if (finding->check->normative == TCPAUDIT_NORMATIVE_RULE && rules != NULL &&
+	    !rules->message(rules->user, finding->row, &record, out, size))
+		out[0] = '\0';
+	return out;
 }
 
 static void take_connection(void *user, const struct tcpaudit_connection *connection)

@@ -35,6 +35,19 @@ struct report_page {
 	bool utf8;
 };
 
+struct record;
+
+/* What the user's rules tell a report. */
+struct report_rules {
+	void *user;
+	/* The message of an own rule's finding; false if it has none. */
+	bool (*message)(void *user, size_t row, struct record *record, char *out, size_t size);
+	const uint64_t *limited;          /* by row: findings that a limit kept back */
+	const uint64_t *limits_forgotten; /* windows of limits that lost their place */
+	const char *const *files;         /* that were read, in order */
+	size_t file_count;
+};
+
 struct report_options {
 	enum report_flows flows;
 	uint8_t min_severity; /* enum tcpaudit_severity: of finding records and of text */
@@ -47,6 +60,7 @@ struct report_options {
 	size_t arg_count;
 	const char *filter; /* "" none */
 	const struct tcpaudit_settings *settings;
+	const struct report_rules *rules; /* NULL none */
 };
 
 /* How far a run has come.  Borrowed for the length of a call. */
@@ -97,6 +111,9 @@ struct report {
 struct report *report_new(const struct report_format *format, const struct report_options *options,
                           const struct capture_input *inputs, size_t input_count, struct output *output);
 
+/* Severities, or the user's own rules, have changed. */
+void report_rules_changed(struct report *report);
+
 /* Before the engine gets its first frame. */
 bool report_begin(struct report *report, struct report_state *state);
 
@@ -120,6 +137,9 @@ const char *report_verdict_name(enum report_verdict verdict);
 /* The check, or rule of the user, of a row; NULL behind the last. */
 const struct tcpaudit_check *report_check(const struct report *report, size_t row);
 
+/* What a rule of the user says of its finding; "" if it has no message, or no rule spoke. */
+const char *report_message(const struct report *report, const struct tcpaudit_finding *finding, char *out, size_t size);
+
 /* Whether a set of checks has this row. */
 bool report_set_has(const uint64_t *set, size_t row);
 
@@ -131,6 +151,7 @@ const struct tcpaudit_evidence *report_decisive(const struct tcpaudit_evidence *
 
 /* A Wireshark display filter that shows the evidence: frames of one input, that of the decisive one.  "" if there are none. */
 #define REPORT_FILTER 256
+#define REPORT_MESSAGE 512
 const char *report_filter(char out[REPORT_FILTER], const struct tcpaudit_evidence *evidence, size_t count, int64_t time);
 
 /* Documents; each caller frees.  NULL when out of memory. */

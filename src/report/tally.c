@@ -190,7 +190,7 @@ static void count_place(struct tally_check *check, const struct tcpaudit_finding
 		check->place[i].count--;
 }
 
-static void keep_example(struct tally_example *example, const struct tcpaudit_finding *finding)
+static void keep_example(struct tally_example *example, const struct report *report, const struct tcpaudit_finding *finding)
 {
 	const struct tcpaudit_connection *connection = finding->connection;
 
@@ -211,10 +211,11 @@ static void keep_example(struct tally_example *example, const struct tcpaudit_fi
 	memcpy(example->observed, finding->observed, sizeof example->observed);
 	memcpy(example->evidence, finding->evidence, sizeof example->evidence);
 	example->evidence_count = finding->evidence_count;
+	report_message(report, finding, example->message, sizeof example->message);
 }
 
 /* The first of the highest rank stay, in the order in which they came. */
-static void offer_example(struct tally_check *check, const struct tcpaudit_finding *finding)
+static void offer_example(struct tally_check *check, const struct report *report, const struct tcpaudit_finding *finding)
 {
 	unsigned rank = finding->severity * 4u + finding->confidence, at = check->examples;
 
@@ -226,11 +227,11 @@ static void offer_example(struct tally_check *check, const struct tcpaudit_findi
 		at--;
 	for (; at > 0 && check->example[at - 1].rank < rank; at--)
 		check->example[at] = check->example[at - 1];
-	keep_example(&check->example[at], finding);
+	keep_example(&check->example[at], report, finding);
 	check->example[at].rank = rank;
 }
 
-void tally_finding(struct tally *tally, const struct tcpaudit_finding *finding)
+void tally_finding(struct tally *tally, const struct report *report, const struct tcpaudit_finding *finding)
 {
 	struct tally_check **slot = &tally->check[finding->row];
 
@@ -243,7 +244,7 @@ void tally_finding(struct tally *tally, const struct tcpaudit_finding *finding)
 	if (finding->severity > check->severity)
 		check->severity = finding->severity;
 	count_place(check, finding);
-	offer_example(check, finding);
+	offer_example(check, report, finding);
 }
 
 size_t tally_top(const struct tally *tally, unsigned measure, const struct tally_host **top, size_t room)

@@ -6,6 +6,7 @@
 
 #include "report/report.h"
 
+#define TALLY_MESSAGE     256 /* bytes */
 #define TALLY_EXAMPLES    10    /* of a check */
 #define TALLY_PLACES      16    /* of a check: the sockets that it speaks of most */
 #define TALLY_HOSTS       16384 /* that stand out */
@@ -37,6 +38,7 @@ struct tally_example {
 	struct tcpaudit_fact observed[TCPAUDIT_FACTS];
 	struct tcpaudit_evidence evidence[TCPAUDIT_EVIDENCE];
 	size_t evidence_count;
+	char message[TALLY_MESSAGE]; /* of a rule of the user; "" none */
 };
 
 /* What is shown of one check. */
@@ -102,7 +104,7 @@ void tally_free(struct tally *tally);
 void tally_connection(struct tally *tally, const struct tcpaudit_connection *connection);
 
 /* A finding that is to be shown. */
-void tally_finding(struct tally *tally, const struct tcpaudit_finding *finding);
+void tally_finding(struct tally *tally, const struct report *report, const struct tcpaudit_finding *finding);
 
 void tally_median_add(struct tally_median *median, int64_t number);
 uint64_t tally_median(const struct tally_median *median);

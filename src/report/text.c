@@ -72,7 +72,7 @@ static void take_connection(struct report *report, const struct tcpaudit_connect
 static void take_finding(struct report *report, const struct tcpaudit_finding *finding)
 {
 	if (finding->severity >= report->options->min_severity)
-		tally_finding(report->state, finding);
+		tally_finding(report->state, report, finding);
 }
 
 /* The inputs' names; of many, the first ones. */
@@ -428,6 +428,10 @@ static void show_example(struct page *page, const struct report_state *state, co
 	}
 	page_put(page, 2, "%s", tcpaudit_confidence_name((enum tcpaudit_confidence)example->confidence));
 	show_facts(page, example);
+	if (example->message[0] != '\0') {
+		page_end(page);
+		page_words(page, 0, example->message);
+	}
 	if (example->deliberate != NULL)
 		page_words(page, 2, example->deliberate);
 	show_filter(page, example);
@@ -460,10 +464,22 @@ static void show_places(struct page *page, struct tally_check *check, unsigned e
 		page_end(page);
 }
 
+/* Findings of this check that a limit of the rules kept back. */
+static uint64_t limited_of(const struct report *report, const struct tcpaudit_check *row)
+{
+	if (report->options->rules == NULL)
+		return 0;
+	for (size_t i = 0; report_check(report, i) != NULL; i++)
+		if (report_check(report, i) == row)
+			return report->options->rules->limited[i];
+	return 0;
+}
+
 static void show_check(struct page *page, const struct report *report, const struct report_state *state,
                        const struct tcpaudit_check *row, struct tally_check *check)
 {
 	unsigned examples = report->options->verbose ? TALLY_EXAMPLES : FEW_EXAMPLES;
+	uint64_t limited = limited_of(report, row);
 	char number[PAGE_TOKEN];
 
 	if (examples > check->examples)
@@ -474,7 +490,7 @@ static void show_check(struct page *page, const struct report *report, const str
 	page_color(page, PAGE_HEADING);
 	page_put(page, 1, "%-22s", row->id);
 	page_color(page, PAGE_PLAIN);
-	page_put(page, 1, "%6s", page_number(number, check->count));
+	page_put(page, 1, "%6s", page_number(number, check->count + limited));
 	page->indent = 10;
 	if (page->column + 2 + strlen(row->title) > page->look.width)
 		page_end(page);
