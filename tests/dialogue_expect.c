@@ -145,6 +145,10 @@ static const struct fact {
         {"rexmit_server", FACT_NUMBER},  {"resets_client", FACT_NUMBER},
         {"resets_server", FACT_NUMBER},  {"post_close_reset", FACT_NUMBER},
         {"completeness", FACT_NUMBER},   {"forged_suspect", FACT_NUMBER},
+        {"latency_us", FACT_NUMBER},     {"idle_us", FACT_NUMBER},
+        {"close_wait", FACT_WHO},        {"close_wait_open", FACT_NUMBER},
+        {"close_wait_us", FACT_NUMBER},  {"syn_retries", FACT_NUMBER},
+        {"synack_retries", FACT_NUMBER},
 };
 
 static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
@@ -170,6 +174,13 @@ static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
 	        c->post_close_reset,
 	        c->completeness,
 	        c->forged_suspect,
+	        c->close_latency < 0 ? -1 : c->close_latency / 1000,
+	        c->idle < 0 ? -1 : c->idle / 1000,
+	        c->close_wait_holder,
+	        c->close_wait_open,
+	        c->close_wait_duration / 1000,
+	        c->syn_retries,
+	        c->syn_ack_retries,
 	};
 
 	return value[fact];

@@ -128,6 +128,8 @@ struct tcpaudit_end {
 	uint32_t resets;                  /* sent */
 	uint32_t retransmissions;         /* of text, SYN or FIN */
 	uint64_t lost;                    /* octets sent by it and never acknowledged when the connection died */
+	uint32_t in_flight_at_fin;        /* octets up to its FIN, not acknowledged when that was first sent; 0 also if unknown */
+	bool zero_window_at_fin;          /* the other end had closed its window then (RFC 9293 3.8.6.1) */
 	int64_t turnaround;               /* least time it was seen to take for an answer, ns; -1 unknown */
 	uint8_t vantage;                  /* enum tcpaudit_vantage */
 };
@@ -155,19 +157,27 @@ struct tcpaudit_connection {
 	int64_t last;
 	int64_t rtt; /* of the handshake, ns; -1 unknown */
 	uint8_t completeness;
+	uint8_t syn_retries;     /* repeated SYNs of the client, 63 at most */
+	uint8_t syn_ack_retries; /* repeated SYN-ACKs of the server, likewise; 0 in a simultaneous open */
 	/* close */
 	uint8_t kind;         /* enum tcpaudit_kind */
 	uint8_t closed_first; /* enum tcpaudit_who */
 	uint8_t aborted_by;   /* enum tcpaudit_who; UNKNOWN: probably neither end */
 	uint8_t confidence;   /* enum tcpaudit_confidence, of the kind */
 	bool post_close_reset;
-	bool forged_suspect; /* a FIN or reset is probably not from whom it says */
+	bool forged_suspect;   /* a FIN or reset is probably not from whom it says */
+	int64_t close_latency; /* first FIN to the acknowledgment of the last one to be acknowledged, ns; -1 unless both were */
+	int64_t idle; /* silence of both ends before the first FIN or effective reset, or else before the end, ns; -1 unknown */
 	uint8_t half_close_by;       /* enum tcpaudit_who: CLIENT or SERVER closed its sending direction first; NONE */
 	int64_t half_close_duration; /* first acknowledgment of its FIN to the other FIN (or the end), ns */
 	uint64_t half_close_bytes;   /* new text that the other end sent meanwhile, knowing of the FIN */
+	uint8_t close_wait_holder;   /* enum tcpaudit_who: CLIENT or SERVER, the second closer; NONE */
+	bool close_wait_open;        /* it was not seen to leave: neither its FIN nor an effective reset came */
+	int64_t close_wait_duration; /* first acknowledgment of the first FIN to its own FIN, to the reset, or to the end, ns */
 	uint8_t time_wait_holder;    /* enum tcpaudit_who */
 	int64_t time_wait_since;     /* ns, valid if there is a holder */
 	uint32_t time_wait_restarts; /* repeated FINs after that */
+	int64_t time_wait_until;     /* 2MSL after it began, or last began anew, at the last holder, ns; valid likewise */
 	/* how it was captured, and what was raised: sets of checks */
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
 	uint64_t findings[TCPAUDIT_CHECK_WORDS];

@@ -461,6 +461,8 @@ static void describe_fin(const struct facts *f, unsigned x, struct tcpaudit_end 
 		return;
 	end->fin_seq = fin->u;
 	end->fin_copies = fin->copies;
+	end->in_flight_at_fin = fin->in_flight;
+	end->zero_window_at_fin = fin->zero_window;
 	if (fin->first >= 0)
 		end->fin = event_evidence(&f->h->event[fin->first]);
 	end->fin_acked = fin->acked >= 0;
@@ -515,12 +517,28 @@ static bool route_holds(const struct hypothesis *route)
 	return false;
 }
 
+/* FINs of the peer that start TIME-WAIT anew (RFC 9293 3.10.7.4 eighth); `anew` becomes the time of the last. */
+static uint32_t count_restarts(const struct facts *f, unsigned peer, int64_t entered, int64_t *anew)
+{
+	uint32_t restarts = 0;
+
+	for (int i = 0; i < f->h->count; i++) {
+		const struct event *e = &f->h->event[i];
+		if (e->from != peer || !(e->flags & TCPAUDIT_FIN) || e->time <= entered || e->is & EVENT_DUPLICATE)
+			continue;
+		restarts++;
+		if (e->time > *anew)
+			*anew = e->time;
+	}
+	return restarts;
+}
+
 /* TIME-WAIT is held by an end that sent its FIN before it had the other one (RFC 9293 3.6): from the frame with which it
  * first acknowledges that. */
 static void describe_time_wait(const struct facts *f, struct tcpaudit_connection *r)
 {
 	bool holds[2] = {false, false};
-	int64_t since = INT64_MAX;
+	int64_t since = INT64_MAX, anew = 0;
 
 	r->time_wait_holder = TCPAUDIT_WHO_NONE;
 	for (unsigned x = 0; x < 2; x++) {
@@ -533,17 +551,17 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 		int64_t entered = peer->acked_time;
 		if (entered < since)
 			since = entered;
+		if (entered > anew)
+			anew = entered;
 		if (peer->copies > 1)
-			for (int i = 0; i < f->h->count; i++)
-				if (f->h->event[i].from != x && f->h->event[i].flags & TCPAUDIT_FIN &&
-				    f->h->event[i].time > entered && !(f->h->event[i].is & EVENT_DUPLICATE))
-					r->time_wait_restarts++;
+			r->time_wait_restarts += count_restarts(f, !x, entered, &anew);
 	}
 	if (holds[0] || holds[1])
 		r->time_wait_holder = (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH
 		                                : holds[0]           ? TCPAUDIT_WHO_CLIENT
 		                                                     : TCPAUDIT_WHO_SERVER);
 	r->time_wait_since = holds[0] || holds[1] ? since : 0;
+	r->time_wait_until = holds[0] || holds[1] ? anew + 2 * f->file->settings->msl : 0;
 }
 
 /* Whoever resets in the name of an end, the end has not. */
@@ -604,6 +622,7 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->post_close_reset = was_reset_after_close(&f);
 	describe_half_close(&f, r);
 	describe_time_wait(&f, r);
+	close_measure(file, r);
 	if (routes) {
 		describe_routes(&f, routes);
 		r->transitions = routes->step;

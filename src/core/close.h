@@ -28,6 +28,9 @@ struct routes {
 /* Fills the record, all but findings and capture notes.  `routes` may be NULL. */
 void close_describe(const struct case_file *file, struct tcpaudit_connection *record, struct routes *routes);
 
+/* The part of it that close_measures.c fills in, when all else is described. */
+void close_measure(const struct case_file *file, struct tcpaudit_connection *record);
+
 /* First effective reset of the history, NULL none. */
 const struct event *close_reset(const struct history *history);
 

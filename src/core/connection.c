@@ -133,6 +133,16 @@ struct history *connection_history(struct connection *c, struct flow_table *tabl
 	return h;
 }
 
+static int64_t nonnegative(int64_t time)
+{
+	return time > 0 ? time : 0;
+}
+
+static bool is_closing(const struct history *h)
+{
+	return h->first_reset >= 0 || h->fin[0].sent || h->fin[1].sent;
+}
+
 static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
                        const struct sent *sent, unsigned extra, unsigned unusual)
 {
@@ -142,9 +152,12 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
 		h->quiet = s->time - c->last;
 	int64_t before = (int64_t)history_memory(h);
+	bool open = !is_closing(h);
 	if (s->flags & TCPAUDIT_RST)
 		history_before_reset(h, c->end, c->last_from, s->time, c->unanswered);
 	history_add(h, c->end, s, from, sent, extra, unusual);
+	if (open && is_closing(h))
+		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - c->last) : -1;
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 

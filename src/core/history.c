@@ -12,6 +12,7 @@ void history_init(struct history *h)
 	h->event = h->inside;
 	h->room = HISTORY_INLINE;
 	h->first_reset = h->first_reset_any = -1;
+	h->idle = -1;
 	for (int x = 0; x < 2; x++)
 		h->fin[x].behind = h->fin[x].first = h->fin[x].acked = h->fin[x].acked_wrong = h->fin[x].moved = h->fin[x].data_after = -1;
 }
@@ -339,10 +340,13 @@ static void note_fin(struct history *h, const struct tcb end[2], struct event *e
 	tcp_seq u = seq_add(e->seq, e->len);
 
 	if (!f->sent) {
+		const struct tcb *peer = &end[!e->from];
 		f->sent = true;
 		f->u = u;
-		f->peer_edge = end[!e->from].bits & TCB_ACK;
-		f->peer_redge = end[!e->from].redge;
+		f->peer_edge = peer->bits & TCB_ACK;
+		f->peer_redge = peer->redge;
+		f->zero_window = peer->bits & TCB_ZERO_WINDOW;
+		f->in_flight = f->peer_edge && seq_gt(u, peer->hiack) ? (uint32_t)seq_diff(u, peer->hiack) : 0;
 		e->is |= EVENT_FIRST_FIN;
 	}
 	if (u == f->u && !(e->is & EVENT_DUPLICATE))

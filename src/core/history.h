@@ -75,7 +75,9 @@ struct fin_facts {
 	uint64_t peer_text;  /* new text that the peer sent in segments with ack >= u+1 */
 	tcp_seq peer_redge;  /* right edge that the peer had offered when the FIN was first sent; valid with peer_edge */
 	bool peer_edge;
-	int64_t peer_last; /* newest frame of that kind */
+	bool zero_window;   /* ... and with a window of zero */
+	uint32_t in_flight; /* octets up to the FIN that the peer had not acknowledged then; 0 without peer_edge */
+	int64_t peer_last;  /* newest frame of that kind */
 	int64_t acked_time;
 };
 
@@ -127,6 +129,7 @@ struct history {
 	int8_t first_reset; /* first effective one, -1 none */
 	int8_t first_reset_any;
 	int64_t quiet;                     /* how long both ends had been silent before the first reset, ns */
+	int64_t idle;                      /* ... before the first FIN or effective reset; -1: nothing before it */
 	struct before_reset *before_reset; /* NULL without a reset */
 	struct former *former;             /* NULL: none is known */
 	uint16_t seen; /* control bits of all its events, and of those without ACK in the high byte: quick refusals */

@@ -187,6 +187,7 @@ static bool get_pcap_filename(struct record *r, struct field_value *v)
 /* Flow records. */
 NUMBER(flow_start, true, r->connection->start)
 NUMBER(flow_end, true, r->connection->last)
+NUMBER(flow_duration, true, (r->connection->last - r->connection->start) / 1000)
 END_NUMBER(packets, true, e->packets)
 END_NUMBER(bytes, true, e->bytes)
 END_NUMBER(text, true, e->text)
@@ -205,6 +206,8 @@ static bool get_state_server(struct record *r, struct field_value *v)
 
 END_NUMBER(isn, e->isn_known, e->isn)
 NUMBER(rtt, r->connection->rtt >= 0, r->connection->rtt / 1000)
+NUMBER(syn_retries, r->connection->syn_retries > 0, r->connection->syn_retries)
+NUMBER(syn_ack_retries, r->connection->syn_ack_retries > 0, r->connection->syn_ack_retries)
 END_NUMBER(retransmissions, true, e->retransmissions)
 END_NUMBER(resets, true, e->resets)
 NUMBER(completeness, true, r->connection->completeness)
@@ -215,6 +218,14 @@ TEXT(close_confidence, true, tcpaudit_confidence_name((enum tcpaudit_confidence)
 TEXT(aborted_by, r->connection->aborted_by != TCPAUDIT_WHO_NONE, tcpaudit_who_name((enum tcpaudit_who)r->connection->aborted_by))
 NUMBER(post_close_reset, r->connection->post_close_reset, 1)
 NUMBER(forged_suspect, r->connection->forged_suspect, 1)
+NUMBER(close_latency, r->connection->close_latency >= 0, r->connection->close_latency / 1000)
+NUMBER(close_idle, r->connection->idle >= 0, r->connection->idle / 1000)
+
+/* An acknowledgment that was captured before its FIN tells nothing of how long it took. */
+static bool has_ack_delay(const struct tcpaudit_end *e)
+{
+	return e->fin_sent && e->fin_acked && e->fin.frame != 0 && e->fin_ack.time >= e->fin.time;
+}
 
 END_NUMBER(fin_seq, e->fin_sent, e->fin_seq)
 END_NUMBER(fin_frame, e->fin_sent && e->fin.frame != 0, e->fin.frame)
@@ -222,6 +233,9 @@ END_NUMBER(ack_expected, e->fin_sent, (uint32_t)(e->fin_seq + 1))
 END_NUMBER(ack_seen, e->fin_sent && e->fin_ack.frame != 0, e->fin_ack.ack)
 END_NUMBER(ack_frame, e->fin_sent && e->fin_ack.frame != 0, e->fin_ack.frame)
 END_NUMBER(fin_copies, e->fin_sent, e->fin_copies)
+END_NUMBER(ack_delay, has_ack_delay(e), (e->fin_ack.time - e->fin.time) / 1000)
+END_NUMBER(in_flight_at_fin, e->fin_sent && e->in_flight_at_fin > 0, e->in_flight_at_fin)
+END_NUMBER(zero_window_at_fin, e->fin_sent && e->zero_window_at_fin, 1)
 END_NUMBER(lost, true, e->lost)
 
 static bool is_end(unsigned who)
@@ -237,8 +251,12 @@ static bool has_holder(const struct record *r)
 TEXT(half_close_by, is_end(r->connection->half_close_by), tcpaudit_who_name((enum tcpaudit_who)r->connection->half_close_by))
 NUMBER(half_close_duration, is_end(r->connection->half_close_by), r->connection->half_close_duration / 1000)
 NUMBER(half_close_bytes, is_end(r->connection->half_close_by), r->connection->half_close_bytes)
+TEXT(close_wait_holder, is_end(r->connection->close_wait_holder), tcpaudit_who_name((enum tcpaudit_who)r->connection->close_wait_holder))
+NUMBER(close_wait_duration, is_end(r->connection->close_wait_holder), r->connection->close_wait_duration / 1000)
+NUMBER(close_wait_still_open, is_end(r->connection->close_wait_holder) && r->connection->close_wait_open, 1)
 TEXT(time_wait_holder, has_holder(r), tcpaudit_who_name((enum tcpaudit_who)r->connection->time_wait_holder))
 NUMBER(time_wait_since, has_holder(r), r->connection->time_wait_since)
+NUMBER(time_wait_until, has_holder(r), r->connection->time_wait_until)
 NUMBER(time_wait_restarts, has_holder(r) && r->connection->time_wait_restarts > 0, r->connection->time_wait_restarts)
 
 static bool get_capture(struct record *r, struct field_value *v)
@@ -579,6 +597,7 @@ static const struct field table[] = {
 
 	{"flow.start", FLOW, FIELD_TIME, FLOW, "", "first frame", get_flow_start, NULL},
 	{"flow.end", FLOW, FIELD_TIME, FLOW, "", "last frame", get_flow_end, NULL},
+	{"flow.duration_us", FLOW, FIELD_INTEGER, FLOW, "us", "from the first frame to the last", get_flow_duration, NULL},
 	{"flow.pkts_toserver", FLOW, FIELD_INTEGER, FLOW, "packets", "sent by the client", get_client_packets, NULL},
 	{"flow.pkts_toclient", FLOW, FIELD_INTEGER, FLOW, "packets", "sent by the server", get_server_packets, NULL},
 	{"flow.bytes_toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "of the client's frames on the wire", get_client_bytes, NULL},
@@ -591,6 +610,8 @@ static const struct field table[] = {
 	{"tcp.isn_client", FLOW, FIELD_INTEGER, 0, "", "initial sequence number of the client", get_client_isn, NULL},
 	{"tcp.isn_server", FLOW, FIELD_INTEGER, 0, "", "initial sequence number of the server", get_server_isn, NULL},
 	{"tcp.rtt_us", FLOW, FIELD_INTEGER, 0, "us", "round-trip time of the handshake, from the SYN to the ACK of the SYN-ACK", get_rtt, NULL},
+	{"tcp.syn_retries", FLOW, FIELD_INTEGER, 0, "segments", "SYNs that the client sent beyond the first; absent: none", get_syn_retries, NULL},
+	{"tcp.synack_retries", FLOW, FIELD_INTEGER, 0, "segments", "SYN-ACKs that the server sent beyond the first; absent: none", get_syn_ack_retries, NULL},
 	{"tcp.retransmissions_toserver", FLOW, FIELD_INTEGER, FLOW, "segments", "with text, SYN or FIN that the client had sent before", get_client_retransmissions, NULL},
 	{"tcp.retransmissions_toclient", FLOW, FIELD_INTEGER, FLOW, "segments", "with text, SYN or FIN that the server had sent before", get_server_retransmissions, NULL},
 	{"tcp.resets_toserver", FLOW, FIELD_INTEGER, FLOW, "segments", "resets sent by the client", get_client_resets, NULL},
@@ -605,23 +626,35 @@ static const struct field table[] = {
 	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the first effective reset; unknown if it was probably neither end", get_aborted_by, anyone},
 	{"close.post_close_rst", FLOW, FIELD_BOOLEAN, 0, "", "a reset followed after both FINs were acknowledged", get_post_close_reset, NULL},
 	{"close.forged_suspect", FLOW, FIELD_BOOLEAN, 0, "", "a FIN or reset is probably not from whom it says", get_forged_suspect, NULL},
+	{"close.latency_us", FLOW, FIELD_INTEGER, 0, "us", "from the first FIN to the acknowledgment of the last one to be acknowledged; absent unless both were", get_close_latency, NULL},
+	{"close.idle_us", FLOW, FIELD_INTEGER, 0, "us", "for which neither end had sent anything before the first FIN or effective reset, or else before the end of what was seen; keep-alives are no silence", get_close_idle, NULL},
 	{"close.client.fin_seq", FLOW, FIELD_INTEGER, FLOW, "", "sequence number that the client's FIN occupies; the object is there only if it sent a FIN", get_client_fin_seq, NULL},
 	{"close.client.fin_frame", FLOW, FIELD_INTEGER, 0, "", "frame of its first copy", get_client_fin_frame, NULL},
 	{"close.client.ack_expected", FLOW, FIELD_INTEGER, FLOW, "", "acknowledgment number that confirms it: fin_seq + 1", get_client_ack_expected, NULL},
 	{"close.client.ack_seen", FLOW, FIELD_INTEGER, 0, "", "acknowledgment number with which the server first answered it", get_client_ack_seen, NULL},
 	{"close.client.ack_frame", FLOW, FIELD_INTEGER, 0, "", "frame of that acknowledgment", get_client_ack_frame, NULL},
 	{"close.client.fin_copies", FLOW, FIELD_INTEGER, FLOW, "segments", "how often the FIN was sent", get_client_fin_copies, NULL},
+	{"close.client.ack_delay_us", FLOW, FIELD_INTEGER, 0, "us", "from its first captured copy to the first acknowledgment of it", get_client_ack_delay, NULL},
+	{"close.client.in_flight_at_fin", FLOW, FIELD_INTEGER, 0, "bytes", "octets of text up to it that the server had not been seen to acknowledge when it was first sent; absent: none", get_client_in_flight_at_fin, NULL},
+	{"close.client.zero_window_at_fin", FLOW, FIELD_BOOLEAN, 0, "", "the server had closed its window then", get_client_zero_window_at_fin, NULL},
 	{"close.server.fin_seq", FLOW, FIELD_INTEGER, FLOW, "", "the same for the server's FIN", get_server_fin_seq, NULL},
 	{"close.server.fin_frame", FLOW, FIELD_INTEGER, 0, "", "frame of its first copy", get_server_fin_frame, NULL},
 	{"close.server.ack_expected", FLOW, FIELD_INTEGER, FLOW, "", "acknowledgment number that confirms it: fin_seq + 1", get_server_ack_expected, NULL},
 	{"close.server.ack_seen", FLOW, FIELD_INTEGER, 0, "", "acknowledgment number with which the client first answered it", get_server_ack_seen, NULL},
 	{"close.server.ack_frame", FLOW, FIELD_INTEGER, 0, "", "frame of that acknowledgment", get_server_ack_frame, NULL},
 	{"close.server.fin_copies", FLOW, FIELD_INTEGER, FLOW, "segments", "how often the FIN was sent", get_server_fin_copies, NULL},
+	{"close.server.ack_delay_us", FLOW, FIELD_INTEGER, 0, "us", "from its first captured copy to the first acknowledgment of it", get_server_ack_delay, NULL},
+	{"close.server.in_flight_at_fin", FLOW, FIELD_INTEGER, 0, "bytes", "octets of text up to it that the client had not been seen to acknowledge when it was first sent; absent: none", get_server_in_flight_at_fin, NULL},
+	{"close.server.zero_window_at_fin", FLOW, FIELD_BOOLEAN, 0, "", "the client had closed its window then", get_server_zero_window_at_fin, NULL},
 	{"close.half_close.by", FLOW, FIELD_STRING, FLOW, "", "end that closed its sending direction first", get_half_close_by, ends},
 	{"close.half_close.duration_us", FLOW, FIELD_INTEGER, FLOW, "us", "from the first acknowledgment of its FIN to the other FIN, or to the end", get_half_close_duration, NULL},
 	{"close.half_close.bytes", FLOW, FIELD_INTEGER, FLOW, "bytes", "new text that the other end sent meanwhile, knowing of the FIN", get_half_close_bytes, NULL},
+	{"close.close_wait.holder", FLOW, FIELD_STRING, FLOW, "", "end that was, or is, in CLOSE-WAIT: the second closer", get_close_wait_holder, ends},
+	{"close.close_wait.duration_us", FLOW, FIELD_INTEGER, FLOW, "us", "from the acknowledgment of the first FIN to its own FIN, or to the reset, or to the end", get_close_wait_duration, NULL},
+	{"close.close_wait.open", FLOW, FIELD_BOOLEAN, 0, "", "it was not seen to leave", get_close_wait_still_open, NULL},
 	{"close.time_wait.holder", FLOW, FIELD_STRING, FLOW, "", "end that is left in TIME-WAIT", get_time_wait_holder, ends_or_both},
 	{"close.time_wait.since", FLOW, FIELD_TIME, FLOW, "", "when its TIME-WAIT began", get_time_wait_since, NULL},
+	{"close.time_wait.expected_end", FLOW, FIELD_TIME, FLOW, "", "2MSL after it began, or last began anew", get_time_wait_until, NULL},
 	{"close.time_wait.restarts", FLOW, FIELD_INTEGER, 0, "", "repeated FINs that started it anew", get_time_wait_restarts, NULL},
 	{"close.lost_bytes.toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the client and not acknowledged when the connection died", get_client_lost, NULL},
 	{"close.lost_bytes.toclient", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the server and not acknowledged when the connection died", get_server_lost, NULL},
@@ -685,7 +718,7 @@ static const struct field table[] = {
 	{"connections.twins_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many handshakes at once to tell whether they are there on the other side of a NAT, too", get_twins_forgotten, NULL},
 	{"connections.pressure_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to count the TIME-WAITs of each", get_pressure_forgotten, NULL},
 	{"close_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that have been in CLOSE-WAIT", get_close_wait_ends, NULL},
-	{"close_wait.open", LAST, FIELD_INTEGER, 0, "ends", "of them, never left it", get_close_wait_open, NULL},
+	{"close_wait.open", LAST, FIELD_INTEGER, 0, "ends", "of them, were not seen to leave it", get_close_wait_open, NULL},
 	{"close_wait.median_us", LAST, FIELD_INTEGER, 0, "us", "that they stayed there, or have been there at the end", get_close_wait_median, NULL},
 	{"close_wait.p95_us", LAST, FIELD_INTEGER, 0, "us", "95 of 100 stayed no longer", get_close_wait_p95, NULL},
 	{"close_wait.longest_us", LAST, FIELD_INTEGER, 0, "us", "the longest stay", get_close_wait_longest, NULL},

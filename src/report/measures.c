@@ -15,17 +15,14 @@ struct measures *measures_new(int64_t msl)
 	return measures;
 }
 
-/* From the acknowledgment of the first FIN to the other FIN, or to the end: what the record has as the half-close. */
 static void count_close_wait(struct measures *measures, const struct tcpaudit_connection *connection)
 {
-	unsigned closer = connection->half_close_by;
-
-	if (closer > TCPAUDIT_WHO_SERVER || !connection->end[closer].fin_acked)
+	if (connection->close_wait_holder > TCPAUDIT_WHO_SERVER)
 		return;
-	tally_median_add(&measures->close_wait, connection->half_close_duration);
-	if (connection->half_close_duration > measures->close_wait_longest)
-		measures->close_wait_longest = connection->half_close_duration;
-	measures->close_wait_open += connection->kind == TCPAUDIT_KIND_HALF_CLOSED;
+	tally_median_add(&measures->close_wait, connection->close_wait_duration);
+	if (connection->close_wait_duration > measures->close_wait_longest)
+		measures->close_wait_longest = connection->close_wait_duration;
+	measures->close_wait_open += connection->close_wait_open;
 }
 
 static struct measures_host *find_host(struct measures *measures, const struct tcpaudit_address *address, uint8_t ip_version)

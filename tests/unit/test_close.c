@@ -391,6 +391,144 @@ Test(close, time_wait_since_its_entry)
 	bench_free(b);
 }
 
+Test(close, time_wait_is_over_2msl_after_it_began_anew)
+{
+	struct bench *b = recorded(HST "A F111,311 @1 / B F311,112 @1.1 / A .112,312 @1.2");
+	cr_assert_eq(b->record[0].time_wait_until, EPOCH + 61200 * MILLISECONDS);
+	bench_free(b);
+	b = recorded(HST "A F111,311 @1 / B F311,112 @1.1 / A .112,312 @1.2 / B F311,112 @2 / A .112,312 @2.1");
+	cr_assert_eq(b->record[0].time_wait_until, EPOCH + 62000 * MILLISECONDS);
+	bench_free(b);
+	b = recorded(HST "A F111,311 @1 / B F311,111 @1.001 / A .112,312 @1.05 / B .312,112 @1.1"); /* both hold it */
+	cr_assert_eq(b->record[0].time_wait_since, EPOCH + 1050 * MILLISECONDS);
+	cr_assert_eq(b->record[0].time_wait_until, EPOCH + 61100 * MILLISECONDS);
+	bench_free(b);
+}
+
+Test(close, latency_ends_with_the_last_acknowledgment_of_a_fin)
+{
+	static const struct {
+		const char *dialogue;
+		int64_t latency; /* ms; -1 none */
+	} cases[] = {
+		{HST "A F111,311 @1 / B .311,112 @1.01 / B F311,112 @1.5 / A .112,312 @1.52", 520},
+		{HST "B F311,111 @1 / A F111,312 @1.3 / B .312,112 @1.31", 310},
+		{HST "A F111,311 @1 / B F311,111 @1.001 / B .312,112 @1.03 / A .112,312 @1.04", 40},
+		{HST "A F111,311 @1 / A F111,311 @1.2 / B F311,112 @1.25 / A .112,312 @1.3 / B F311,112 @5 / A .112,312 @6", 300},
+		{HST "A F111,311 @1 / B F311,112 @1.25", -1},
+		{HST "A F111,311 @1 / B .311,112 @1.25 / B RA311,112 @2", -1},
+		{HST "A .111,311 @1", -1},
+		{HST "A F111,312 @1 / B F311,112 @2 / A .112,312 @3", -1}, /* each has the other's: the first copy of one is missing */
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bench *b = recorded(cases[i].dialogue);
+		int64_t want = cases[i].latency < 0 ? -1 : cases[i].latency * MILLISECONDS;
+		cr_expect_eq(b->record[0].close_latency, want, "%s: %ld", cases[i].dialogue, (long)b->record[0].close_latency);
+		bench_free(b);
+	}
+}
+
+Test(close, silence_before_the_close)
+{
+	static const struct {
+		const char *dialogue;
+		int64_t idle, quiet; /* ms (-1 unknown); seconds that the capture goes on */
+	} cases[] = {
+		{HST "A .111,311 @1 / B F311,111 @61 / A F111,312 @61.5 / B .312,112 @62", 60000, 0},
+		{HST "A .111,311 @1 / B RA311,111 @4", 3000, 0},
+		{HST "A .111,311 @1 / B RA311,111 @4 / A R111 @9", 3000, 0},
+		{HST "A .111,311 @1 / B R999999999 @4 / A F111,311 @9", 5000, 0}, /* that one was not effective: a segment like others */
+		{HST "A .111,311 @1", 20000, 20},
+		{HST "A .111,311 @1 / B .311,111 @5", 0, 0},
+		{HST "A .111,311 @1 / A D110+1,311 @46 / B .311,111 @46.1 / A F111,311 @91.1", 45000, 0}, /* a keep-alive */
+		{"A S100 @1 / B RA0,101 @1.2", 200, 0},
+		{"A F100,300 @1 / B .300,101 @2", -1, 0}, /* nothing before it was captured */
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bench *b = bench_new();
+		play(b, cases[i].dialogue);
+		quiet(b, cases[i].quiet);
+		bench_finish(b);
+		int64_t want = cases[i].idle < 0 ? -1 : cases[i].idle * MILLISECONDS;
+		cr_expect_eq(b->record[0].idle, want, "%s: %ld", cases[i].dialogue, (long)b->record[0].idle);
+		bench_free(b);
+	}
+}
+
+Test(close, close_wait_is_left_by_the_second_fin_or_a_reset)
+{
+	static const struct {
+		const char *dialogue;
+		uint8_t holder;
+		int64_t stay; /* ms */
+		bool open;
+		int64_t quiet; /* seconds that the capture goes on */
+	} cases[] = {
+		{HST "A F111,311 @1 / B .311,112 @1.01 / B F311,112 @1.5 / A .112,312 @1.52", SERVER, 490, false, 0},
+		{HST "B F311,111 @1 / A .111,312 @1.01 / A F111,312 @3 / B .312,112 @3.1", CLIENT, 1990, false, 0},
+		{HST "A F111,311 @1 / B F311,112 @1.2 / A .112,312 @1.3", SERVER, 0, false, 0},
+		{HST "A F111,311 @1 / B .311,112 @1.1", SERVER, 600000, true, 600},
+		{HST "A F111,311 @1 / B .311,112 @1.1 / B RA311,112 @7.1 / A R112 @8", SERVER, 6000, false, 0},
+		{HST "A F111,311 @1 / B .311,112 @1.1 / B D311+9,112 @5.1 / A R112 @5.2", SERVER, 4100, false, 0},
+		{HST "A F111,311 @1 / B F311,111 @1.001 / A .112,312 @1.05 / B .312,112 @1.1", NOBODY, 0, false, 0}, /* CLOSING */
+		{HST "A F111,311 @1", NOBODY, 0, false, 60},
+		{HST "A .111,311 @1", NOBODY, 0, false, 60},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bench *b = bench_new();
+		play(b, cases[i].dialogue);
+		quiet(b, cases[i].quiet);
+		bench_finish(b);
+		const struct tcpaudit_connection *c = &b->record[0];
+		cr_expect_eq(c->close_wait_holder, cases[i].holder, "%s: %s", cases[i].dialogue,
+		             tcpaudit_who_name((enum tcpaudit_who)c->close_wait_holder));
+		cr_expect_eq(c->close_wait_duration, cases[i].stay * MILLISECONDS, "%s: %ld", cases[i].dialogue,
+		             (long)c->close_wait_duration);
+		cr_expect_eq(c->close_wait_open, cases[i].open, "%s", cases[i].dialogue);
+		bench_free(b);
+	}
+}
+
+Test(close, what_was_on_its_way_when_a_fin_was_sent)
+{
+	struct bench *b = recorded(HST "A D111+100,311 / A F211+20,311 / B .311,211 / B F311,232 / A .232,312");
+	cr_assert_eq(b->record[0].end[A].in_flight_at_fin, 120);
+	cr_assert_eq(b->record[0].end[B].in_flight_at_fin, 0);
+	cr_assert_not(b->record[0].end[A].zero_window_at_fin);
+	bench_free(b);
+	b = recorded(HST "A D111+100,311 / B .311,211 win=0 / A F211,311 @2 / A F211,311 @3 / B .311,212 @4");
+	cr_assert_eq(b->record[0].end[A].in_flight_at_fin, 0);
+	cr_assert(b->record[0].end[A].zero_window_at_fin);
+	cr_assert_not(b->record[0].end[B].zero_window_at_fin);
+	bench_free(b);
+	b = recorded(HST "A D111+100,311 / B .311,211 win=0 / B .311,211 win=900 / A F211,311 @2 / B .311,212 @4");
+	cr_assert_not(b->record[0].end[A].zero_window_at_fin);
+	bench_free(b);
+}
+
+Test(close, retries_of_the_handshake)
+{
+	static const struct {
+		const char *dialogue;
+		uint8_t syn, syn_ack;
+	} cases[] = {
+		{HST "A F111,311", 0, 0},
+		{"A S100 / A S100 @1 / A S100 @3 / B SA300,101 @3.1 / A .101,301", 2, 0},
+		{"A S100 / B SA300,101 / A S100 @1 / B SA300,101 @1.01 / A .101,301 / A F101,301 / B .301,102", 1, 1},
+		{"A S100 / B SA300,101 / B SA300,101 @1 / B SA300,101 @3 / A .101,301 @3.1", 0, 2},
+		{"A S100 id=7 / A S100 id=8 @1 / A S100 id=8 @1.5 / B SA300,101 @2", 1, 0}, /* the network's copy */
+		{"A S100 / B S300 / A SA100,301 / B SA300,101", 0, 0},
+		{"A S100 / B S300 / B S300 @1 / A SA100,301 / B SA300,101 / B SA300,101 @3", 0, 0}, /* not told apart */
+		{"A D101+10,301 / B .301,111", 0, 0},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bench *b = recorded(cases[i].dialogue);
+		cr_expect_eq(b->record[0].syn_retries, cases[i].syn, "%s: %u", cases[i].dialogue, b->record[0].syn_retries);
+		cr_expect_eq(b->record[0].syn_ack_retries, cases[i].syn_ack, "%s: %u", cases[i].dialogue, b->record[0].syn_ack_retries);
+		bench_free(b);
+	}
+}
+
 Test(close, vantage_as_the_user_says)
 {
 	struct bench *b = bench_prepare();

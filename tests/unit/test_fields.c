@@ -62,6 +62,12 @@ static void begin(void)
 	connection.confidence = TCPAUDIT_CERTAIN;
 	connection.half_close_by = TCPAUDIT_WHO_CLIENT;
 	connection.time_wait_holder = TCPAUDIT_WHO_CLIENT;
+	connection.time_wait_since = 1500000000;
+	connection.time_wait_until = 61500000000;
+	connection.close_wait_holder = TCPAUDIT_WHO_SERVER;
+	connection.close_wait_duration = 1000;
+	connection.close_latency = 3000;
+	connection.idle = 20000000;
 	for (unsigned end = 0; end < 2; end++) {
 		struct tcpaudit_end *x = &connection.end[end];
 
@@ -198,8 +204,14 @@ Test(fields, a_flow_record_has_the_promised_names)
 	expect(flow, "close.kind", "\"four-way\"");
 	expect(flow, "close.closed_first", "\"client\"");
 	expect(flow, "close.client",
-	       "{\"fin_seq\":4294967295,\"fin_frame\":7,\"ack_expected\":0,\"ack_seen\":0,\"ack_frame\":8,\"fin_copies\":1}");
+	       "{\"fin_seq\":4294967295,\"fin_frame\":7,\"ack_expected\":0,\"ack_seen\":0,\"ack_frame\":8,\"fin_copies\":1,\"ack_delay_us\":1}");
 	expect(flow, "close.server.ack_expected", "302");
+	expect(flow, "close.server.ack_delay_us", "1");
+	expect(flow, "close.latency_us", "3");
+	expect(flow, "close.idle_us", "20000");
+	expect(flow, "close.close_wait", "{\"holder\":\"server\",\"duration_us\":1}");
+	expect(flow, "close.time_wait.expected_end", "\"1970-01-01T00:01:01.500000Z\"");
+	expect(flow, "flow.duration_us", "500000");
 	expect(flow, "close.half_close", "{\"by\":\"client\",\"duration_us\":0,\"bytes\":0}");
 	expect(flow, "close.time_wait.holder", "\"client\"");
 	expect(flow, "close.lost_bytes", "{\"toserver\":0,\"toclient\":0}");
@@ -213,12 +225,18 @@ Test(fields, absent_facts_are_absent_keys)
 	connection.end[0].fin_sent = connection.end[1].fin_sent = false;
 	connection.end[0].isn_known = false;
 	connection.rtt = -1;
-	connection.half_close_by = connection.time_wait_holder = TCPAUDIT_WHO_NONE;
+	connection.half_close_by = connection.time_wait_holder = connection.close_wait_holder = TCPAUDIT_WHO_NONE;
+	connection.close_latency = connection.idle = -1;
 	report.input_count = 0;
 	json_object *flow = parse(RECORD_FLOW);
 	static const char *const absent[] = {"close.client",
 	                                     "close.server",
 	                                     "close.half_close",
+	                                     "close.close_wait",
+	                                     "close.latency_us",
+	                                     "close.idle_us",
+	                                     "tcp.syn_retries",
+	                                     "tcp.synack_retries",
 	                                     "close.time_wait",
 	                                     "close.aborted_by",
 	                                     "tcp.isn_client",
@@ -244,6 +262,17 @@ Test(fields, a_fin_without_an_acknowledgment_has_no_ack_seen)
 	json_object_put(flow);
 }
 
+/* Two captures merged, or a network that reorders: there is no telling. */
+Test(fields, an_acknowledgment_captured_before_its_fin_has_no_delay)
+{
+	connection.end[1].fin_ack.time = connection.end[1].fin.time - 1;
+	json_object *flow = parse(RECORD_FLOW);
+
+	cr_assert_null(find(flow, "close.server.ack_delay_us"));
+	expect(flow, "close.client.ack_delay_us", "1");
+	json_object_put(flow);
+}
+
 Test(fields, optional_facts)
 {
 	connection.vlan = 12;
@@ -251,6 +280,11 @@ Test(fields, optional_facts)
 	connection.aborted_by = TCPAUDIT_WHO_SERVER;
 	connection.post_close_reset = true;
 	connection.time_wait_restarts = 2;
+	connection.close_wait_open = true;
+	connection.syn_retries = 3;
+	connection.syn_ack_retries = 4;
+	connection.end[0].in_flight_at_fin = 1460;
+	connection.end[1].zero_window_at_fin = true;
 	inputs[0].live = true;
 	connection.capture[0] = 1;
 	json_object *flow = parse(RECORD_FLOW);
@@ -261,6 +295,13 @@ Test(fields, optional_facts)
 	expect(flow, "close.aborted_by", "\"server\"");
 	expect(flow, "close.post_close_rst", "true");
 	expect(flow, "close.time_wait.restarts", "2");
+	expect(flow, "close.close_wait.open", "true");
+	expect(flow, "tcp.syn_retries", "3");
+	expect(flow, "tcp.synack_retries", "4");
+	expect(flow, "close.client.in_flight_at_fin", "1460");
+	expect(flow, "close.server.zero_window_at_fin", "true");
+	cr_assert_null(find(flow, "close.client.zero_window_at_fin"));
+	cr_assert_null(find(flow, "close.server.in_flight_at_fin"));
 	cr_assert_eq(json_object_array_length(find(flow, "capture")), 1);
 	json_object_put(flow);
 }

@@ -89,6 +89,7 @@ static struct tcpaudit_connection connection(uint64_t id, enum tcpaudit_kind kin
 	                                .closed_first = TCPAUDIT_WHO_CLIENT,
 	                                .aborted_by = TCPAUDIT_WHO_NONE,
 	                                .half_close_by = TCPAUDIT_WHO_NONE,
+	                                .close_wait_holder = TCPAUDIT_WHO_NONE,
 	                                .time_wait_holder = TCPAUDIT_WHO_NONE};
 
 	inet_pton(AF_INET, "10.1.2.3", c.end[0].address.byte);
