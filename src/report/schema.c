@@ -161,8 +161,8 @@ static void require(json_object *object, const char *name)
 /* Objects of which any member may be missing, though each is always there when the object is. */
 static bool is_optional_object(const char *path, size_t length)
 {
-	static const char *const optional[] = {"close.client",    "close.server", "close.half_close",
-	                                       "close.time_wait", "kernel",       "time"};
+	static const char *const optional[] = {"close.client",     "close.server",    "close.half_close",
+	                                       "close.close_wait", "close.time_wait", "kernel"};
 
 	for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
 		if (strlen(optional[i]) == length && strncmp(optional[i], path, length) == 0)
@@ -186,7 +186,7 @@ static void add_field(json_object *record, const struct field *field, unsigned k
 			inner = new_object();
 			json_object_object_add(get(object, "properties"), name, inner);
 		}
-		if (!row && !is_optional_object(field->path, (size_t)(at - field->path) + length))
+		if (!row && field->always & kind && !is_optional_object(field->path, (size_t)(at - field->path) + length))
 			require(object, name);
 		object = row ? get(inner, "items") : inner;
 	}
