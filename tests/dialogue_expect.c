@@ -148,7 +148,8 @@ static const struct fact {
         {"latency_us", FACT_NUMBER},     {"idle_us", FACT_NUMBER},
         {"close_wait", FACT_WHO},        {"close_wait_open", FACT_NUMBER},
         {"close_wait_us", FACT_NUMBER},  {"syn_retries", FACT_NUMBER},
-        {"synack_retries", FACT_NUMBER},
+        {"synack_retries", FACT_NUMBER}, {"reuse_us", FACT_NUMBER},
+        {"isn_delta", FACT_NUMBER},      {"ts_delta", FACT_NUMBER},
 };
 
 static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
@@ -181,6 +182,9 @@ static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
 	        c->close_wait_duration / 1000,
 	        c->syn_retries,
 	        c->syn_ack_retries,
+	        c->reuse_interval / 1000,
+	        c->isn_delta,
+	        c->ts_delta,
 	};
 
 	return value[fact];

@@ -178,6 +178,14 @@ struct tcpaudit_connection {
 	int64_t time_wait_since;     /* ns, valid if there is a holder */
 	uint32_t time_wait_restarts; /* repeated FINs after that */
 	int64_t time_wait_until;     /* 2MSL after it began, or last began anew, at the last holder, ns; valid likewise */
+	/* the incarnation before it on this socket pair (RFC 9293 3.4.1) */
+	uint64_t reuse_of;      /* its flow_id; 0: none is known, and the rest is not valid */
+	int64_t reuse_interval; /* since its last frame, ns; 0 if the clock went back */
+	int32_t isn_delta; /* ISS of the client minus the SND.NXT that this end had, modulo 2^32; valid with isn_delta_known */
+	int32_t ts_delta;  /* TSval of the SYN minus the highest of this end before, in its ticks */
+	bool isn_delta_known;
+	bool ts_delta_known;
+	uint8_t reuse_verdict; /* 1 + index in tcpaudit_checks() of the gravest check of the reuse that spoke; 0 none */
 	/* how it was captured, and what was raised: sets of checks */
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
 	uint64_t findings[TCPAUDIT_CHECK_WORDS];

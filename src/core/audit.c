@@ -235,6 +235,7 @@ static struct former remains(const struct connection *c)
 	if (h && h->first_reset_any >= 0)
 		was.reset_at = h->event[h->first_reset_any].time;
 	for (unsigned x = 0; x < 2; x++) {
+		was.known[x] = c->end[x].bits & TCB_SEQ;
 		was.next[x] = c->end[x].maxseq;
 		was.iss[x] = c->end[x].iss;
 		was.tsval[x] = c->end[x].tsval;

@@ -90,10 +90,41 @@ static void measure_retries(const struct case_file *file, struct tcpaudit_connec
 		r->syn_ack_retries = count_retries(file, TCPAUDIT_SERVER, TCPAUDIT_SYN | TCPAUDIT_ACK, MARK_SYN_ACK);
 }
 
+/* The SYN that began this incarnation; NULL if it was not captured. */
+static const struct event *opening(const struct history *h)
+{
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from == TCPAUDIT_CLIENT && !(e->is & EVENT_STRAY) &&
+		    (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_SYN)
+			return e;
+	}
+	return NULL;
+}
+
+/* RFC 9293 3.4.1, RFC 6191 2: what tells the segments of two incarnations apart. */
+static void measure_reuse(const struct case_file *file, struct tcpaudit_connection *r)
+{
+	const struct former *was = file->history->former;
+
+	if (!was)
+		return;
+	const struct event *syn = opening(file->history);
+	r->reuse_of = was->id;
+	r->reuse_interval = between(was->last, r->start);
+	r->isn_delta_known = syn && was->known[TCPAUDIT_CLIENT];
+	if (r->isn_delta_known)
+		r->isn_delta = seq_diff(syn->seq, was->next[TCPAUDIT_CLIENT]);
+	r->ts_delta_known = syn && was->timestamps && syn->is & EVENT_TIMESTAMPS;
+	if (r->ts_delta_known)
+		r->ts_delta = seq_diff(syn->tsval, was->tsval[TCPAUDIT_CLIENT]);
+}
+
 void close_measure(const struct case_file *file, struct tcpaudit_connection *r)
 {
 	measure_latency(r);
 	measure_idle(file, r);
 	measure_close_wait(file, r);
 	measure_retries(file, r);
+	measure_reuse(file, r);
 }

@@ -388,6 +388,7 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 	for (unsigned x = 0; crossed && x < 2; x++) {
 		h->former->iss[x] = former->iss[!x];
 		h->former->next[x] = former->next[!x];
+		h->former->known[x] = former->known[!x];
 		h->former->tsval[x] = former->tsval[!x];
 		h->former->ttl[x] = former->ttl[!x];
 	}

@@ -113,6 +113,7 @@ struct former {
 	int64_t reset_at;  /* first reset of any kind, 0 none */
 	uint8_t ttl[2];    /* of each end's first frame */
 	uint32_t scopes;   /* of the user's policy */
+	bool known[2];     /* next[] is: numbers of that end were captured */
 };
 
 struct history {

@@ -259,6 +259,13 @@ NUMBER(time_wait_since, has_holder(r), r->connection->time_wait_since)
 NUMBER(time_wait_until, has_holder(r), r->connection->time_wait_until)
 NUMBER(time_wait_restarts, has_holder(r) && r->connection->time_wait_restarts > 0, r->connection->time_wait_restarts)
 
+#define REUSED (r->connection->reuse_of != 0)
+NUMBER(reuse_of, REUSED, r->connection->reuse_of)
+NUMBER(reuse_interval, REUSED, r->connection->reuse_interval / 1000)
+NUMBER(isn_delta, REUSED && r->connection->isn_delta_known, r->connection->isn_delta)
+NUMBER(ts_delta, REUSED && r->connection->ts_delta_known, r->connection->ts_delta)
+TEXT(reuse_verdict, REUSED && r->connection->reuse_verdict > 0, tcpaudit_checks(&(size_t){0})[r->connection->reuse_verdict - 1].id)
+
 static bool get_capture(struct record *r, struct field_value *v)
 {
 	return next_check(r->report, r->kind == RECORD_FLOW ? r->connection->capture : r->finding->capture, v);
@@ -658,6 +665,12 @@ static const struct field table[] = {
 	{"close.time_wait.restarts", FLOW, FIELD_INTEGER, 0, "", "repeated FINs that started it anew", get_time_wait_restarts, NULL},
 	{"close.lost_bytes.toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the client and not acknowledged when the connection died", get_client_lost, NULL},
 	{"close.lost_bytes.toclient", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the server and not acknowledged when the connection died", get_server_lost, NULL},
+
+	{"reuse.flow_before", FLOW, FIELD_INTEGER, FLOW, "", "flow_id of the connection before on the same socket pair; the object is there only if one is known", get_reuse_of, NULL},
+	{"reuse.interval_us", FLOW, FIELD_INTEGER, FLOW, "us", "from its last frame to the first of this one", get_reuse_interval, NULL},
+	{"reuse.isn_delta", FLOW, FIELD_INTEGER, 0, "", "initial sequence number of the client minus the SND.NXT that this end had before, modulo 2^32 and signed", get_isn_delta, NULL},
+	{"reuse.ts_delta", FLOW, FIELD_INTEGER, 0, "", "TSval of the SYN minus the highest that this end had sent before, in ticks of its clock, if both connections have timestamps", get_ts_delta, NULL},
+	{"reuse.verdict", FLOW, FIELD_STRING, 0, "", "id of the gravest check that spoke of the reuse, reuse-interval apart", get_reuse_verdict, NULL},
 
 	{"rule_id", FIND, FIELD_STRING, FIND, "", "id of the check", get_rule_id, NULL},
 	{"severity", FIND, FIELD_STRING, FIND, "", "severity, after confidence and basis have lowered it", get_severity, severities},

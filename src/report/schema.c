@@ -161,8 +161,8 @@ static void require(json_object *object, const char *name)
 /* Objects of which any member may be missing, though each is always there when the object is. */
 static bool is_optional_object(const char *path, size_t length)
 {
-	static const char *const optional[] = {"close.client",     "close.server",    "close.half_close",
-	                                       "close.close_wait", "close.time_wait", "kernel"};
+	static const char *const optional[] = {
+	        "close.client", "close.server", "close.half_close", "close.close_wait", "close.time_wait", "kernel", "reuse"};
 
 	for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
 		if (strlen(optional[i]) == length && strncmp(optional[i], path, length) == 0)

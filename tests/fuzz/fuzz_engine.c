@@ -397,6 +397,7 @@ static void take_end(void *user, const struct tcpaudit_connection *c)
 	assert(c->id >= 1 && c->id <= t->frames);
 	assert(c->start <= c->last && c->rtt >= -1 && c->half_close_duration >= 0);
 	assert(c->close_latency >= -1 && c->idle >= -1 && c->close_wait_duration >= 0 && c->close_wait_holder <= TCPAUDIT_WHO_NONE);
+	assert(c->reuse_of < c->id && c->reuse_interval >= 0 && (c->reuse_of || !c->reuse_verdict));
 	assert(c->time_wait_until >= c->time_wait_since && c->syn_retries < 64 && c->syn_ack_retries < 64);
 	t->by_kind[c->kind]++;
 	for (unsigned x = 0; x < 2; x++) {

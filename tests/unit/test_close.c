@@ -529,6 +529,72 @@ Test(close, retries_of_the_handshake)
 	}
 }
 
+/* ---- the incarnation before ---- */
+
+/* Plays `dialogue` and looks at its second connection. */
+static struct bench *reused(const char *dialogue, const struct tcpaudit_connection **second)
+{
+	struct bench *b = bench_new();
+
+	play(b, dialogue);
+	bench_finish(b);
+	cr_assert_eq(b->records, 2, "%s", dialogue);
+	*second = &b->record[b->record[0].id > b->record[1].id ? 0 : 1];
+	return b;
+}
+
+static const char *verdict_of(const struct tcpaudit_connection *c)
+{
+	size_t count;
+
+	return c->reuse_verdict ? tcpaudit_checks(&count)[c->reuse_verdict - 1].id : "none";
+}
+
+Test(close, reuse_is_measured)
+{
+	static const struct {
+		const char *dialogue;
+		int64_t interval; /* ms */
+		bool isn_known, ts_known;
+		int32_t isn, ts;
+		const char *verdict;
+	} cases[] = {
+		{HST "B F311,111 @1 / A F111,312 / B .312,112 @2 / A S500112 @200 / B SA900000,500113 / A .500113,900001", 198000, true, false, 500000, 0,
+		 "none"},
+		{HST "A F111,311 @1 / B F311,112 / A .112,312 @2 / A S65649 @20 / B SA900000,65650 / A .65650,900001", 18000, true, false, 65537, 0,
+		 "tw-active-reopen"},
+		{HST "A .111,311 @1 / A S20 @3 / B SA900000,21 / A .21,900001", 2000, true, false, -91, 0, "reuse-while-open"},
+		{"A S100 ts=50,0 / B SA300,101 ts=7,50 / A .101,301 ts=60,7 / A RA101,301 ts=70,7 @1 / A S900 ts=40,0 @2", 1000, true, true, 799, -30,
+		 "reuse-ts-regress"},
+		{"A S100 ts=50,0 / B SA300,101 ts=7,50 / A .101,301 ts=60,7 / A RA101,301 ts=70,7 @1 / A S900 @2", 1000, true, false, 799, 0, "tw-after-rst"},
+		/* the server's turn to be the client: its numbers are those of this end */
+		{HST "B RA311,111 @1 / B S1311 @5", 4000, true, false, 1000, 0, "tw-after-rst"},
+		/* nothing that this end sent was captured */
+		{"B D301+10,101 / B D311+10,101 @1 / A S900 @2 / B SA400000,901 / A .901,400001", 1000, false, false, 0, 0, "reuse-while-open"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct tcpaudit_connection *c;
+		struct bench *b = reused(cases[i].dialogue, &c);
+		cr_expect_neq(c->reuse_of, 0, "%s", cases[i].dialogue);
+		cr_expect_lt(c->reuse_of, c->id, "%s", cases[i].dialogue);
+		cr_expect_eq(c->reuse_interval, cases[i].interval * MILLISECONDS, "%s: %ld", cases[i].dialogue, (long)c->reuse_interval);
+		cr_expect_eq(c->isn_delta_known, cases[i].isn_known, "%s", cases[i].dialogue);
+		cr_expect_eq(c->isn_delta, cases[i].isn, "%s: %d", cases[i].dialogue, c->isn_delta);
+		cr_expect_eq(c->ts_delta_known, cases[i].ts_known, "%s", cases[i].dialogue);
+		cr_expect_eq(c->ts_delta, cases[i].ts, "%s: %d", cases[i].dialogue, c->ts_delta);
+		cr_expect_str_eq(verdict_of(c), cases[i].verdict, "%s: %s", cases[i].dialogue, verdict_of(c));
+		bench_free(b);
+	}
+}
+
+Test(close, a_first_incarnation_reuses_nothing)
+{
+	struct bench *b = recorded(HST "A F111,311 / B F311,112 / A .112,312");
+	cr_assert_eq(b->record[0].reuse_of, 0);
+	cr_assert_eq(b->record[0].reuse_verdict, 0);
+	bench_free(b);
+}
+
 Test(close, vantage_as_the_user_says)
 {
 	struct bench *b = bench_prepare();

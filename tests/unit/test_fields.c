@@ -233,6 +233,7 @@ Test(fields, absent_facts_are_absent_keys)
 	                                     "close.server",
 	                                     "close.half_close",
 	                                     "close.close_wait",
+	                                     "reuse",
 	                                     "close.latency_us",
 	                                     "close.idle_us",
 	                                     "tcp.syn_retries",
@@ -270,6 +271,22 @@ Test(fields, an_acknowledgment_captured_before_its_fin_has_no_delay)
 
 	cr_assert_null(find(flow, "close.server.ack_delay_us"));
 	expect(flow, "close.client.ack_delay_us", "1");
+	json_object_put(flow);
+}
+
+Test(fields, a_reuse_has_what_is_known_of_it)
+{
+	connection.reuse_of = 3;
+	connection.reuse_interval = 1500000;
+	connection.isn_delta = -5;
+	connection.ts_delta = 9;
+	json_object *flow = parse(RECORD_FLOW);
+	expect(flow, "reuse", "{\"flow_before\":3,\"interval_us\":1500}");
+	json_object_put(flow);
+	connection.isn_delta_known = connection.ts_delta_known = true;
+	connection.reuse_verdict = (uint8_t)(1 + tcpaudit_check_index("reuse-early"));
+	flow = parse(RECORD_FLOW);
+	expect(flow, "reuse", "{\"flow_before\":3,\"interval_us\":1500,\"isn_delta\":-5,\"ts_delta\":9,\"verdict\":\"reuse-early\"}");
 	json_object_put(flow);
 }
 

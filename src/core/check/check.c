@@ -352,6 +352,24 @@ static unsigned awake_for(const struct case_file *file)
 	       (h->former ? FORMER : 0u);
 }
 
+/* Rows that speak of the incarnation before, and not merely that there was one. */
+static bool is_of_reuse(int row)
+{
+	return row != ROW_reuse_interval && (row > ROW_reuse_interval || (row >= ROW_tw_holder && wakes_on[row] & FORMER));
+}
+
+/* Of equal ones the first of the catalogue. */
+static uint8_t reuse_verdict(const uint64_t raised[TCPAUDIT_CHECK_WORDS])
+{
+	int gravest = -1;
+
+	for (int row = 0; row < ROW_cap_midstream; row++)
+		if (is_of_reuse(row) && raised[row >> 6] >> (row & 63) & 1 &&
+		    (gravest < 0 || rows[row].severity > rows[gravest].severity))
+			gravest = row;
+	return (uint8_t)(gravest + 1);
+}
+
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result)
 {
 	struct judging j = {.file = file, .c = file->connection, .h = file->history, .record = record, .result = result};
@@ -368,6 +386,8 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 		if (wakes_on[j.row] & awake && check_applies(file->settings, j.row, file->connection->scopes))
 			functions[j.row](&j);
 	memcpy(record->findings, result->raised, sizeof record->findings);
+	if (j.h->former)
+		record->reuse_verdict = reuse_verdict(result->raised);
 }
 
 /* What the connection's own record proves of its end. */
