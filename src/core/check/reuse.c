@@ -77,7 +77,7 @@ void check_reuse_isn_regress(struct judging *j)
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcb *tcb = &j->c->end[x];
-		if (!(tcb->bits & TCB_ISS) || seq_gt(tcb->iss, was->next[x]))
+		if (!(tcb->bits & TCB_ISS) || !was->known[x] || seq_gt(tcb->iss, was->next[x]))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .evidence = {opening(j), -1},
