@@ -507,6 +507,24 @@ NUMBER(close_wait_longest, MEASURES->close_wait.count > 0, MEASURES->close_wait_
 NUMBER(time_wait_ends, MEASURES->time_waits > 0, MEASURES->time_waits)
 NUMBER(time_wait_peak, MEASURES->top != NULL, MEASURES->top->peak)
 NUMBER(time_wait_left_out, MEASURES->hosts_left_out > 0, MEASURES->hosts_left_out)
+#define SERVICE (MEASURES->services.top[r->row])
+NUMBER(services, true, MEASURES->services.shown)
+NUMBER(service_port, true, SERVICE->port)
+NUMBER(service_connections, true, SERVICE->connections)
+NUMBER(service_reset, true, SERVICE->reset)
+NUMBER(service_server_first, true, SERVICE->server_first)
+NUMBER(service_open, true, SERVICE->close_wait_open)
+NUMBER(service_median, SERVICE->close_waits > 0, service_stay(SERVICE, 50))
+NUMBER(service_p95, SERVICE->close_waits > 0, service_stay(SERVICE, 95))
+NUMBER(services_left_out, MEASURES->services.left_out > 0, MEASURES->services.left_out)
+
+static bool get_service_ip(struct record *r, struct field_value *v)
+{
+	v->address = &SERVICE->address;
+	v->ip_version = SERVICE->ip_version;
+	return true;
+}
+
 TEXT(time_wait_peak_ip, MEASURES->top != NULL, page_address(r->scratch, &MEASURES->top->address, MEASURES->top->ip_version))
 
 NUMBER(connections_evicted, true, COUNTERS->evicted)
@@ -739,6 +757,16 @@ static const struct field table[] = {
 	{"time_wait.peak", LAST, FIELD_INTEGER, 0, "ends", "most TIME-WAITs that one host held at once, 2MSL each", get_time_wait_peak, NULL},
 	{"time_wait.peak_ip", LAST, FIELD_STRING, 0, "", "that host", get_time_wait_peak_ip, NULL},
 	{"time_wait.left_out", LAST, FIELD_INTEGER, 0, "ends", "TIME-WAITs of hosts that found no room in the table", get_time_wait_left_out, NULL},
+	{"services", LAST, FIELD_ROWS, LAST, "", "servers' sockets with most connections that got past the handshake, at most 10", get_services, NULL},
+	{"services[].ip", LAST, FIELD_ADDRESS, LAST, "", "address of the server", get_service_ip, NULL},
+	{"services[].port", LAST, FIELD_INTEGER, LAST, "", "port of the server", get_service_port, NULL},
+	{"services[].connections", LAST, FIELD_INTEGER, LAST, "connections", "to it that got past the handshake", get_service_connections, NULL},
+	{"services[].reset", LAST, FIELD_INTEGER, LAST, "connections", "of them, ended by an effective reset", get_service_reset, NULL},
+	{"services[].server_first", LAST, FIELD_INTEGER, LAST, "connections", "of them, closed first by the server", get_service_server_first, NULL},
+	{"services[].close_wait_open", LAST, FIELD_INTEGER, LAST, "connections", "of them, in which the server was not seen to leave CLOSE-WAIT", get_service_open, NULL},
+	{"services[].close_wait_median_us", LAST, FIELD_INTEGER, 0, "us", "that the server stayed in CLOSE-WAIT, or has been there at the end, to a sixteenth", get_service_median, NULL},
+	{"services[].close_wait_p95_us", LAST, FIELD_INTEGER, 0, "us", "95 of 100 stayed no longer", get_service_p95, NULL},
+	{"services_left_out", LAST, FIELD_INTEGER, 0, "connections", "to servers' sockets that found no room in the table, or gave it up", get_services_left_out, NULL},
 	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
 	{"undetermined", SUMS, FIELD_COUNTS, SUMS, "findings", "without a premise that the rules call indispensable, by rule_id", get_undetermined, NULL},

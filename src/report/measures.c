@@ -84,6 +84,7 @@ static void count_time_wait(struct measures *measures, const struct tcpaudit_con
 void measures_connection(struct measures *measures, const struct tcpaudit_connection *connection)
 {
 	count_close_wait(measures, connection);
+	services_connection(&measures->services, connection);
 	for (unsigned end = 0; end < 2; end++)
 		if (connection->time_wait_holder == end || connection->time_wait_holder == TCPAUDIT_WHO_BOTH)
 			count_time_wait(measures, connection, end);

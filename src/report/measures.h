@@ -1,9 +1,11 @@
-/* measures.h - what a whole capture tells of closing: how long ends stay in CLOSE-WAIT, how many TIME-WAITs a host holds at once.
+/* measures.h - what a whole capture tells of closing: how long ends stay in CLOSE-WAIT, how many TIME-WAITs a host holds at once,
+ * and how the connections of each service end (services.h).
  *
  * Bounded: classes for times, a table of hosts.  What finds no room is counted. */
 #ifndef MEASURES_H
 #define MEASURES_H
 
+#include "report/services.h"
 #include "report/tally.h"
 
 #define MEASURES_HOSTS 1024
@@ -26,6 +28,7 @@ struct measures {
 	uint64_t hosts_left_out;         /* TIME-WAITs of hosts that found no room */
 	const struct measures_host *top; /* the host with the highest peak; NULL none */
 	struct measures_host host[MEASURES_HOSTS];
+	struct services services;
 };
 
 /* NULL when out of memory.  msl: ns. */

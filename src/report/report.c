@@ -282,6 +282,7 @@ int report_end(struct report *report, struct report_state *state)
 	if (report->state != NULL) {
 		output_flush(report->output); /* so that the last record knows what was lost before it */
 		judge(report, state);
+		services_rank(&report->measures->services);
 		report->format->end(report, state);
 		report->state = NULL;
 	}

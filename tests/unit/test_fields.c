@@ -449,6 +449,29 @@ Test(fields, meta_and_summary)
 	json_object_put(summary);
 }
 
+Test(fields, the_summary_has_a_row_for_each_service)
+{
+	static struct measures some;
+
+	report.measures = &some;
+	connection.close_wait_duration = 5000000;
+	services_connection(&some.services, &connection);
+	connection.close_wait_holder = TCPAUDIT_WHO_CLIENT;
+	connection.closed_first = TCPAUDIT_WHO_SERVER;
+	connection.end[TCPAUDIT_SERVER].port = 99;
+	services_connection(&some.services, &connection);
+	services_connection(&some.services, &connection);
+	some.services.left_out = 3;
+	services_rank(&some.services);
+	json_object *summary = parse(RECORD_SUMMARY);
+	expect(summary, "services",
+	       "[{\"ip\":\"198.18.0.2\",\"port\":99,\"connections\":2,\"reset\":0,\"server_first\":2,\"close_wait_open\":0},"
+	       "{\"ip\":\"198.18.0.2\",\"port\":20001,\"connections\":1,\"reset\":0,\"server_first\":0,\"close_wait_open\":0,"
+	       "\"close_wait_median_us\":4864,\"close_wait_p95_us\":4864}]");
+	expect(summary, "services_left_out", "3");
+	json_object_put(summary);
+}
+
 Test(fields, files_have_no_kernel_counters)
 {
 	json_object *summary = parse(RECORD_SUMMARY);
@@ -498,7 +521,8 @@ Test(fields, where_little_is_known_the_schema_is_followed)
 	connection.end[0].fin_sent = connection.end[1].fin_sent = false;
 	connection.half_close_by = connection.time_wait_holder = connection.close_wait_holder = TCPAUDIT_WHO_NONE;
 	held_against_schema(RECORD_FLOW);
-	report.measures = &(struct measures){0};
+	static struct measures nothing;
+	report.measures = &nothing;
 	held_against_schema(RECORD_SUMMARY);
 }
 
