@@ -111,6 +111,7 @@ struct tcpaudit_counters {
 	uint64_t tombstones_evicted;
 	uint64_t twins_forgotten; /* handshakes whose copy behind a NAT may not be recognised: too many at once */
 	uint64_t pressure_forgotten; /* hosts whose TIME-WAITs are not counted any more: too many hosts at once */
+	uint64_t isns_forgotten;     /* hosts whose ISNs are not compared any more: too many hosts at once */
 	uint64_t late;           /* segments that found only a tombstone */
 	uint64_t memory;         /* bytes held now */
 	uint64_t time_backwards; /* frames stamped before their predecessor of the same source */

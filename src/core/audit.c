@@ -10,6 +10,7 @@
 #include "decode.h"
 #include "flow.h"
 #include "flow_twins.h"
+#include "isn.h"
 #include "late.h"
 #include "pressure.h"
 #include "unusual.h"
@@ -48,6 +49,7 @@ struct tcpaudit {
 	struct twins twins;
 	struct pressure pressure;
 	const struct tcpaudit_frame *frame[BATCH];
+	struct isns isns;
 	struct tcpaudit_segment segment[BATCH];
 	uint32_t hash[BATCH];
 	int64_t clock[BATCH];   /* packet time when each segment of the batch is judged */
@@ -594,6 +596,18 @@ static void look_for_twin(struct tcpaudit *e, uint32_t slot, int64_t time)
 	flow_connection(e->table, twin)->capture |= CAPTURE_NAT_TWIN;
 }
 
+/* Both ISS are acknowledged.  One end is told of: the other will be with its next connection. */
+static void compare_isns(struct tcpaudit *e, struct connection *c)
+{
+	if (!c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK] || c->capture & CAPTURE_NAT_TWIN)
+		return; /* on the other side of a NAT it would be counted twice */
+	for (unsigned x = 0; x < 2; x++) {
+		struct isn_habit habit = isn_count(&e->isns, e->table, c, x, &e->counters.isns_forgotten);
+		if (habit.kind)
+			connection_has_habit(c, e->table, &habit);
+	}
+}
+
 static void judge(struct tcpaudit *e, unsigned i)
 {
 	struct tcpaudit_segment *s = &e->segment[i];
@@ -647,8 +661,10 @@ static void judge(struct tcpaudit *e, unsigned i)
 	uint32_t now = c->entry.bits & ~was;
 	if (now & CONN_SYN_ACK && was & CONN_SYN)
 		look_for_twin(e, slot, s->time);
-	if (now & CONN_ESTABLISHED)
+	if (now & CONN_ESTABLISHED) {
 		supersede(e, c);
+		compare_isns(e, c);
+	}
 	if (follows && c->history && c->history->former)
 		ask_midway(e, c, TCPAUDIT_ON_REUSE);
 	if (c->entry.bits & CONN_WATCHED)

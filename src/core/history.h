@@ -116,6 +116,15 @@ struct former {
 	bool known[2];     /* next[] is: numbers of that end were captured */
 };
 
+/* What the ISS of one end has in common with the last ones of its host (RFC 9293 3.4.1). */
+enum { ISN_NO_HABIT, ISN_EVEN_STEPS, ISN_ALL_SMALL };
+
+struct isn_habit {
+	uint8_t kind;
+	uint8_t end;  /* whose */
+	int32_t step; /* each ISS less the one before, modulo 2^32; valid with ISN_EVEN_STEPS */
+};
+
 struct history {
 	struct event *event;
 	struct history *next; /* of those that are not in use */
@@ -133,6 +142,7 @@ struct history {
 	int64_t idle;                      /* ... before the first FIN or effective reset; -1: nothing before it */
 	struct before_reset *before_reset; /* NULL without a reset */
 	struct former *former;             /* NULL: none is known */
+	struct isn_habit isn;
 	uint16_t seen; /* control bits of all its events, and of those without ACK in the high byte: quick refusals */
 	struct event inside[HISTORY_INLINE];
 };

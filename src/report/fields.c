@@ -530,6 +530,7 @@ TEXT(time_wait_peak_ip, MEASURES->top != NULL, page_address(r->scratch, &MEASURE
 NUMBER(connections_evicted, true, COUNTERS->evicted)
 NUMBER(twins_forgotten, COUNTERS->twins_forgotten != 0, COUNTERS->twins_forgotten)
 NUMBER(pressure_forgotten, COUNTERS->pressure_forgotten != 0, COUNTERS->pressure_forgotten)
+NUMBER(isns_forgotten, COUNTERS->isns_forgotten != 0, COUNTERS->isns_forgotten)
 NUMBER(time_backwards, COUNTERS->time_backwards != 0, COUNTERS->time_backwards)
 NUMBER(time_held, COUNTERS->time_held != 0, COUNTERS->time_held)
 NUMBER(memory, true, COUNTERS->memory)
@@ -748,6 +749,7 @@ static const struct field table[] = {
 	{"connections.evicted", SUMS, FIELD_INTEGER, SUMS, "connections", "removed by a limit before their end", get_connections_evicted, NULL},
 	{"connections.twins_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many handshakes at once to tell whether they are there on the other side of a NAT, too", get_twins_forgotten, NULL},
 	{"connections.pressure_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to count the TIME-WAITs of each", get_pressure_forgotten, NULL},
+	{"connections.isns_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to compare the initial sequence numbers of each", get_isns_forgotten, NULL},
 	{"close_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that have been in CLOSE-WAIT", get_close_wait_ends, NULL},
 	{"close_wait.open", LAST, FIELD_INTEGER, 0, "ends", "of them, were not seen to leave it", get_close_wait_open, NULL},
 	{"close_wait.median_us", LAST, FIELD_INTEGER, 0, "us", "that they stayed there, or have been there at the end", get_close_wait_median, NULL},

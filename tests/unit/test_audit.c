@@ -200,6 +200,119 @@ Test(pressure, too_many_hosts)
 	bench_free(b);
 }
 
+/* ---- initial sequence numbers ---- */
+
+static const char *const weak = "syn-isn-weak";
+
+/* Of how many of the connections from as many ports it is said; `next` gives the ISS of the client, or of the server. */
+static size_t weak_by(unsigned count, unsigned end, uint32_t (*next)(unsigned), unsigned ports, int64_t apart)
+{
+	struct bench *b = bench_new();
+
+	for (unsigned i = 0; i < count; i++) {
+		const uint16_t flags[] = {TCPAUDIT_SYN, TCPAUDIT_SYN | TCPAUDIT_ACK, TCPAUDIT_ACK};
+		uint32_t iss[2] = {i * i * 12345679u + 70000, i * i * 23456789u + 70000};
+		iss[end] = next(i);
+		for (unsigned k = 0; k < 3; k++) {
+			unsigned from = k == 1;
+			struct wire w = {.from = from, .port = {(uint16_t)(40000 + i % ports), 80}, .seq = iss[from] + (k > 1),
+			                 .ack = k ? iss[!from] + 1 : 0, .flags = flags[k], .window = 8192};
+			bench_wire(b, &w, EPOCH + i * apart);
+		}
+	}
+	bench_finish(b);
+	size_t n = found(b, weak);
+	for (size_t i = 0; i < b->findings && i < BENCH_FINDINGS; i++)
+		if (strcmp(b->finding[i].finding.check->id, weak) == 0)
+			cr_assert_eq(b->finding[i].finding.endpoint, end);
+	cr_assert_eq(bench_counters(b).isns_forgotten, 0);
+	bench_free(b);
+	return n;
+}
+
+static uint32_t equal(unsigned i)
+{
+	return 0xdeadbeef + 0 * i;
+}
+
+static uint32_t steps(unsigned i)
+{
+	return 0xfff00000 + 64000 * i; /* wraps */
+}
+
+static uint32_t small(unsigned i)
+{
+	return i * i * 7919 % 65536;
+}
+
+static uint32_t not_all_small(unsigned i)
+{
+	return small(i) + 65536 * (i % 8 == 5);
+}
+
+static uint32_t one_off(unsigned i)
+{
+	return steps(i) + (i % 8 == 6);
+}
+
+Test(isn, what_eight_have_in_common)
+{
+	for (unsigned end = A; end <= B; end++) {
+		cr_assert_eq(weak_by(8, end, equal, 100, SECONDS), 1);
+		cr_assert_eq(weak_by(8, end, steps, 100, SECONDS), 1);
+		cr_assert_eq(weak_by(8, end, small, 100, SECONDS), 1);
+		cr_assert_eq(weak_by(7, end, equal, 100, SECONDS), 0, "seven");
+		cr_assert_eq(weak_by(60, end, not_all_small, 100, SECONDS), 0);
+		cr_assert_eq(weak_by(60, end, one_off, 100, SECONDS), 0);
+	}
+}
+
+Test(isn, within_a_minute_on_as_many_socket_pairs)
+{
+	cr_assert_eq(weak_by(30, A, steps, 100, 60 * SECONDS / 7), 3, "once a minute");
+	cr_assert_eq(weak_by(30, A, steps, 100, 60 * SECONDS / 7 + MILLISECONDS), 0, "too slow");
+	cr_assert_eq(weak_by(30, A, steps, 7, SECONDS), 0, "seven socket pairs");
+	cr_assert_eq(weak_by(30, A, steps, 8, SECONDS), 1);
+}
+
+/* A scanner chooses its numbers itself, and never acknowledges those of others. */
+Test(isn, handshakes_that_are_over)
+{
+	struct bench *b = bench_new();
+	for (uint32_t i = 0; i < 60; i++) {
+		static const uint16_t flags[] = {TCPAUDIT_SYN, TCPAUDIT_SYN | TCPAUDIT_ACK, TCPAUDIT_RST};
+		for (unsigned k = 0; k < 3; k++) {
+			struct wire w = {.from = k == 1, .port = {40000, (uint16_t)(1 + i)}, .seq = k == 1 ? i * i * 999 : 5000 + (k > 1),
+			                 .ack = k == 1 ? 5001 : 0, .flags = flags[k], .window = 8192};
+			bench_wire(b, &w, EPOCH + i * MILLISECONDS);
+		}
+	}
+	bench_finish(b);
+	cr_assert_eq(found(b, weak), 0);
+	bench_free(b);
+}
+
+/* Nothing that the network sends makes it grow: what has no place is counted. */
+Test(isn, too_many_hosts)
+{
+	struct bench *b = bench_for_many(0, 0);
+	for (uint32_t n = 0; n < 5000; n++) {
+		struct wire w = {.address = {0x0b000000 + n, 0x0a000002}, .window = 8192};
+		static const uint16_t flags[] = {2, 0x12, 0x10};
+		static const uint32_t seq[] = {100, 300, 101}, ack[] = {0, 101, 301};
+		for (unsigned i = 0; i < 3; i++) {
+			w.from = i == 1;
+			w.flags = flags[i];
+			w.seq = seq[i] + n * n;
+			w.ack = i ? ack[i] + n * n : 0;
+			bench_wire(b, &w, EPOCH + n * MILLISECONDS);
+		}
+	}
+	bench_finish(b);
+	cr_assert_gt(bench_counters(b).isns_forgotten, 3900);
+	bench_free(b);
+}
+
 /* ---- the ledger ---- */
 
 Test(audit, an_engine_that_saw_nothing)

@@ -1,4 +1,5 @@
 /* syn.c - syn-: connection setup (RFC 9293 3.5, 3.10.7.1 to 3.10.7.3; RFC 7413, 7323, 3168). */
+#include "../isn.h"
 #include "../unusual.h"
 #include "check.h"
 
@@ -527,4 +528,20 @@ void check_syn_rto_reinit(struct judging *j)
 	if (at < 0 || j->h->event[at].is & EVENT_TIMESTAMPS)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT, .at_most = TCPAUDIT_POSSIBLE, .evidence = {at, -1}});
+}
+
+/* Each of them is rare by chance; that its host's own stack chose them is not known. */
+void check_syn_isn_weak(struct judging *j)
+{
+	const struct isn_habit *habit = &j->h->isn;
+	struct claim c = {.endpoint = habit->end, .at_most = TCPAUDIT_LIKELY, .count = ISN_MANY};
+
+	if (!habit->kind)
+		return;
+	c.evidence[0] = next(j, 0, habit->end == TCPAUDIT_CLIENT ? is_syn : is_syn_ack, habit->end);
+	c.evidence[1] = -1;
+	c.observed[0] = (struct tcpaudit_fact){"iss", j->c->end[habit->end].iss};
+	if (habit->kind == ISN_EVEN_STEPS)
+		c.observed[1] = (struct tcpaudit_fact){"difference", habit->step};
+	claim(j, &c);
 }

@@ -1,0 +1,109 @@
+/* isn.c - see isn.h. */
+#include <string.h>
+
+#include "isn.h"
+
+static int64_t newest(const struct isn_host *h)
+{
+	return h->recent[h->count - 1].time;
+}
+
+/* Free, or of no more use: the older, the better. */
+static bool gives_way(const struct isn_host *a, const struct isn_host *b)
+{
+	return b->used && (!a->used || newest(a) < newest(b));
+}
+
+static struct isn_host *take_over(struct isn_host *h, const struct socket_pair *key, int64_t now, uint64_t *forgotten)
+{
+	*forgotten += h->used && newest(h) + ISN_WITHIN > now;
+	memset(h, 0, sizeof *h);
+	h->used = true;
+	h->key = *key;
+	return h;
+}
+
+/* The hash is keyed: nobody can aim at a place. */
+static struct isn_host *find(struct isns *isns, const struct flow_table *table, const struct connection *c, unsigned end,
+                             int64_t now, uint64_t *forgotten)
+{
+	const struct socket_pair *pair = &c->entry.pair;
+	struct socket_pair key = {.address = {pair->address[end ^ !!(c->entry.bits & CONN_CROSSED)]},
+	                          .network = pair->network,
+	                          .vlan = pair->vlan,
+	                          .ip_version = pair->ip_version};
+	uint32_t tag = flow_hash(table, &key);
+	unsigned set = tag % (ISN_PLACES / ISN_WAYS) * ISN_WAYS, best = set;
+
+	for (unsigned i = set; i < set + ISN_WAYS; i++) {
+		if (isns->tag[i] == tag && isns->host[i].used && memcmp(&isns->host[i].key, &key, sizeof key) == 0)
+			return &isns->host[i];
+		if (gives_way(&isns->host[i], &isns->host[best]))
+			best = i;
+	}
+	isns->tag[best] = tag;
+	return take_over(&isns->host[best], &key, now, forgotten);
+}
+
+static void drop(struct isn_host *h, unsigned at)
+{
+	h->count--;
+	memmove(&h->recent[at], &h->recent[at + 1], (h->count - at) * sizeof h->recent[0]);
+}
+
+/* By the time of the SYN, which is when it was chosen: handshakes may end in another order.  Of one socket pair the newest. */
+static void keep(struct isn_host *h, struct isn chosen)
+{
+	unsigned at = 0;
+
+	while (at < h->count && h->recent[at].pair != chosen.pair)
+		at++;
+	if (at < h->count)
+		drop(h, at);
+	if (h->count == ISN_MANY) {
+		if (chosen.time < h->recent[0].time)
+			return;
+		drop(h, 0);
+	}
+	for (at = h->count; at && h->recent[at - 1].time > chosen.time; at--)
+		h->recent[at] = h->recent[at - 1];
+	h->recent[at] = chosen;
+	h->count++;
+}
+
+static int64_t between(const struct isn_host *h)
+{
+	return newest(h) - h->recent[0].time;
+}
+
+static struct isn_habit habit(const struct isn_host *h)
+{
+	int32_t step = seq_diff(h->recent[1].iss, h->recent[0].iss);
+	bool even = true, small = true;
+
+	if (h->count < ISN_MANY || between(h) > ISN_WITHIN)
+		return (struct isn_habit){.kind = ISN_NO_HABIT};
+	for (unsigned i = 0; i < ISN_MANY; i++) {
+		even &= i == 0 || seq_diff(h->recent[i].iss, h->recent[i - 1].iss) == step;
+		small &= seq_within(h->recent[i].iss, 0, ISN_SMALL);
+	}
+	if (even)
+		return (struct isn_habit){.kind = ISN_EVEN_STEPS, .step = step};
+	return (struct isn_habit){.kind = small ? ISN_ALL_SMALL : ISN_NO_HABIT};
+}
+
+struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct connection *c, unsigned end,
+                           uint64_t *forgotten)
+{
+	int64_t now = c->start + (int64_t)c->mark_at[end == TCPAUDIT_CLIENT ? MARK_SYN : MARK_SYN_ACK] * 1000;
+	struct isn_host *h = find(isns, table, c, end, now, forgotten);
+
+	keep(h, (struct isn){.time = now, .iss = c->end[end].iss, .pair = c->entry.hash});
+	struct isn_habit found = habit(h);
+	if (!found.kind || (h->told && now - h->told_at < ISN_WITHIN))
+		return (struct isn_habit){.kind = ISN_NO_HABIT};
+	h->told = true;
+	h->told_at = now;
+	found.end = (uint8_t)end;
+	return found;
+}
