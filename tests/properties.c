@@ -15,7 +15,9 @@
  * may vanish with the frame it rested on.  A kind of close that rests on the frame that is missing changes, and says so in its
  * confidence.
  *
- * Then the same conversation in other clothes must be judged the same in every respect:
+ * Then the same conversation in other clothes must be judged the same in every respect: kinds and their confidence, routes, what
+ * was measured and noted of the capture; of each finding the check, the end, how often, severity, confidence, and the frames,
+ * states and reasons that it names:
  *
  *  numbers     both streams moved so that their sequence numbers wrap at every frame; timestamps moved likewise
  *  time        moved by a year
@@ -190,13 +192,16 @@ static bool read_pcap(const char *path, uint8_t **data)
 
 struct accusation {
 	uint8_t row, severity, confidence, endpoint;
+	uint32_t count;
+	uint64_t particulars; /* hash of all else that does not depend on numbers and times */
 };
 
 struct ended {
 	uint8_t kind, confidence, closed_first, aborted_by, holder;
 	uint64_t findings[TCPAUDIT_CHECK_WORDS];
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
-	uint64_t route; /* hash of both ends' steps */
+	uint64_t route;    /* hash of both ends' steps */
+	uint64_t measures; /* hash of counts and durations */
 };
 
 struct verdict {
@@ -207,12 +212,67 @@ struct verdict {
 	uint64_t unexplained; /* frames that the ledger does not account for */
 };
 
+static uint64_t add_hash(uint64_t h, uint64_t value)
+{
+	return (h ^ value) * 1099511628211ull ^ h >> 29;
+}
+
+static uint64_t add_name(uint64_t h, const char *name)
+{
+	for (; name && *name; name++)
+		h = add_hash(h, (uint8_t)*name);
+	return add_hash(h, name != NULL);
+}
+
+/* Frames of the evidence, states around them, names of facts, reasons. */
+static uint64_t particulars_of(const struct tcpaudit_finding *f)
+{
+	uint64_t h = add_name(0, f->deliberate);
+
+	for (size_t i = 0; i < f->evidence_count; i++) {
+		const struct tcpaudit_evidence *e = &f->evidence[i];
+		h = add_hash(h, e->frame << 24 | (uint64_t)e->from << 20 | e->flags);
+		h = add_hash(h, e->len);
+	}
+	for (unsigned x = 0; x < 2; x++)
+		h = add_hash(h, (uint64_t)f->before[x] << 16 | f->after[x]);
+	for (unsigned i = 0; i < TCPAUDIT_FACTS; i++)
+		h = add_name(add_name(h, f->expected[i].name), f->observed[i].name);
+	for (unsigned w = 0; w < TCPAUDIT_CHECK_WORDS; w++)
+		h = add_hash(h, f->capture[w]);
+	return h;
+}
+
 static void on_finding(void *user, const struct tcpaudit_finding *f)
 {
 	struct verdict *v = user;
-	if (v->accusations < MOST_FINDINGS)
-		v->accusation[v->accusations++] =
-		        (struct accusation){(uint8_t)tcpaudit_check_index(f->check->id), f->severity, f->confidence, f->endpoint};
+	if (v->accusations == MOST_FINDINGS)
+		return;
+	v->accusation[v->accusations++] = (struct accusation){.row = (uint8_t)tcpaudit_check_index(f->check->id),
+	                                                      .severity = f->severity,
+	                                                      .confidence = f->confidence,
+	                                                      .endpoint = f->endpoint,
+	                                                      .count = f->count,
+	                                                      .particulars = particulars_of(f)};
+}
+
+static uint64_t measures_of(const struct tcpaudit_connection *c)
+{
+	uint64_t h = add_hash(add_hash(0, (uint64_t)c->rtt), (uint64_t)(c->last - c->start));
+
+	h = add_hash(h, (uint64_t)c->completeness << 8 | (uint64_t)c->post_close_reset << 1 | c->forged_suspect);
+	h = add_hash(h, (uint64_t)c->half_close_duration << 8 | c->half_close_by);
+	h = add_hash(h, c->half_close_bytes << 16 | c->time_wait_restarts);
+	h = add_hash(h, c->time_wait_holder <= TCPAUDIT_WHO_BOTH ? (uint64_t)(c->time_wait_since - c->start) : 0);
+	for (unsigned x = 0; x < 2; x++) {
+		const struct tcpaudit_end *e = &c->end[x];
+		h = add_hash(h,
+		             (uint64_t)e->states << 32 | (uint64_t)e->vantage << 16 | (uint64_t)e->fin_sent << 1 | e->fin_acked);
+		h = add_hash(h, e->packets << 32 | e->fin_copies << 16 | e->resets << 8 | e->retransmissions);
+		h = add_hash(add_hash(add_hash(h, e->bytes), e->text), e->lost);
+		h = add_hash(h, (uint64_t)e->turnaround);
+	}
+	return h;
 }
 
 static void on_end(void *user, const struct tcpaudit_connection *c)
@@ -221,7 +281,8 @@ static void on_end(void *user, const struct tcpaudit_connection *c)
 	if (v->count == MOST_ENDED)
 		return;
 	struct ended *e = &v->ended[v->count++];
-	*e = (struct ended){c->kind, c->confidence, c->closed_first, c->aborted_by, c->time_wait_holder, {0}, {0}, 0};
+	*e = (struct ended){c->kind, c->confidence, c->closed_first, c->aborted_by, c->time_wait_holder, {0}, {0},
+	                    0,       measures_of(c)};
 	memcpy(e->findings, c->findings, sizeof e->findings);
 	memcpy(e->capture, c->capture, sizeof e->capture);
 	for (size_t i = 0; i < c->transition_count; i++) {
@@ -463,6 +524,19 @@ static void reordered(const struct verdict *whole, const struct tcpaudit_frame *
 
 /* ---- other clothes ---- */
 
+/* Is the checksum the bare sum of the pseudo-header, left for the interface to complete?  It knows no numbers. */
+static bool is_partial(const uint8_t *frame, const struct layout *at)
+{
+	unsigned ip = at->ip - 1, from = address_at(at, 0), to = address_at(at, 0) + (at->v6 ? 32 : 8);
+	uint64_t sum = 6 + (at->v6 ? get16(frame + ip + 4) : get16(frame + ip + 2) - (at->tcp - ip));
+
+	for (unsigned i = from; i < to; i += 2)
+		sum += get16(frame + i);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return get16(frame + at->tcp + 16) == sum;
+}
+
 /* Changes 32 bits under the TCP checksum and mends the sum by the difference (RFC 1624): a bad one stays as bad. */
 static void change32(uint8_t *frame, const struct layout *at, unsigned where, uint32_t value, uint32_t caplen)
 {
@@ -489,7 +563,8 @@ static void move_numbers(uint8_t *p, const struct shot *s, unsigned from, const 
 	const struct layout *at = &s->at;
 	uint32_t caplen = s->frame.caplen;
 	uint8_t flags = p[at->tcp + 13];
-	unsigned end = at->tcp + 4u * (p[at->tcp + 12] >> 4);
+	unsigned end = at->tcp + 4u * (p[at->tcp + 12] >> 4), left = get16(p + at->tcp + 16);
+	bool partial = is_partial(p, at);
 
 	bool refusal = flags & 0x04 && get32(p + at->tcp + 4) == 0 && flags & 0x10 &&
 	               !has_stream[from]; /* its zero is none of a stream */
@@ -503,7 +578,7 @@ static void move_numbers(uint8_t *p, const struct shot *s, unsigned from, const 
 			continue;
 		}
 		if (p[i + 1] < 2)
-			return;
+			break;
 		if (p[i] == 8 && p[i + 1] == 10) {
 			change32(p, at, i + 2, get32(p + i + 2) + clock[from], caplen);
 			if (flags & 0x10 && get32(p + i + 6))
@@ -514,6 +589,27 @@ static void move_numbers(uint8_t *p, const struct shot *s, unsigned from, const 
 		}
 		i += p[i + 1];
 	}
+	if (partial)
+		put16(p + at->tcp + 16, left);
+}
+
+static bool same_accusation(const struct accusation *a, const struct accusation *b, char *why, size_t room)
+{
+	size_t rows;
+	const struct tcpaudit_check *check = tcpaudit_checks(&rows);
+
+	if (a->row != b->row || a->endpoint != b->endpoint || a->severity != b->severity || a->confidence != b->confidence ||
+	    a->count != b->count) {
+		snprintf(why, room, "%s of end %u %s %s x%u instead of %s of end %u %s %s x%u", check[b->row].id, b->endpoint,
+		         tcpaudit_severity_name(b->severity), tcpaudit_confidence_name(b->confidence), b->count, check[a->row].id,
+		         a->endpoint, tcpaudit_severity_name(a->severity), tcpaudit_confidence_name(a->confidence), a->count);
+		return false;
+	}
+	if (a->particulars != b->particulars) {
+		snprintf(why, room, "evidence, states or reasons of %s differ", check[a->row].id);
+		return false;
+	}
+	return true;
 }
 
 static bool same(const struct verdict *a, const struct verdict *b, char *why, size_t room)
@@ -539,8 +635,8 @@ static bool same(const struct verdict *a, const struct verdict *b, char *why, si
 				return false;
 			}
 		}
-		if (x->route != y->route) {
-			snprintf(why, room, "routes differ");
+		if (x->route != y->route || x->measures != y->measures) {
+			snprintf(why, room, "%s differ", x->route != y->route ? "routes" : "measures");
 			return false;
 		}
 	}
@@ -549,11 +645,8 @@ static bool same(const struct verdict *a, const struct verdict *b, char *why, si
 		return false;
 	}
 	for (size_t i = 0; i < a->accusations; i++)
-		if (memcmp(&a->accusation[i], &b->accusation[i], sizeof a->accusation[i]) != 0) {
-			size_t rows;
-			snprintf(why, room, "finding %s differs", tcpaudit_checks(&rows)[a->accusation[i].row].id);
+		if (!same_accusation(&a->accusation[i], &b->accusation[i], why, room))
 			return false;
-		}
 	return true;
 }
 

@@ -45,22 +45,26 @@ def read(path):
     return data[:24], records
 
 
+# What a frame and a connection are called, and where they were read, is all that files may change.
+CALLED = {"flow_id", "input", "pcap_filename", "frame", "fin_frame", "ack_frame", "wireshark", "flow_before"}
+
+
+def scrubbed(value):
+    if isinstance(value, dict):
+        return {key: item is not None if key == "proven_by" else scrubbed(item)
+                for key, item in value.items() if key not in CALLED}
+    if isinstance(value, list):
+        return [scrubbed(item) for item in value if item != "cap-multi-if"] # which several files are
+    return value
+
+
 def verdicts(paths):
-    """What is said of each connection, whatever its frames are called."""
+    """All that is said of each connection, whatever its frames are called."""
     options = [word for path in paths for word in ("-r", path)]
-    run = subprocess.run([PROGRAM, *options, "-T", "jsonl", "--flows", "all", "--min-severity", "note"], capture_output=True,
-                         text=True)
-    said = []
-    for record in map(json.loads, run.stdout.splitlines()):
-        tuple_ = tuple(record.get(key) for key in ("src_ip", "src_port", "dest_ip", "dest_port"))
-        if record["event_type"] == "flow":
-            close = record["close"]
-            capture = [note for note in record["capture"] if note != "cap-multi-if"] # which it is, then
-            said.append((tuple_, close["kind"], close["confidence"], close["closed_first"], record["findings"], capture,
-                         record["flow"]["start"]))
-        elif record["event_type"] == "finding":
-            said.append((tuple_, record["rule_id"], record["severity"], record["confidence"], record["timestamp"]))
-    return sorted(said, key=repr)
+    run = subprocess.run([PROGRAM, *options, "-T", "jsonl", "--flows", "all", "--transitions", "--min-severity", "info"],
+                         capture_output=True, text=True)
+    return sorted((json.dumps(scrubbed(record), sort_keys=True) for record in map(json.loads, run.stdout.splitlines())
+                   if record["event_type"] in ("flow", "finding")))
 
 
 def split(path, parts):
@@ -77,7 +81,7 @@ def split(path, parts):
             got = verdicts(order)
             if got != whole:
                 different = [item for item in got if item not in whole] + [item for item in whole if item not in got]
-                return f"{os.path.basename(path)} in {parts} files: {different[:2]}"
+                return f"{os.path.basename(path)} in {parts} files: {different[:2]}"[:1000]
     return None
 
 
