@@ -395,7 +395,7 @@ static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const stru
 
 	if (slot_buried(slot)) {
 		const struct tombstone *t = flow_tombstone(e->table, slot);
-		return t->was.iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
+		return t->was.known[from] && t->was.iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
 	}
 	const struct connection *c = flow_connection(e->table, slot);
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
@@ -409,13 +409,19 @@ static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const stru
 	return peer->bits & TCB_ISS && !(entry->bits & CONN_ESTABLISHED); /* simultaneous open */
 }
 
+/* What is not known of a stream fits. */
+static bool former_fits(const struct former *was, unsigned from, tcp_seq number, uint32_t ahead)
+{
+	tcp_seq next = was->next[from];
+
+	return !was->known[from] ||
+	       (seq_le(number, seq_add(next, ahead)) && seq_ge(number, seq_add(next, (uint32_t) - (1 << 30))));
+}
+
 static bool tombstone_fits(const struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
-	bool seq = seq_le(s->seq, seq_add(t->was.next[from], 65536)) &&
-	           seq_ge(s->seq, seq_add(t->was.next[from], (uint32_t) - (1 << 30)));
-	bool ack = !(s->flags & TCPAUDIT_ACK) || (seq_le(s->ack, seq_add(t->was.next[!from], 1)) &&
-	                                          seq_ge(s->ack, seq_add(t->was.next[!from], (uint32_t) - (1 << 30))));
-	return seq && ack;
+	return former_fits(&t->was, from, s->seq, 65536) &&
+	       (!(s->flags & TCPAUDIT_ACK) || former_fits(&t->was, !from, s->ack, 1));
 }
 
 static bool numbers_fit(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)

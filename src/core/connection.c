@@ -386,6 +386,7 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 	*h->former = *former;
 	h->former->client_again = !crossed;
 	for (unsigned x = 0; crossed && x < 2; x++) {
+		h->former->known[x] = former->known[!x];
 		h->former->iss[x] = former->iss[!x];
 		h->former->next[x] = former->next[!x];
 		h->former->known[x] = former->known[!x];

@@ -358,6 +358,12 @@ static bool acks_fin(const struct fin_facts *f, const struct event *e)
 	return f->sent && e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_REFUSAL)) && seq_gt(e->ack, f->u);
 }
 
+/* How far its sender's stream goes: it may have overtaken what is before it. */
+static tcp_seq furthest(const struct tcb *sender, const struct event *e)
+{
+	return sender->bits & TCB_SEQ ? seq_max(sender->maxseq, e->seq) : e->seq;
+}
+
 /* Several taps, or a network that reorders, can show the acknowledgment of a FIN before the FIN: numbers decide. */
 static void find_early_ack(struct history *h, const struct tcb end[2], int fin)
 {
@@ -368,7 +374,7 @@ static void find_early_ack(struct history *h, const struct tcb end[2], int fin)
 			continue;
 		f->acked = (int8_t)i;
 		f->acked_time = e->time;
-		f->peer_maxseq = seq_max(end[e->from].maxseq, e->seq);
+		f->peer_maxseq = furthest(&end[e->from], e);
 	}
 }
 
@@ -394,7 +400,7 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 	if (peer->acked < 0) {
 		peer->acked = (int8_t)i;
 		peer->acked_time = e->time;
-		peer->peer_maxseq = seq_max(end[e->from].maxseq, e->seq); /* it may have overtaken what is before it */
+		peer->peer_maxseq = furthest(&end[e->from], e);
 	}
 }
 
@@ -432,7 +438,9 @@ static bool survived(const struct history *h, const struct event *reset, const s
 {
 	if (reset->from == e->from)
 		return built_later(reset, e);
-	return seq_gt(e->ack, h->before_reset->nxt[reset->from]) && seq_gt(e->ack, seq_add(reset->seq, 1));
+	if (h->before_reset->bits[reset->from] & TCB_SEQ && seq_le(e->ack, h->before_reset->nxt[reset->from]))
+		return false;
+	return seq_gt(e->ack, seq_add(reset->seq, 1));
 }
 
 /* Whoever sent the resets: an end that acknowledges what was sent behind them has not obeyed. */
@@ -464,7 +472,7 @@ static void note_survival(struct history *h, const struct event *e)
 
 static struct event event_of(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, unsigned unusual)
 {
-	bool ts = s->options & TCPAUDIT_OPT_TIMESTAMPS;
+	bool ts = s->options & TCPAUDIT_OPT_TIMESTAMPS, known = end[from].bits & TCB_SEQ;
 
 	return (struct event){.time = s->time,
 	                      .frame = s->frame,
@@ -476,13 +484,13 @@ static struct event event_of(const struct tcb end[2], const struct tcpaudit_segm
 	                      .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
 	                      .flags = s->flags,
 	                      .input = s->input,
-	                      .is = ts ? EVENT_TIMESTAMPS : 0,
+	                      .is = (ts ? EVENT_TIMESTAMPS : 0u) | (known ? 0u : EVENT_NXT_UNKNOWN),
 	                      .ip_id = s->ip_id,
 	                      .from = (uint8_t)from,
 	                      .ttl = s->ttl,
 	                      .options = s->options,
 	                      .unusual = unusual,
-	                      .nxt = end[from].maxseq};
+	                      .nxt = known ? end[from].maxseq : s->seq};
 }
 
 bool history_witness(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from,

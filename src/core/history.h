@@ -32,7 +32,8 @@ enum {
 	EVENT_PREDATES = 0x4000,     /* taken over from before the history began: numbers that were not kept are zero */
 	EVENT_TSVAL_FRESH = 0x10000, /* no earlier segment of its sender carried this TSval */
 	EVENT_RST_SURVIVED =
-	        0x20000,          /* would have been exact, but its receiver acknowledged what came behind it: it ended nothing */
+	        0x20000, /* would have been exact, but its receiver acknowledged what came behind it: it ended nothing */
+	EVENT_NXT_UNKNOWN = 0x40000, /* nothing of its sender's stream was captured before it */
 	EVENT_HOLE = 0x80000,        /* its SACK blocks stand above its acknowledgment: text between them is missing (RFC 2018) */
 	EVENT_FIN_QUEUED = 0x100000, /* ... and one of them holds the peer's FIN: it arrived, and waits behind the hole */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
@@ -56,7 +57,7 @@ struct event {
 	uint16_t run;     /* how many segments this one stands for, beyond itself */
 	uint16_t options; /* TCPAUDIT_OPT_ bits */
 	uint32_t unusual; /* UNUSUAL_ bits (unusual.h) */
-	tcp_seq nxt;      /* its sender's SND.NXT before it, as far as it was captured */
+	tcp_seq nxt;      /* its sender's SND.NXT before it, as far as it was captured; its own number with EVENT_NXT_UNKNOWN */
 };
 
 /* What the history knows of one end's FIN.  Indices point into event[], -1 none. */
@@ -102,6 +103,7 @@ struct former {
 	uint32_t tsval[2];       /* highest that each end sent; valid with timestamps */
 	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
 	bool timestamps;         /* both SYNs carried them */
+	bool known[2];           /* iss and next: something was seen of that end's stream */
 	bool established;
 	bool closing;      /* at least one end sent a FIN */
 	bool closed;       /* both FINs were acknowledged */

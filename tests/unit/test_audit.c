@@ -215,8 +215,12 @@ static size_t weak_by(unsigned count, unsigned end, uint32_t (*next)(unsigned), 
 		iss[end] = next(i);
 		for (unsigned k = 0; k < 3; k++) {
 			unsigned from = k == 1;
-			struct wire w = {.from = from, .port = {(uint16_t)(40000 + i % ports), 80}, .seq = iss[from] + (k > 1),
-			                 .ack = k ? iss[!from] + 1 : 0, .flags = flags[k], .window = 8192};
+			struct wire w = {.from = from,
+			                 .port = {(uint16_t)(40000 + i % ports), 80},
+			                 .seq = iss[from] + (k > 1),
+			                 .ack = k ? iss[!from] + 1 : 0,
+			                 .flags = flags[k],
+			                 .window = 8192};
 			bench_wire(b, &w, EPOCH + i * apart);
 		}
 	}
@@ -282,8 +286,12 @@ Test(isn, handshakes_that_are_over)
 	for (uint32_t i = 0; i < 60; i++) {
 		static const uint16_t flags[] = {TCPAUDIT_SYN, TCPAUDIT_SYN | TCPAUDIT_ACK, TCPAUDIT_RST};
 		for (unsigned k = 0; k < 3; k++) {
-			struct wire w = {.from = k == 1, .port = {40000, (uint16_t)(1 + i)}, .seq = k == 1 ? i * i * 999 : 5000 + (k > 1),
-			                 .ack = k == 1 ? 5001 : 0, .flags = flags[k], .window = 8192};
+			struct wire w = {.from = k == 1,
+			                 .port = {40000, (uint16_t)(1 + i)},
+			                 .seq = k == 1 ? i * i * 999 : 5000 + (k > 1),
+			                 .ack = k == 1 ? 5001 : 0,
+			                 .flags = flags[k],
+			                 .window = 8192};
 			bench_wire(b, &w, EPOCH + i * MILLISECONDS);
 		}
 	}

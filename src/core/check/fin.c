@@ -113,14 +113,14 @@ static bool may_be_the_next(tcp_seq number, tcp_seq expected)
 	return seq_gt(number, seq_add(expected, 4096));
 }
 
-/* The FIN's sender was seen beyond it, or the acknowledgment's sender beyond its own stream: a SYN may be missing between the FIN
- * and the acknowledgment, and that be the next connection's. */
+/* The FIN's sender was seen beyond it, or the acknowledgment's sender beyond its own stream, or never before: a SYN may be
+ * missing between the FIN and the acknowledgment, and that be the next connection's. */
 static bool acknowledged_another(const struct judging *j, unsigned x)
 {
 	const struct fin_facts *f = &j->h->fin[x];
 	const struct event *ack = &j->h->event[f->acked_wrong];
 
-	if (seq_gt(ack->seq, ack->nxt))
+	if (ack->is & EVENT_NXT_UNKNOWN || seq_gt(ack->seq, ack->nxt))
 		return true;
 	for (int i = f->first < 0 ? 0 : f->first; i < f->acked_wrong; i++)
 		if (j->h->event[i].from == x && seq_gt(j->h->event[i].seq, seq_add(f->u, 1)))

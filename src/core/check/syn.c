@@ -116,8 +116,9 @@ void check_syn_rexmit_isn_change(struct judging *j)
 	const struct former *was = j->h->former;
 	int syn = first_syn(j);
 
-	if (syn < 0 || was->established || was->reset || was->iss[TCPAUDIT_CLIENT] == j->h->event[syn].seq ||
-	    j->h->event[syn].time - was->last >= 75 * SECOND || !was->client_again)
+	if (syn < 0 || was->established || was->reset || !was->known[TCPAUDIT_CLIENT] ||
+	    was->iss[TCPAUDIT_CLIENT] == j->h->event[syn].seq || j->h->event[syn].time - was->last >= 75 * SECOND ||
+	    !was->client_again)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
 	                         .evidence = {syn, -1},
@@ -210,7 +211,8 @@ void check_syn_rst_malformed(struct judging *j)
 		                  .evidence = {syn, i, -1},
 		                  .expected = {{"ack", least}},
 		                  .observed = {{"ack", e->ack}}};
-		if (was && e->flags & TCPAUDIT_ACK && e->ack == seq_add(was->iss[TCPAUDIT_CLIENT], 1))
+		if (was && was->known[TCPAUDIT_CLIENT] && e->flags & TCPAUDIT_ACK &&
+		    e->ack == seq_add(was->iss[TCPAUDIT_CLIENT], 1))
 			return; /* refuses the SYN before this one */
 		claim(j, &c);
 		return;
