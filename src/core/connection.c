@@ -389,7 +389,6 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 		h->former->known[x] = former->known[!x];
 		h->former->iss[x] = former->iss[!x];
 		h->former->next[x] = former->next[!x];
-		h->former->known[x] = former->known[!x];
 		h->former->tsval[x] = former->tsval[!x];
 		h->former->ttl[x] = former->ttl[!x];
 	}

@@ -115,7 +115,6 @@ struct former {
 	int64_t reset_at;  /* first reset of any kind, 0 none */
 	uint8_t ttl[2];    /* of each end's first frame */
 	uint32_t scopes;   /* of the user's policy */
-	bool known[2];     /* next[] is: numbers of that end were captured */
 };
 
 /* What the ISS of one end has in common with the last ones of its host (RFC 9293 3.4.1). */

@@ -168,12 +168,16 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 	}
 }
 
-static void lowering_notes(const struct judging *j, struct tcpaudit_finding *f)
+/* Where the beginning was not captured, or not all of it, that is what lets a look-alike in. */
+static void lowering_notes(const struct judging *j, const struct claim *cl, struct tcpaudit_finding *f)
 {
+	bool begun = !(j->c->entry.bits & CONN_MIDSTREAM) && j->c->mark[MARK_SYN] && j->c->mark[MARK_SYN_ACK];
+	bool alike = !begun && (cl->alike || cl->at_most);
 	unsigned missing = (TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_NO_LOSS |
 	                    TCPAUDIT_PREMISE_HEADERS | TCPAUDIT_PREMISE_CLOCK) &
 	                   ~j->premises;
-	if (missing)
+
+	if (missing || alike)
 		memcpy(f->capture, j->result->capture, sizeof f->capture);
 }
 
@@ -200,7 +204,7 @@ static void show(struct judging *j, const struct claim *cl, struct tcpaudit_find
 	memcpy(f->observed, cl->observed, sizeof f->observed);
 	if (f->severity >= TCPAUDIT_NOTE && f->evidence_count && j->file->mirror)
 		states_around(j, cl->evidence[f->evidence_count - 1], f);
-	lowering_notes(j, f);
+	lowering_notes(j, cl, f);
 	j->result->sink->finding(j->result->sink->user, f);
 }
 
