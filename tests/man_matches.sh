@@ -59,7 +59,7 @@ statuses_missing() {
 }
 
 complaints() {
-    if command -v mandoc >/dev/null; then mandoc -T lint -W warning "$page" 2>&1; fi
+    if command -v mandoc >/dev/null; then mandoc -T lint -W warning "$page" "$top/man/tcpaudit-rules.5" 2>&1; fi
 }
 
 result "every option is in the page" "$(without_page)"
@@ -68,6 +68,23 @@ result "every field is in the page" "$(fields_missing)"
 result "every field of the page is in the program" "$(fields_too_many)"
 result "every kind of close is in the page" "$(kinds_missing)"
 result "every exit status is in the page" "$(statuses_missing)"
+# Keys of rule files: those of the schema, which comes from the same tables as what reads them.
+rule_keys_missing() {
+    "$TCPAUDIT" --rules-schema | python3 -c '
+import json, sys
+schema = json.load(sys.stdin)
+kinds = schema["properties"]
+words = set(kinds) | set(kinds["settings"]["properties"]) | set(kinds["rules"]["items"]["properties"])
+words |= set(kinds["checks"]["properties"]["fin-ack-late"]["properties"])
+for name in "premises", "point":
+    of = schema["$defs"][name]
+    words |= set((of.get("items") or of)["enum"])
+print("\n".join(sorted(words)))' | while read -r word; do
+        grep -qE "^\.(It )?(Cm)? ?(.* )?$word( |\$)" "$top/man/tcpaudit-rules.5" || echo "$word"
+    done
+}
+
+result "every key of a rule file is in tcpaudit-rules(5)" "$(rule_keys_missing)"
 result "mandoc has nothing to complain of" "$(complaints)"
 echo "1..$count"
 exit $failed
