@@ -10,15 +10,12 @@
 
 #define DOCUMENT_LARGEST (1u << 20) /* bytes of a file */
 #define DOCUMENT_DEEPEST 16         /* mappings and sequences within each other */
-
 #define DOCUMENT_LONGEST 4096       /* entries of one of them */
 
 enum node_type { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING };
 
 struct node {
-	#define DOCUMENT_LONGEST 4096       /* entries of one of them */
-
-enum node_type type;
+	enum node_type type;
 	char *key;  /* in a mapping; otherwise NULL */
 	char *text; /* scalar; NULL for ~ and for nothing at all */
 	bool plain; /* scalar without quotes */

@@ -88,6 +88,9 @@ void policy_free(struct policy *policy);
  * of memory) says where. */
 bool policy_read(struct policy *policy, const char *path, char **error);
 
+/* The same for a text; `name` stands for the path in errors and origins. */
+bool policy_parse(struct policy *policy, const char *name, const char *text, size_t length, char **error);
+
 /* Takes one value from the command line: `option` is what was written there, for messages and as the origin, the key "ID.KEY",
  * "ID.THRESHOLD" or one of settings, and the value YAML. */
 bool policy_set(struct policy *policy, const char *option, const char *key, const char *value, char **error);

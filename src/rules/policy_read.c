@@ -753,10 +753,10 @@ static bool take_root(struct reading *r, const struct node *root)
 	return true;
 }
 
-bool policy_read(struct policy *policy, const char *path, char **error)
+/* Frees the document; NULL is one that could not be read. */
+static bool take_document(struct policy *policy, const char *name, struct node *root, char **error)
 {
-	struct reading r = {.policy = policy, .name = strcmp(path, "-") == 0 ? "standard input" : path, .error = error};
-	struct node *root = document_read(path, error);
+	struct reading r = {.policy = policy, .name = name, .error = error};
 	bool good;
 
 	if (root == NULL)
@@ -764,6 +764,16 @@ bool policy_read(struct policy *policy, const char *path, char **error)
 	good = take_root(&r, root);
 	document_free(root);
 	return good;
+}
+
+bool policy_read(struct policy *policy, const char *path, char **error)
+{
+	return take_document(policy, strcmp(path, "-") == 0 ? "standard input" : path, document_read(path, error), error);
+}
+
+bool policy_parse(struct policy *policy, const char *name, const char *text, size_t length, char **error)
+{
+	return take_document(policy, name, document_parse(name, text, length, error), error);
 }
 
 /* One value from the command line, as the part of a document that it stands for: `root` becomes the outermost mapping. */

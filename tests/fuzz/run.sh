@@ -1,17 +1,17 @@
 #!/bin/sh
 # tests/fuzz/run.sh: builds every fuzz target with libFuzzer, ASan and UBSan, and lets each run for FUZZ_SECONDS (30).
-# The seeds are the shipped captures; for text there is a dictionary instead.  What it finds stays in the build folder.
+# The seeds are the shipped captures, or rule files; for text there is a dictionary.  What it finds stays in the build folder.
 # Prints TAP; skips without clang's runtime.
 srcdir=${srcdir:-.}
 seconds=${FUZZ_SECONDS:-30}
 cc=${FUZZ_CC:-clang}
-targets="decode engine expression file"
+targets="decode engine expression file rules"
 set -- $targets
 echo "1..$#"
 work=fuzzing
 mkdir -p "$work"
 flags="-std=gnu11 -g -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
--I$srcdir/include -I$srcdir/src/core -I$srcdir/src"
+-DPKGDATADIR=\"/nonexistent\" -I$srcdir/include -I$srcdir/src/core -I$srcdir/src"
 core=$(find "$srcdir/src/core" -name '*.c')
 echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 1u << 30; }' > "$work/probe.c"
 if ! command -v "$cc" > /dev/null || ! "$cc" -fsanitize=fuzzer,address,undefined "$work/probe.c" -o "$work/probe" 2> /dev/null; then
@@ -23,20 +23,21 @@ fi
 # what each target is built from
 sources() {
     case $1 in
-    expression) echo "$core $srcdir/src/report/*.c $srcdir/src/rules/*.c" ;;
+    expression | rules) echo "$core $srcdir/src/report/*.c $srcdir/src/rules/*.c $srcdir/src/capture/*.c" ;;
     file) echo "$core $srcdir/src/capture/*.c" ;;
     *) echo "$core" ;;
     esac
 }
 libraries() {
     case $1 in
-    expression) echo "-ljson-c" ;;
+    expression | rules) echo "-ljson-c -lyaml -lpcap -lz -lzstd" ;;
     file) echo "-lpcap -lz -lzstd" ;;
     esac
 }
 seeds() {
     case $1 in
     expression) echo "-dict=$srcdir/tests/fuzz/expression.dict" ;;
+    rules) echo "-dict=$srcdir/tests/fuzz/rules.dict $srcdir/rules" ;;
     *) echo "$srcdir/pcaps" ;;
     esac
 }

@@ -253,8 +253,6 @@ Test(options, contradictions_are_refused)
 
 Test(options, options_of_later_versions_are_refused)
 {
-	refuse("-r x --check-rules", "--check-rules");
-	refuse("-r x --set a=b", "--set");
 	refuse("--explain fin-ack-beyon", "near it: fin-ack-beyond");
 	refuse("-r x --sandbox on", "sandbox");
 	refuse("-r x --workers 2", "one worker");

@@ -1,0 +1,458 @@
+#!/usr/bin/env python3
+"""rules.py: every key of a rule file has an effect, and every mistake in one is told in one line.  Prints TAP.
+
+What is shipped loads and says what it means to; each threshold, each key of a check and of a rule changes what is found in
+a capture made from a dialogue; sources override each other in their order; SIGHUP takes new rules or keeps the old ones;
+200 damaged rule files, made here, each give one message with its place."""
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+PROGRAM = os.path.abspath(os.environ.get("TCPAUDIT", "./tcpaudit"))
+DIALOGUE = os.path.abspath(os.environ.get("DIALOGUE", "tests/dialogue"))
+INCIDENT = os.path.join(TOP, "pcaps", "incident.pcapng")
+WORK = tempfile.mkdtemp(prefix="rules-")
+NOWHERE = dict(os.environ, TCPAUDIT_RULES_DIR=os.path.join(WORK, "no-site"))
+number = failed = 0
+
+
+def check(good, name, *more):
+    global number, failed
+    number += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {number} - {name}", flush=True)
+    if not good:
+        for line in more:
+            print("# " + str(line)[:400])
+
+
+def run(*args, env=NOWHERE, **kwargs):
+    return subprocess.run([PROGRAM, *args], capture_output=True, text=True, env=env, **kwargs)
+
+
+def write(name, text):
+    path = os.path.join(WORK, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def capture(dialogue):
+    """A dialogue as a capture."""
+    path = os.path.join(WORK, dialogue + ".pcap")
+    if not os.path.exists(path):
+        subprocess.run([DIALOGUE, "--write", WORK, os.path.join(HERE, "dialogues", dialogue + ".pkt")], check=True,
+                       capture_output=True)
+    return path
+
+
+def audit(path, *args, rules=None):
+    """(findings, summary, flows), of all severities."""
+    if rules is not None:
+        args = ("--rules", write("rules.yaml", rules), *args)
+    done = run("-r", path, "-T", "jsonl", "--min-severity", "info", *args)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"Bail out! {args}: {done.stderr}")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    return ([r for r in records if r["event_type"] == "finding"], records[-1], [r for r in records if r["event_type"] == "flow"])
+
+
+def found(path, check_id, *args, rules=None):
+    return [f for f in audit(path, *args, rules=rules)[0] if f["rule_id"] == check_id]
+
+
+def plain(text):
+    """A dump without its comments and origins."""
+    lines = [re.sub(r"\s+# [^\"]*$", "", line) for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return "\n".join(lines)
+
+
+# ---- what is shipped ----
+
+def shipped():
+    default = os.path.join(TOP, "rules", "default.yaml")
+    built_in = run("--dump-rules").stdout
+    check(open(default).read().endswith(built_in), "default.yaml says what is built in",
+          "make it anew: its head, and tcpaudit --dump-rules")
+    dumped = run("--rules", default, "--dump-rules")
+    check(plain(dumped.stdout) == plain(built_in), "loaded, it changes nothing", dumped.stderr)
+    sources = re.findall(r"^\s+(enabled|severity|[a-z0-9]+): .*# (.*):\d+$", dumped.stdout, re.M)
+    ids = [line.split()[0] for line in run("--list-checks").stdout.splitlines()]
+    check(len([s for s in sources if s[0] == "severity"]) == len(ids) and {s[1] for s in sources} == {default},
+          "every value's origin is the file", len(sources), len(ids))
+    check(open(os.path.join(TOP, "rules", "schema.json")).read() == run("--rules-schema").stdout, "schema.json is what is built in",
+          "make it anew: tcpaudit --rules-schema")
+    strict = os.path.join(TOP, "rules", "strict.yaml")
+    text = plain(run("--rules", strict, "--dump-rules").stdout)
+    normative = {line.split()[0]: line.split()[2] for line in run("--list-checks").stdout.splitlines()}
+    severity = dict(re.findall(r"^  ([a-z0-9-]+):\n    enabled: true\n    severity: (\w+)", text, re.M))
+    wrong = [i for i in ids if normative[i] in ("MUST", "text") and severity.get(i) != "error"]
+    check(not wrong and "msl: 120s" in text, "strict.yaml: MUSTs are errors, TIME-WAIT lasts 240 s", wrong)
+    lowered = audit(capture("tw-early-gone"), "--rules", strict, "--disable", "close-wait-leak", rules="checks: {'*': {severity: info}}")
+    check([f for f in lowered[0] if f["rule_id"] == "tw-early-gone" and f["severity"] != "info"], "strict.yaml overrides a site's milder words")
+
+
+EXAMPLES = {"close-wait.yaml": {"db-close-wait": 6}, "balancer-resets.yaml": {"balancer-resets": 2},
+            "short-and-empty.yaml": {"short-and-empty": 2}, "half-close.yaml": {"half-close-unexpected": 4},
+            "pool-closed-by-server.yaml": {"pool-closed-by-server": 2, "pool-port-churn": 1}}
+
+
+def examples():
+    folder = os.path.join(TOP, "rules", "examples")
+    check(sorted(os.listdir(folder)) == sorted(EXAMPLES), "every example is tried here")
+    for name in sorted(EXAMPLES):
+        path = os.path.join(folder, name)
+        good = run("--rules", path, "--check-rules")
+        check(good.returncode == 0, f"{name} is good", good.stderr)
+        text = open(path).read()
+        for rule in EXAMPLES[name]:
+            message = re.search(rf"- id: {rule}\n(?:.*\n)*?    message:", text)
+            check(message is not None, f"{name}: {rule} has a message")
+    for name, rule, expected in (("close-wait.yaml", "db-close-wait", 6), ("half-close.yaml", "half-close-unexpected", 4),
+                                 ("pool-closed-by-server.yaml", "pool-closed-by-server", 2)):
+        summary = audit(INCIDENT, "--rules", os.path.join(folder, name))[1]
+        check(summary["findings"].get(rule) == expected, f"{name}: {rule} speaks of incident.pcapng",
+              summary["findings"].get(rule))
+    for name, rule, old, new, dialogue in (
+            ("balancer-resets.yaml", "balancer-resets", "198.51.100.7", "198.18.0.2", "abort-server"),
+            ("pool-closed-by-server.yaml", "pool-port-churn", "5432", "8080", "reuse-early"),
+            ("short-and-empty.yaml", "short-and-empty", "50ms", "10s", "tw-active-reopen")):
+        text = open(os.path.join(folder, name)).read()
+        path = capture(dialogue)
+        flow = audit(path)[2][0]
+        text = text.replace(old, {"198.18.0.2": flow["dest_ip"], "8080": str(flow["dest_port"])}.get(new, new))
+        silent = text.replace(flow["dest_ip"], "203.0.113.9").replace(f"{flow['dest_port']},", "9,").replace("10s", "1us")
+        check(found(path, rule, rules=text), f"{name}: {rule} speaks where it should", text)
+        check(silent != text and not found(path, rule, rules=silent), f"{name}: {rule} is silent elsewhere")
+
+
+# ---- each key of a check ----
+
+# A threshold, the capture in which its check speaks, and the value that makes it silent.
+THRESHOLDS = {
+    "close-simul-ack-missing.copies": ("close-simul-ack-missing", "60000"),
+    "close-final-ack-missing.copies": ("close-final-ack-missing", "60000"),
+    "close-last-ack-stuck.copies": ("close-last-ack-stuck", "60000"),
+    "close-last-ack-stuck.duration": ("close-last-ack-stuck", "1d"),
+    "close-wait-leak.dwell": ("close-wait-leak", "1d"),
+    "fin-ack-late.delay": ("fin-ack-late", "1d"),
+    "fin-giveup-early.r2": ("fin-giveup-early", "1us"),
+    "half-data-ignored.copies": ("half-data-ignored", "60000"),
+    "half-data-ignored.duration": ("half-data-ignored", "1d"),
+    "half-zero-window-hang.duration": ("half-zero-window-hang", "1d"),
+    "half-finwait2-timeout.after": ("half-finwait2-timeout", "1d"),
+    "half-path-cut.idle": ("half-path-cut", "1d"),
+    "rst-idle-timeout.idle": ("rst-idle-timeout", "1d"),
+    "reuse-isn-regress.interval": ("reuse-isn-regress", "1us"),
+    "syn-giveup-early.r2": ("syn-giveup-early", "1us"),
+    "syn-accept-stalled.delay": ("syn-accept-stalled", "1d"),
+}
+
+
+def thresholds():
+    dump = run("--dump-rules").stdout
+    known, check_id = [], None
+    for line in plain(dump).splitlines():
+        if re.match(r"  [a-z]", line):
+            check_id = line.strip(" :")
+        elif re.match(r"      [a-z]", line):
+            known.append(f"{check_id}.{line.split(':')[0].strip()}")
+    tried = set(THRESHOLDS) | {"tw-port-pressure.ports", "tw-port-pressure.share"}
+    check(set(known) == tried, "every threshold is tried here", set(known) ^ tried)
+    for key, (dialogue, value) in THRESHOLDS.items():
+        check_id = key.split(".")[0]
+        path = capture(dialogue)
+        check(found(path, check_id) and not found(path, check_id, "--set", f"{key}={value}"), f"{key} decides")
+    pressed = [bool(found(INCIDENT, "tw-port-pressure", "--set", f"tw-port-pressure.ports={ports}", "--set",
+                          f"tw-port-pressure.share={share}")) for ports, share in ((28232, "80%"), (2, "50%"), (20, "5%"), (20, "100%"))]
+    check(pressed == [False, True, True, False], "tw-port-pressure.ports and share decide", pressed)
+
+
+def keys():
+    path = capture("fin-ack-beyond")
+    flow = audit(path)[2][0]
+    all_of = lambda text, *args: found(path, "fin-ack-beyond", *args, rules="checks:\n  fin-ack-beyond: {" + text + "}\n")
+    check(len(all_of("")) == 1 and not all_of("enabled: false"), "enabled")
+    check(all_of("severity: note")[0]["severity"] == "note", "severity")
+    port = flow["dest_port"]
+    check(all_of(f"scope: port {port}") and not all_of(f"scope: port {port + 1}"), "scope")
+    check(not audit(path, rules=f"checks: {{fin-ack-beyond: {{scope: port {port + 1}}}}}")[1]["findings"].get("fin-ack-beyond"),
+          "what is out of scope is not counted")
+    for premise in ("one-incarnation", "genuine", "no-loss", "window-scale", "headers", "clock"):
+        check(all_of(f"needs: [{premise}]"), f"needs: {premise}, which holds here")
+    summary = audit(path, rules="checks: {fin-ack-beyond: {needs: [vantage]}}")[1]
+    check(summary["undetermined"] == {"fin-ack-beyond": 1} and "fin-ack-beyond" not in summary["findings"],
+          "needs: vantage, which does not hold here: counted as undetermined", summary)
+    check(found(path, "fin-ack-beyond", "--vantage", "server" if all_of("")[0]["endpoint"] == "server" else "client",
+                rules="checks: {fin-ack-beyond: {needs: [vantage]}}"), "needs: vantage, once the user has said where")
+    holes = capture("mid-gap")
+    lost = [f["rule_id"] for f in audit(holes)[0]]
+    needing = audit(holes, rules="checks: {'*': {needs: [no-loss]}}")[1]
+    check(lost and needing["undetermined"], "needs: no-loss, in a capture with a hole", lost, needing)
+
+
+def limits():
+    fins = len(found(INCIDENT, "fin-consumed"))
+    shown = {}
+    for per in ("all", "host", "service", "pair"):
+        findings, summary, flows = audit(INCIDENT, rules=f"checks: {{fin-consumed: {{limit: {{count: 1, per: {per}, every: 1h}}}}}}")
+        shown[per] = [f for f in findings if f["rule_id"] == "fin-consumed"]
+        check(summary["findings"]["fin-consumed"] == fins and summary["limited"]["fin-consumed"] == fins - len(shown[per]),
+              f"limit per {per}: counts stay exact", summary["limited"])
+        check(sum("fin-consumed" in f["findings"] for f in flows) > len(shown[per]), f"limit per {per}: so do flow records")
+    about = lambda f: f["src_ip"] if f["endpoint"] == "client" else f["dest_ip"]
+    everything = found(INCIDENT, "fin-consumed")
+    check(len(shown["all"]) == 1, "limit per all")
+    check(len(shown["host"]) == len({about(f) for f in everything}), "limit per host", len(shown["host"]))
+    check(len(shown["service"]) == len({(f["dest_ip"], f["dest_port"]) for f in everything}), "limit per service")
+    check(len(shown["pair"]) == len({(f["src_ip"], f["dest_ip"]) for f in everything}), "limit per pair")
+    minutely = found(INCIDENT, "fin-consumed", rules="checks: {fin-consumed: {limit: {count: 1, every: 1m}}}")
+    check(1 < len(minutely) < fins, "limit every minute", len(minutely))
+    back = found(INCIDENT, "fin-consumed", "--set", "fin-consumed.limit={count: 0}", rules="checks: {fin-consumed: {limit: {count: 1}}}")
+    check(len(back) == fins, "a count of 0 takes a limit back")
+    text = run("-r", INCIDENT, "-T", "text", "--set", "fin-ack-beyond.limit={count: 1}").stdout
+    check(re.search(r"fin-ack-beyond +3 ", text), "text counts what a limit kept back")
+
+
+def suppressions():
+    path = capture("fin-ack-beyond")
+    flow = audit(path)[2][0]
+    year = int(flow["timestamp"][:4])
+    entry = lambda **keys: "checks: {fin-ack-beyond: {suppress: [" + json.dumps(keys) + "]}}"
+    good = dict(until=f"{year + 1}-01-01", reason="known")
+    findings, summary, _ = audit(path, "--fail-on", "error", rules=entry(**good))
+    check(not [f for f in findings if f["rule_id"] == "fin-ack-beyond"] and summary["passed_over"] == {"fin-ack-beyond": 1} and
+          "fin-ack-beyond" not in summary["findings"] and summary["exit_status"] == 0, "suppress: gone from verdict and exit status, and counted",
+          summary)
+    check(found(path, "fin-ack-beyond", rules=entry(when=f"ip.dst == {flow['dest_ip']}", **good)) == [], "suppress when it is this server")
+    check(found(path, "fin-ack-beyond", rules=entry(when="ip.dst == 203.0.113.77", **good)), "not when it is another one")
+    check(found(path, "fin-ack-beyond", rules=entry(when="severity == error and rule_id == fin-ack-beyond", **good)) == [],
+          "suppress by fields of the finding")
+    day = flow["timestamp"][:10]
+    check(found(path, "fin-ack-beyond", rules=entry(until=day, reason="last day")) == [], "until: its day included")
+    before = f"{year - 1}-12-31"
+    check(found(path, "fin-ack-beyond", rules=entry(until=before, reason="over")), "until: over, by the time of the packets")
+    over = run("--rules", write("over.yaml", entry(until="2001-01-01", reason="long ago")), "--check-rules")
+    check("ended on 2001-01-01 (long ago)" in over.stdout, "--check-rules tells of suppressions that are over", over.stdout)
+    check(found(path, "fin-ack-beyond", "--set", "fin-ack-beyond.suppress=[]", rules=entry(**good)), "an empty list takes it back")
+
+
+def settings():
+    path = capture("tw-early-gone-msl")
+    early = [bool(found(path, "tw-early-gone", *args)) for args in (("--set", "msl=120s"), ("--set", "msl=1s"), ("--msl", "120s"), ("--msl", "1s"))]
+    check(early[0] != early[1] and early[2:] == early[:2], "msl, by --set and by --msl", early)
+    kinds = lambda *args: audit(INCIDENT, *args)[1]["connections"]["total"]
+    check(kinds("--set", "idle-timeout=1s") >= kinds(), "idle-timeout is taken")
+    dump = run("--dump-rules", "--set", "idle-timeout=1h", "--set", "tick=2s").stdout
+    check("idle-timeout: 3600s" in dump and "tick: 2s" in dump, "idle-timeout and tick are shown", dump[:200])
+    often = [audit(INCIDENT, "--set", f"tick={tick}", rules="rules: [{id: waits, on: tick, title: t, message: '{close.close_wait.duration_us}', "
+                   "when: close.close_wait.duration > 30s, severity: note}]")[0] for tick in ("1s", "100s")]
+    said = [min(float(re.match(r"[\d.]+", f["message"]).group()) for f in found_ if f["rule_id"] == "waits" and f["message"].endswith(" s") and "min" not in f["message"])
+            for found_ in often[:1]]
+    check(said[0] < 33 and len(often[1]) > 0, "tick: sooner told when asked more often", said)
+
+
+# ---- rules of the user's own ----
+
+def own_rules():
+    rule = lambda **keys: "rules:\n  - " + json.dumps(dict(dict(id="mine", on="close", when="dest_port > 0", title="a title"), **keys)) + "\n"
+    mine = lambda **keys: found(INCIDENT, "mine", rules=rule(**keys))
+    all_flows = audit(INCIDENT)[1]["connections"]["total"]
+    findings, summary, flows = audit(INCIDENT, rules=rule())
+    one = [f for f in findings if f["rule_id"] == "mine"]
+    check(len(one) == all_flows and summary["findings"]["mine"] == all_flows, "on: close, once a connection", len(one))
+    check(all("mine" in f["findings"] for f in flows), "flow records name it")
+    check(one[0]["severity"] == "warning" and one[0]["normative"] == "rule" and one[0]["title"] == "a title" and "message" not in one[0],
+          "severity warning, unless it is given; title", one[0])
+    check(mine(severity="info")[0]["severity"] == "info", "severity")
+    check(mine(message="port {dest_port} {{x}}")[0]["message"].startswith("port "), "message")
+    check(mine(message="{{{dest_port}}}")[0]["message"] == "{%d}" % mine()[0]["dest_port"], "message: braces")
+    check(mine(enabled=False) == [], "enabled")
+    check(0 < len(mine(scope="port 5432")) < all_flows, "scope")
+    check(len(mine(limit=dict(count=2))) == 2, "limit")
+    check(mine(suppress=[dict(until="2199-01-01", reason="r")]) == [], "suppress")
+    check(0 < len(mine(when="close.kind == four-way")) < all_flows, "when")
+    ticks = mine(on="tick", when="close.close_wait.duration > 30s")
+    check(ticks and all(f["timestamp"] < flows[0]["timestamp"][:4] + "-12-31" for f in ticks), "on: tick", len(ticks))
+    again = found(capture("reuse-early"), "mine", rules=rule(on="syn.reuse"))
+    check(len(again) == 1, "on: syn.reuse, once a reuse", again)
+    check(found(capture("fin-ack-beyond"), "mine", rules=rule(on="syn.reuse")) == [], "on: syn.reuse, not without one")
+    states = found(INCIDENT, "mine", rules=rule(when="tcp.state_server == CLOSE-WAIT"))
+    text = run("--rules", os.path.join(WORK, "rules.yaml"), "-r", INCIDENT, "-T", "text").stdout
+    check(states and re.search(rf"mine +{len(states)} ", text), "states are known in text, too", len(states))
+    first = write("first.yaml", rule(severity="note"))
+    second = write("second.yaml", rule(title="another"))
+    both = json.loads("[" + ",".join(l for l in run("-r", INCIDENT, "--rules", first, "--rules", second, "-T", "jsonl").stdout.splitlines()
+                                     if '"rule_id":"mine"' in l) + "]")
+    check(both and both[0]["title"] == "another" and both[0]["severity"] == "warning", "a later file defines a rule anew")
+    check(run("--rules", first, "--disable", "mine", "--check-rules").returncode == 0, "--disable knows it")
+    fields = [line.split()[0] for line in run("--list-fields").stdout.split("\nflow\n")[1].split("\n\n")[0].splitlines() if line.startswith("  ")]
+    wrong = [f for f in fields if "[]" not in f and run("--rules", write("f.yaml", rule(when=f)), "--check-rules").returncode != 0]
+    check(not wrong, f"all {len(fields)} fields can be asked for", wrong)
+    page = open(os.path.join(TOP, "man", "tcpaudit-rules.5")).read()
+    names = set(re.findall(r"\b(?:ip|tcp)\.(?:src|dst|addr|srcport|dstport|port)\b", page))
+    wrong = [n for n in names if run("--rules", write("f.yaml", rule(when=n)), "--check-rules").returncode != 0]
+    check(len(names) == 6 and not wrong, "the page's names of Wireshark are understood", wrong)
+
+
+# ---- order and sources ----
+
+def order():
+    site = os.path.join(WORK, "site.d")
+    write("site.d/20-b.yaml", "checks: {fin-ack-late: {severity: note}, fin-ack-beyond: {severity: note}}\n")
+    write("site.d/10-a.yaml", "checks: {fin-ack-late: {severity: info}, rst-form: {severity: info}}\n")
+    write("site.d/ignored.txt", "nonsense: [\n")
+    env = dict(os.environ, TCPAUDIT_RULES_DIR=site)
+    mine = write("mine.yaml", "checks: {fin-ack-beyond: {severity: warning}}\n")
+    dump = run("--rules", mine, "--set", "rst-form.severity=error", "--severity", "rst-form=note", "--severity", "fin-consumed=note", "--disable", "tw-holder",
+               "--dump-rules", env=env).stdout
+    value = lambda check_id, key: re.search(rf"^  {check_id}:\n(?:    .*\n)*?    {key}: (\S+)(?: +# (.*))?$", dump, re.M).groups()
+    check(value("fin-ack-late", "severity") == ("note", f"{site}/20-b.yaml:1"), "files of the site by name", value("fin-ack-late", "severity"))
+    check(value("fin-ack-beyond", "severity") == ("warning", f"{mine}:1"), "--rules over them")
+    check(value("tw-holder", "enabled") == ("false", "--disable tw-holder"), "--disable")
+    check(value("fin-consumed", "severity") == ("note", "--severity fin-consumed=note"), "--severity over files")
+    check(value("rst-form", "severity") == ("error", "--set rst-form.severity=error"), "--set over --severity, whatever their order")
+    check(value("close-orderly", "severity") == ("info", None), "what is built in has no origin")
+    meta = json.loads(run("-r", INCIDENT, "--rules", mine, "-T", "jsonl", env=env).stdout.splitlines()[0])
+    check(meta["rules"] == [f"{site}/10-a.yaml", f"{site}/20-b.yaml", mine], "meta names the files", meta["rules"])
+    check(run("--rules", site, "--check-rules").returncode == 0, "--rules takes a directory")
+    for args, words in ((("--rules", os.path.join(WORK, "none.yaml")), "No such file"), (("--rules", WORK + "/no-site-at-all"), "No such file"),
+                        (("--set", "fin-ack-late.delay=5"), "unit"), (("--set", "fin-ack-lat.delay=5s"), "there is no check"),
+                        (("--set", "nonsense=5s"), "there is no setting"), (("--severity", "fin-ack-late=loud"), "severity"),
+                        (("--disable", "fin-ack-lat"), "did you mean 'fin-ack-late'"), (("--set", "x"), "KEY=VALUE")):
+        done = run(*args, "-r", INCIDENT)
+        check(done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1, f"{args[0]} {args[1][-24:]}: refused", done.stderr)
+
+
+# ---- new rules while it runs ----
+
+def reload():
+    path = write("live.yaml", "checks: {fin-ack-beyond: {severity: note}}\n")
+    capture_path = capture("fin-ack-beyond")
+    with open(capture_path, "rb") as file:
+        data = file.read()
+    for name, text, words, severity in (("good", "checks: {fin-ack-beyond: {severity: warning}}\n", "read again", "warning"),
+                                        ("bad", "checks: {fin-ack-beyond: {severity: loud}}\n", "the old rules stay: ", "note")):
+        write("live.yaml", "checks: {fin-ack-beyond: {severity: note}}\n")
+        process = subprocess.Popen([PROGRAM, "-r", "-", "-T", "jsonl", "--rules", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=NOWHERE)
+        os.set_blocking(process.stderr.fileno(), False)
+        process.stdin.write(data[:24 + 16])
+        process.stdin.flush()
+        time.sleep(0.3)
+        write("live.yaml", text)
+        told = b""
+        for _ in range(40):  # the signal is obeyed between two batches
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+            if data is not None:
+                process.stdin.write(data[40:41] if len(data) > 41 else b"")
+                break
+        process.stdin.write(data[41:])
+        process.stdin.close()
+        os.set_blocking(process.stderr.fileno(), True)
+        records = [json.loads(line) for line in process.stdout.read().splitlines()]
+        told = process.stderr.read().decode()
+        process.wait()
+        got = [r["severity"] for r in records if r.get("rule_id") == "fin-ack-beyond"]
+        check(words in told and got == [severity], f"SIGHUP: {name} rules", told, got)
+
+
+# ---- damaged files ----
+
+GOOD = """version: 1
+settings:
+  msl: 30s
+checks:
+  fin-ack-late:
+    enabled: true
+    severity: note
+    thresholds: {delay: 600ms}
+    scope: port 443
+    needs: [no-loss, genuine]
+    limit: {count: 5, per: host, every: 1h}
+    suppress:
+      - {when: ip.dst == 192.0.2.1, until: 2027-01-31, reason: known}
+  "rst-*": {severity: info}
+rules:
+  - id: own
+    on: close
+    when: close.kind == four-way and flow.duration > 5s
+    title: a title
+    message: "{src_ip} and {dest_ip}"
+    severity: note
+"""
+
+
+def damages(count):
+    """Texts that are wrong in one place each; by hand where a mistake is likely, else by chance."""
+    rng = random.Random(3)
+    words = sorted(set(re.findall(r"[a-z][a-z-]{3,}(?=:)", GOOD)))
+    values = re.findall(r"(?<=: )[a-z0-9][^{}\[\]\n,]*", GOOD)
+    seen = set()
+    while len(seen) < count:
+        way = rng.randrange(6)
+        text = GOOD
+        if way == 0:  # a key nobody knows
+            word = rng.choice(words)
+            at = rng.choice([m.start() for m in re.finditer(rf"\b{word}:", text)])
+            text = text[:at] + word[:rng.randrange(1, len(word))] + rng.choice("xzq") + word[-1] + text[at + len(word):]
+        elif way == 1:  # a value that is none
+            value = rng.choice(values)
+            text = text.replace(": " + value, ": " + rng.choice(("*x", "[a, b]", "{a: b}", "'", "!t 1", "1x", "0x", "2027-02-30", "'ip.dst ='")), 1)
+        elif way == 2:  # no YAML any more
+            at = rng.randrange(len(text))
+            text = text[:at] + rng.choice("{[}]&*!|%@`\t\"") + text[at:]
+        elif way == 3:  # a byte that is no text
+            at = rng.randrange(len(text))
+            text = text[:at] + rng.choice(("\x00", "\x01", "\udcff", "\x7f")) + text[at:]
+        elif way == 4:  # a line twice
+            lines = text.splitlines(True)
+            at = rng.randrange(len(lines))
+            text = "".join(lines[:at + 1] + [lines[at]] + lines[at + 1:])
+        else:  # cut
+            text = text[:rng.randrange(20, len(text) - 1)] + rng.choice(("{", "[", ": :", "- -:"))
+        if text not in seen and text != GOOD:
+            path = os.path.join(WORK, "damaged.yaml")
+            with open(path, "w", errors="surrogateescape") as file:
+                file.write(text)
+            seen.add(text)
+            yield path, text
+
+
+def damaged():
+    good = run("--rules", write("good.yaml", GOOD), "--check-rules")
+    check(good.returncode == 0 and "2 of them" not in good.stdout, "before it is damaged it is good", good.stderr)
+    refused, wrong = 0, []
+    for path, text in damages(260):
+        done = run("--rules", path, "--check-rules")
+        if done.returncode == 0:
+            continue  # damage that nobody can see: within a comment, a title, a pattern
+        refused += 1
+        if done.returncode != 2 or not re.fullmatch(rf"tcpaudit: {re.escape(path)}:\d+:\d+: [^\n]{{3,300}}\n", done.stderr) or done.stdout:
+            wrong.append((done.returncode, done.stderr))
+    check(refused >= 200, f"{refused} damaged files are refused", refused)
+    check(not wrong, "each with one line, the file and the place", *wrong[:5])
+    big = run("--rules", write("big.yaml", "# " + "x" * (1 << 20)), "--check-rules")
+    check(big.returncode == 2 and "1 MiB" in big.stderr, "a file that is too large", big.stderr)
+    deep = run("--rules", write("deep.yaml", "checks: " + "[" * 200), "--check-rules")
+    check(deep.returncode == 2 and "deep" in deep.stderr, "a file that is nested too deep", deep.stderr)
+    many = run("--rules", write("many.yaml", "rules:\n" + "".join(f"  - {{id: r{i}, on: close, when: dest_port, title: t}}\n" for i in range(65))), "--check-rules")
+    check(many.returncode == 2 and "more than 64 rules" in many.stderr, "too many rules", many.stderr)
+    scopes = run("--rules", write("scopes.yaml", "rules:\n" + "".join(f"  - {{id: r{i}, on: close, when: dest_port, title: t, scope: port {i + 1}}}\n" for i in range(33))), "--check-rules")
+    check(scopes.returncode == 2 and "more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
+
+
+for part in (shipped, examples, thresholds, keys, limits, suppressions, settings, own_rules, order, reload, damaged):
+    part()
+print(f"1..{number}")
+sys.exit(failed > 0)
