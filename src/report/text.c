@@ -634,9 +634,10 @@ static void show_measures(struct page *page, const struct measures *measures)
 		page_put(page, 2, "%s:", page_count(text, measures->close_wait.count, "end"));
 		page_put(page, 1, "median %s,", page_duration(text, (int64_t)tally_median(&measures->close_wait)));
 		page_put(page, 1, "95 %% within %s,", page_duration(text, (int64_t)tally_percentile(&measures->close_wait, 95)));
-		page_put(page, 1, "longest %s", page_duration(text, measures->close_wait_longest));
+		page_put(page, 1, "longest %s%s", page_duration(text, measures->close_wait_longest),
+		         measures->close_wait_open > 0 ? ";" : "");
 		if (measures->close_wait_open > 0)
-			page_put(page, 0, "; %s never left it", page_number(text, measures->close_wait_open));
+			page_put(page, 1, "%s never left it", page_number(text, measures->close_wait_open));
 		page_end(page);
 	}
 	page->indent = 2;

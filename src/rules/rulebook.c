@@ -509,8 +509,8 @@ char *rulebook_summary(const struct rulebook *b, int64_t now)
 		list_expired(out, row < b->policy->checks ? check[row].id : b->policy->own[row - b->policy->checks].id,
 		             &b->policy->row[row], now);
 	}
-	fprintf(out, "%zu checks, %zu of them disabled; %zu rules; %zu scopes\n", b->policy->checks, disabled, b->policy->own_count,
-	        b->scopes);
+	fprintf(out, "%zu checks (%zu disabled), %zu rule%s of the site, %zu scope%s\n", b->policy->checks, disabled,
+	        b->policy->own_count, b->policy->own_count == 1 ? "" : "s", b->scopes, b->scopes == 1 ? "" : "s");
 	fclose(out);
 	return text;
 }
