@@ -241,22 +241,23 @@ static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, u
 	if (!(s->flags & TCPAUDIT_ACK) || !sent->fits || !(peer->bits & TCB_ISS) || !seq_gt(s->ack, peer->iss))
 		return false;
 	if (from == TCPAUDIT_CLIENT) {
-		if (c->mark[MARK_ACK])
+		if (c->entry.bits & CONN_MARKED_ACK)
 			return false;
 		if (c->mark[MARK_SYN_ACK])
 			learn_turnaround(&c->end[from], c->last_from[TCPAUDIT_SERVER], s->time);
 		if (!(c->entry.bits & CONN_ESTABLISHED))
 			agree_options(c);
-		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK;
+		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK | CONN_MARKED_ACK;
 		mark(c, MARK_ACK, s);
 		return true;
 	}
-	if (c->mark[MARK_RESPONSE] || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
+	if (c->entry.bits & CONN_MARKED_RESPONSE || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
 		return false;
 	if (c->entry.bits & CONN_FAST_OPEN && !(c->entry.bits & CONN_ESTABLISHED))
 		return false; /* RFC 7413 4.2: a server may send from SYN-RECEIVED */
 	if (!(c->entry.bits & CONN_ESTABLISHED))
 		agree_options(c);
+	c->entry.bits |= CONN_MARKED_RESPONSE;
 	mark(c, MARK_RESPONSE, s);
 	return true;
 }

@@ -47,6 +47,8 @@ enum {
 	CONN_ICMP_SOFT = 0x10000000, /* an ICMP error that is only a hint quoted it (RFC 9293 MUST-56) */
 	CONN_SYN_REPEATED = 0x8000000,
 	CONN_ATTENTION = 0x7000000,     /* how many more segments are to be kept, whatever they are */
+	CONN_MARKED_ACK = 0x400000,      /* mark[MARK_ACK] is there: said here, where every segment looks */
+	CONN_MARKED_RESPONSE = 0x800000, /* mark[MARK_RESPONSE] */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
 };
 
