@@ -570,7 +570,7 @@ static void supersede(struct tcpaudit *e, const struct connection *c)
 		flow_entry(e->table, c->entry.older)->bits |= CONN_SUPERSEDED;
 }
 
-/* Ends what is over by now: the wheel turns only now and then, and no segment may depend on when.  True if anything was. */
+/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was. */
 static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 {
 	bool any = false;

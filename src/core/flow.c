@@ -1,4 +1,4 @@
-/* flow.c - the connection table: keyed hash, bucket index, record chunks, expiry wheel, victims. */
+/* flow.c - the connection table: keyed hash, bucket index, record chunks, deadlines, victims. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,11 +9,9 @@
 #define CHUNK_BITS   12
 #define CHUNK        (1u << CHUNK_BITS)
 #define HUGE_PAGE    (2u << 20)
-#define WHEEL_BITS   14 /* slots of about a second: four and a half hours */
-#define WHEEL        (1u << WHEEL_BITS)
-#define DUE          WHEEL
-#define LIST_NONE    UINT32_MAX
-#define TICK_SHIFT   30
+#define TICK_SHIFT   30 /* about a second */
+#define NEVER        UINT32_MAX
+#define AHEAD        8 /* records that are on their way while one is looked at */
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
 #define ARENA        (16u << 20)
@@ -34,17 +32,34 @@ struct queue {
 	uint32_t room;
 };
 
-/* Records of one size in chunks that never move. */
+/* Records of one size that never move, and beside them when each is due. */
+struct chunk {
+	char *record;
+	uint32_t *due;    /* ticks; NEVER: free, or nobody asked */
+	uint32_t soonest; /* nothing in it is due before */
+};
+
 struct pool {
-	char **chunk;
+	struct chunk *chunk;
 	size_t size;
 	uint32_t chunks;
 	uint32_t fresh; /* slots never used */
-	uint32_t free;  /* list through wheel_next */
+	uint32_t free;  /* list through older */
 	uint64_t live;
 };
 
 enum { CONNECTIONS, TOMBSTONES, POOLS };
+
+/* Deadlines are looked up chunk by chunk, in arrays that hold nothing else: a list through the records themselves would fetch
+ * each from memory only to learn where the next one is. */
+struct turn {
+	uint32_t until; /* ticks that it is about */
+	int pool;       /* chunk that comes next; POOLS: it is over */
+	uint32_t chunk;
+	uint32_t count; /* of what the last chunk had */
+	uint32_t at;
+	uint32_t slot[CHUNK];
+};
 
 /* A large piece of memory that chunks are cut from; none is ever given back. */
 struct arena {
@@ -59,9 +74,10 @@ struct flow_table {
 	uint32_t indexed;
 	struct pool pool[POOLS];
 	uint64_t memory;
-	uint32_t wheel[WHEEL + 1]; /* the last list is that of the tick in work */
-	int64_t tick;              /* next to be looked at */
+	int64_t origin; /* tick 0 */
+	uint32_t tick;  /* next to be looked at */
 	bool ticking;
+	struct turn turn;
 	uint32_t hand;
 	uint32_t grave_hand;
 	struct queue half_open;
@@ -140,8 +156,13 @@ uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 
 bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
 {
-	int order = memcmp(&s->src, &s->dst, sizeof s->src);
-	bool crossed = order > 0 || (order == 0 && s->src_port > s->dst_port);
+	uint64_t src[2], dst[2];
+
+	/* whose order it is does not matter, only that it is always the same */
+	memcpy(src, &s->src, sizeof src);
+	memcpy(dst, &s->dst, sizeof dst);
+	bool same = src[0] == dst[0] && src[1] == dst[1];
+	bool crossed = same ? s->src_port > s->dst_port : src[0] > dst[0] || (src[0] == dst[0] && src[1] > dst[1]);
 
 	p->address[crossed] = s->src;
 	p->address[!crossed] = s->dst;
@@ -204,8 +225,7 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	memset(t->bucket, 0, t->buckets * sizeof *t->bucket);
 	t->pool[CONNECTIONS] = (struct pool){.size = sizeof(struct connection), .free = SLOT_NONE};
 	t->pool[TOMBSTONES] = (struct pool){.size = sizeof(struct tombstone), .free = SLOT_NONE};
-	for (uint32_t i = 0; i <= WHEEL; i++)
-		t->wheel[i] = SLOT_NONE;
+	t->turn.pool = POOLS;
 	t->memory = sizeof *t + t->buckets * sizeof *t->bucket;
 	return t;
 }
@@ -266,7 +286,23 @@ void flow_table_free(struct flow_table *t)
 
 static void *pool_at(const struct pool *p, uint32_t i)
 {
-	return p->chunk[i >> CHUNK_BITS] + (i & (CHUNK - 1)) * p->size;
+	return p->chunk[i >> CHUNK_BITS].record + (i & (CHUNK - 1)) * p->size;
+}
+
+static size_t chunk_size(const struct pool *p)
+{
+	return CHUNK * (p->size + sizeof(uint32_t));
+}
+
+static struct pool *pool_of(struct flow_table *t, uint32_t slot)
+{
+	return &t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS];
+}
+
+static uint32_t *due_of(struct flow_table *t, uint32_t slot)
+{
+	uint32_t i = slot & ~SLOT_TOMBSTONE;
+	return &pool_of(t, slot)->chunk[i >> CHUNK_BITS].due[i & (CHUNK - 1)];
 }
 
 struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
@@ -330,13 +366,21 @@ static bool same_sockets(const struct socket_pair *a, const struct socket_pair *
 	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
 }
 
-/* Compared word by word: it is done for every segment. */
-static bool same_pair(const struct socket_pair *a, const struct socket_pair *b)
+static inline uint64_t word_at(const void *p, size_t offset)
 {
-	uint64_t x[6] = {0}, y[6] = {0};
-	memcpy(x, a, sizeof *a);
-	memcpy(y, b, sizeof *b);
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) | (x[5] ^ y[5])) == 0;
+	uint64_t word;
+	memcpy(&word, (const char *)p + offset, sizeof word);
+	return word;
+}
+
+/* Compared word by word: it is done for every segment.  The last word overlaps the one before. */
+static inline bool same_pair(const struct socket_pair *a, const struct socket_pair *b)
+{
+	uint64_t differs = 0;
+
+	for (size_t offset = 0; offset + 8 <= sizeof *a; offset += 8)
+		differs |= word_at(a, offset) ^ word_at(b, offset);
+	return !(differs | (word_at(a, sizeof *a - 8) ^ word_at(b, sizeof *b - 8)));
 }
 
 uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t likely)
@@ -448,11 +492,31 @@ static bool needs_chunk(const struct pool *p)
 bool flow_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[CONNECTIONS];
-	uint64_t more = needs_chunk(p) ? CHUNK * p->size : 0;
+	uint64_t more = needs_chunk(p) ? chunk_size(p) : 0;
 
 	if (!t->spare)
 		more += HISTORIES * sizeof(struct history);
 	return more && over(t, more) && p->live;
+}
+
+static bool add_chunk(struct flow_table *t, struct pool *p)
+{
+	if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
+		size_t room = p->chunks ? p->chunks * 2u : 1u;
+		struct chunk *grown = realloc(p->chunk, room * sizeof *grown);
+		if (!grown)
+			return false;
+		p->chunk = grown;
+	}
+	char *memory = carve(t, chunk_size(p));
+	if (!memory)
+		return false;
+	struct chunk *c = &p->chunk[p->chunks++];
+	*c = (struct chunk){.record = memory, .due = (uint32_t *)(void *)(memory + CHUNK * p->size), .soonest = NEVER};
+	for (uint32_t i = 0; i < CHUNK; i++)
+		c->due[i] = NEVER;
+	t->memory += chunk_size(p);
+	return true;
 }
 
 /* A zeroed record of the pool. */
@@ -462,41 +526,29 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 	uint32_t i = p->free;
 
 	if (i != SLOT_NONE) {
-		p->free = ((struct entry *)pool_at(p, i))->wheel_next;
+		p->free = ((struct entry *)pool_at(p, i))->older;
 		if (p->free != SLOT_NONE)
 			prefetch_lines(pool_at(p, p->free), p->size);
 	} else {
-		if (p->fresh >> CHUNK_BITS == p->chunks) {
-			if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
-				size_t room = p->chunks ? p->chunks * 2u : 1u;
-				char **grown = realloc(p->chunk, room * sizeof *grown);
-				if (!grown)
-					return SLOT_NONE;
-				p->chunk = grown;
-			}
-			char *chunk = carve(t, CHUNK * p->size);
-			if (!chunk)
-				return SLOT_NONE;
-			p->chunk[p->chunks++] = chunk;
-			t->memory += CHUNK * p->size;
-		}
+		if (p->fresh >> CHUNK_BITS == p->chunks && !add_chunk(t, p))
+			return SLOT_NONE;
 		i = p->fresh++;
 	}
 	struct entry *e = pool_at(p, i);
 	memset(e, 0, p->size);
 	e->older = e->newer = SLOT_NONE;
-	e->wheel_list = LIST_NONE;
 	p->live++;
 	return kind == TOMBSTONES ? i | SLOT_TOMBSTONE : i;
 }
 
 static void slot_give(struct flow_table *t, uint32_t slot)
 {
-	struct pool *p = &t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS];
+	struct pool *p = pool_of(t, slot);
 	struct entry *e = flow_entry(t, slot);
 
+	*due_of(t, slot) = NEVER;
 	e->id = 0;
-	e->wheel_next = p->free;
+	e->older = p->free;
 	p->free = slot & ~SLOT_TOMBSTONE;
 	p->live--;
 }
@@ -520,26 +572,10 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 	return slot;
 }
 
-static void wheel_take(struct flow_table *t, uint32_t slot)
-{
-	struct entry *c = flow_entry(t, slot);
-
-	if (c->wheel_list == LIST_NONE)
-		return;
-	if (c->wheel_prev == SLOT_NONE)
-		t->wheel[c->wheel_list] = c->wheel_next;
-	else
-		flow_entry(t, c->wheel_prev)->wheel_next = c->wheel_next;
-	if (c->wheel_next != SLOT_NONE)
-		flow_entry(t, c->wheel_next)->wheel_prev = c->wheel_prev;
-	c->wheel_list = LIST_NONE;
-}
-
 void flow_remove(struct flow_table *t, uint32_t slot)
 {
 	struct entry *c = flow_entry(t, slot);
 
-	wheel_take(t, slot);
 	if (c->newer != SLOT_NONE)
 		flow_entry(t, c->newer)->older = c->older;
 	else if (c->older != SLOT_NONE)
@@ -572,7 +608,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 {
 	const struct pool *graves = &t->pool[TOMBSTONES];
 
-	if (needs_chunk(graves) && over(t, CHUNK * graves->size)) {
+	if (needs_chunk(graves) && over(t, chunk_size(graves))) {
 		if (!graves->live) {
 			flow_remove(t, slot);
 			return SLOT_NONE;
@@ -585,7 +621,6 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 		return SLOT_NONE;
 	}
 	struct entry *c = flow_entry(t, slot), *e = flow_entry(t, grave);
-	wheel_take(t, slot);
 	e->pair = c->pair;
 	e->hash = c->hash;
 	e->id = c->id;
@@ -603,52 +638,34 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 	return grave;
 }
 
+/* The tick behind a time, and none that is over. */
+static uint32_t tick_behind(const struct flow_table *t, int64_t due)
+{
+	int64_t tick = (due >> TICK_SHIFT) + 1 - t->origin;
+
+	return tick < t->tick ? t->tick : tick >= NEVER ? NEVER - 1 : (uint32_t)tick;
+}
+
 void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
 {
-	struct entry *c = flow_entry(t, slot);
-	int64_t tick = (due >> TICK_SHIFT) + 1;
+	struct chunk *chunk = &pool_of(t, slot)->chunk[(slot & ~SLOT_TOMBSTONE) >> CHUNK_BITS];
+	uint32_t tick = tick_behind(t, due);
 
-	wheel_take(t, slot);
-	if (tick < t->tick)
-		tick = t->tick;
-	if (tick - t->tick >= WHEEL) /* further than the wheel is round: looked at once on the way */
-		tick = t->tick + WHEEL - 1;
-	c->wheel_list = (uint32_t)((uint64_t)tick & (WHEEL - 1));
-	c->wheel_prev = SLOT_NONE;
-	c->wheel_next = t->wheel[c->wheel_list];
-	if (c->wheel_next != SLOT_NONE)
-		flow_entry(t, c->wheel_next)->wheel_prev = slot;
-	t->wheel[c->wheel_list] = slot;
+	*due_of(t, slot) = tick;
+	if (tick < chunk->soonest)
+		chunk->soonest = tick;
 }
 
 void flow_schedule_by(struct flow_table *t, uint32_t slot, int64_t due)
 {
-	const struct entry *c = flow_entry(t, slot);
-	int64_t tick = (due >> TICK_SHIFT) + 1;
-
-	if (c->wheel_list == DUE)
-		return;
-	if (c->wheel_list != LIST_NONE && (int64_t)((c->wheel_list - (uint32_t)t->tick) & (WHEEL - 1)) <= tick - t->tick)
-		return;
-	flow_schedule(t, slot, due);
+	if (tick_behind(t, due) < *due_of(t, slot))
+		flow_schedule(t, slot, due);
 }
 
 void flow_start_clock(struct flow_table *t, int64_t now)
 {
 	t->ticking = true;
-	t->tick = now >> TICK_SHIFT;
-}
-
-/* Makes the list of one tick the one in work. */
-static void begin_tick(struct flow_table *t)
-{
-	uint32_t list = (uint32_t)((uint64_t)t->tick & (WHEEL - 1));
-
-	t->wheel[DUE] = t->wheel[list];
-	t->wheel[list] = SLOT_NONE;
-	for (uint32_t slot = t->wheel[DUE]; slot != SLOT_NONE; slot = flow_entry(t, slot)->wheel_next)
-		flow_entry(t, slot)->wheel_list = DUE;
-	t->tick++;
+	t->origin = now >> TICK_SHIFT;
 }
 
 int64_t flow_next_tick(int64_t now)
@@ -656,27 +673,78 @@ int64_t flow_next_tick(int64_t now)
 	return ((now >> TICK_SHIFT) + 1) * (INT64_C(1) << TICK_SHIFT);
 }
 
+/* Gathers what a chunk has, and finds out when it has more. */
+static void look_through(struct turn *turn, struct chunk *chunk, uint32_t first)
+{
+	uint32_t soonest = NEVER;
+
+	turn->count = turn->at = 0;
+	for (uint32_t i = 0; i < CHUNK; i++) {
+		uint32_t due = chunk->due[i];
+		bool now = due <= turn->until;
+		turn->slot[turn->count] = first + i;
+		turn->count += now;
+		soonest = !now && due < soonest ? due : soonest;
+	}
+	chunk->soonest = soonest;
+}
+
+/* Goes on to the next chunk that has something. */
+static bool next_chunk(struct flow_table *t)
+{
+	struct turn *turn = &t->turn;
+
+	for (; turn->pool < POOLS; turn->pool++, turn->chunk = 0) {
+		struct pool *p = &t->pool[turn->pool];
+		while (turn->chunk < p->chunks) {
+			uint32_t i = turn->chunk++;
+			if (p->chunk[i].soonest > turn->until)
+				continue;
+			look_through(turn, &p->chunk[i], i << CHUNK_BITS | (turn->pool == TOMBSTONES ? SLOT_TOMBSTONE : 0));
+			if (turn->count)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What ends at once was quiet for a while, and lies in no cache. */
+static void prefetch_turn(const struct flow_table *t)
+{
+	const struct turn *turn = &t->turn;
+	uint32_t record = turn->at + AHEAD < turn->count ? turn->slot[turn->at + AHEAD] : SLOT_NONE;
+	uint32_t history = turn->at + AHEAD / 2 < turn->count ? turn->slot[turn->at + AHEAD / 2] : SLOT_NONE;
+
+	flow_prefetch_slots(t, record, history);
+	if (history != SLOT_NONE)
+		flow_prefetch_bucket(t, flow_entry(t, history)->hash);
+}
+
 uint32_t flow_due(struct flow_table *t, int64_t now)
 {
-	int64_t until = now >> TICK_SHIFT;
+	struct turn *turn = &t->turn;
+	int64_t until = (now >> TICK_SHIFT) - t->origin;
 
 	if (!t->ticking)
 		return SLOT_NONE;
-	if (until - t->tick > WHEEL && t->wheel[DUE] == SLOT_NONE) /* a long silence: once round is enough */
-		t->tick = until - WHEEL;
-	while (t->wheel[DUE] == SLOT_NONE) {
-		if (t->tick > until)
+	for (;;) {
+		while (turn->at < turn->count) {
+			uint32_t slot = turn->slot[turn->at++], *due = due_of(t, slot);
+			prefetch_turn(t);
+			if (*due > turn->until) /* removed meanwhile, or put off */
+				continue;
+			*due = NEVER;
+			return slot;
+		}
+		if (next_chunk(t))
+			continue;
+		if (until < t->tick)
 			return SLOT_NONE;
-		begin_tick(t);
+		turn->until = until >= NEVER ? NEVER - 1 : (uint32_t)until;
+		turn->pool = CONNECTIONS;
+		turn->chunk = turn->count = turn->at = 0;
+		t->tick = turn->until + 1;
 	}
-	uint32_t slot = t->wheel[DUE];
-	uint32_t next = flow_entry(t, slot)->wheel_next; /* what ends at once was quiet for a while, and lies in no cache */
-	if (next != SLOT_NONE) {
-		flow_prefetch_slots(t, flow_entry(t, next)->wheel_next, next);
-		flow_prefetch_bucket(t, flow_entry(t, next)->hash);
-	}
-	wheel_take(t, slot);
-	return slot;
 }
 
 uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)

@@ -60,9 +60,6 @@ struct entry {
 	uint32_t bits;       /* CONN_ */
 	uint32_t older;      /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
 	uint32_t newer;      /* slot of the one in front of it, SLOT_NONE: it is in the index */
-	uint32_t wheel_next; /* neighbours in the wheel's list, and which list that is */
-	uint32_t wheel_prev;
-	uint32_t wheel_list;
 };
 
 struct connection {
@@ -155,7 +152,7 @@ void flow_start_clock(struct flow_table *table, int64_t now);
 /* Has a record looked at when packet time reaches `due`. */
 void flow_schedule(struct flow_table *table, uint32_t slot, int64_t due);
 
-/* The same, unless it will be looked at before that anyway: to move a record costs its neighbours' cache lines. */
+/* The same, unless it will be looked at before that anyway. */
 void flow_schedule_by(struct flow_table *table, uint32_t slot, int64_t due);
 
 /* The next record whose time has come, SLOT_NONE if none: schedule or remove it. Call until none is left. */
