@@ -348,9 +348,11 @@ void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 {
 	if (likely == SLOT_NONE || slot_buried(likely))
 		return;
-	const struct history *history = flow_connection(t, likely)->history;
-	if (history)
-		prefetch_lines(history, offsetof(struct history, inside) + 4 * sizeof(struct event));
+	const struct connection *c = flow_connection(t, likely);
+	if (c->history)
+		prefetch_lines(c->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
+	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
+		prefetch_lines(&c->start, sizeof *c - offsetof(struct connection, start));
 }
 
 void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
@@ -727,6 +729,8 @@ uint32_t flow_due(struct flow_table *t, int64_t now)
 
 	if (!t->ticking)
 		return SLOT_NONE;
+	if (until >= NEVER)
+		until = NEVER - 1;
 	for (;;) {
 		while (turn->at < turn->count) {
 			uint32_t slot = turn->slot[turn->at++], *due = due_of(t, slot);
@@ -740,7 +744,7 @@ uint32_t flow_due(struct flow_table *t, int64_t now)
 			continue;
 		if (until < t->tick)
 			return SLOT_NONE;
-		turn->until = until >= NEVER ? NEVER - 1 : (uint32_t)until;
+		turn->until = (uint32_t)until;
 		turn->pool = CONNECTIONS;
 		turn->chunk = turn->count = turn->at = 0;
 		t->tick = turn->until + 1;

@@ -6,6 +6,8 @@
 #ifndef FLOW_H
 #define FLOW_H
 
+#include <stddef.h>
+
 #include <tcpaudit/audit.h>
 
 #include "history.h"
@@ -62,24 +64,27 @@ struct entry {
 	uint32_t newer;      /* slot of the one in front of it, SLOT_NONE: it is in the index */
 };
 
+/* Four cache lines that every segment touches, and two that few do. */
 struct connection {
 	struct entry entry;
-	struct tcb end[2];       /* client, server */
+	struct history *history; /* NULL until something happens that is worth keeping */
 	int64_t last;            /* newest frame */
 	int64_t last_from[2];    /* ... of each end */
-	struct history *history; /* NULL until something happens that is worth keeping */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
 	uint16_t input;
-	uint16_t unanswered; /* repeats by one end since the other was heard */
-	uint32_t scopes;     /* of the user's policy, by the first frame */
-	uint64_t told;       /* own rules of the user that were told already */
-	/* what a plain segment does not touch */
-	int64_t start;
+	uint16_t unanswered;          /* repeats by one end since the other was heard */
+	struct tcb end[2];            /* client, server */
+	int64_t start;                /* here the cold half begins */
 	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen */
 	uint32_t mark_at[MARKS];      /* microseconds after start */
 	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
+	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
+	uint32_t scopes;              /* of the user's policy, by the first frame */
+	uint64_t told;                /* own rules of the user that were told already */
 	struct tcpaudit_evidence odd; /* the first frame that a capture note is about */
-};
+} __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct connection, start) == 256, "what every segment touches takes four cache lines");
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
 struct tombstone {

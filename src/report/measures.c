@@ -57,6 +57,16 @@ static void advance(struct measures_host *host, int64_t slot)
 	host->newest = slot;
 }
 
+/* Of hosts with equal peaks the lower address: whose connections are told first means nothing. */
+static bool comes_before(const struct measures_host *a, const struct measures_host *b)
+{
+	if (a->peak != b->peak)
+		return a->peak > b->peak;
+	if (a->ip_version != b->ip_version)
+		return a->ip_version < b->ip_version;
+	return memcmp(&a->address, &b->address, sizeof a->address) < 0;
+}
+
 /* Connections are told when they have settled, so not quite in the order of their TIME-WAITs. */
 static void count_time_wait(struct measures *measures, const struct tcpaudit_connection *connection, unsigned end)
 {
@@ -77,7 +87,7 @@ static void count_time_wait(struct measures *measures, const struct tcpaudit_con
 		if (alive > host->peak)
 			host->peak = alive;
 	}
-	if (measures->top == NULL || host->peak > measures->top->peak)
+	if (measures->top == NULL || comes_before(host, measures->top))
 		measures->top = host;
 }
 

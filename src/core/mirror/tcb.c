@@ -8,15 +8,6 @@
 /* Old text may come again this far back. */
 #define BACK (1u << 30)
 
-static uint32_t fingerprint(const struct tcpaudit_segment *s)
-{
-	uint32_t f = s->seq * 2654435761u ^ s->ack * 2246822519u;
-	f ^= ((uint32_t)s->ip_id << 16 | s->flags) * 3266489917u ^ s->len * 668265263u;
-	for (unsigned i = 0; i < s->sack_count; i++) /* answers to what arrives above a hole differ in nothing else */
-		f = (f ^ s->sack[i][0] ^ s->sack[i][1] * 2654435761u) * 2246822519u;
-	return f ^ (s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval * 374761393u : 0) ^ s->window;
-}
-
 void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *s)
 {
 	tcb->iss = s->seq;
@@ -85,7 +76,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struc
 	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
 
 	bool old = tcb->bits & TCB_SEQ && seq_le(is.end, tcb->maxseq); /* a copy brings nothing new */
-	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == fingerprint(s) &&
+	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == tcb_fingerprint(s) &&
 	    (s->ip_id || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
 		is.duplicate = true;
 	is.fits = sequence_fits(tcb, peer, s) && acknowledgment_fits(tcb, peer, s);
@@ -175,7 +166,7 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 	if (!++tcb->packets)
 		tcb->packets_high++;
 	tcb->bytes += s->wirelen;
-	tcb->fingerprint = fingerprint(s);
+	tcb->fingerprint = tcb_fingerprint(s);
 	if (!is->reordered)
 		tcb->ip_id = s->ip_id;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)

@@ -18,7 +18,7 @@ enum {
 	TCB_SACK = 0x0010,          /* its SYN permitted SACK */
 	TCB_WSCALE = 0x0020,        /* its SYN carried a window scale */
 	TCB_TEXT = 0x0040,          /* sent text */
-	TCB_STRAY = 0x0080,         /* the last segment did not fit: `stray` holds where it would go on */
+	TCB_STRAY = 0x0080,         /* the last segment did not fit */
 	TCB_GAP = 0x0100,           /* text of this end was acknowledged that the capture does not have */
 	TCB_CHECKSUM_GOOD = 0x0200, /* a verified checksum was right */
 	TCB_CHECKSUM_BAD = 0x0400,  /* a verified checksum was wrong */
@@ -40,24 +40,23 @@ struct tcb {
 	tcp_seq maxseq; /* highest end of its segments, SYN and FIN counted */
 	tcp_seq hiack;  /* highest acknowledgment it sent */
 	tcp_seq redge;  /* highest hiack + window << scale */
-	tcp_seq stray;
 	tcp_seq hole_low; /* valid with TCB_HOLE: numbers that were jumped over */
 	tcp_seq hole_high;
 	uint32_t tsval;       /* highest it sent, valid with OPT_TIMESTAMPS in the segments */
+	uint32_t text_tsval;  /* of its newest new text, valid with TCB_TEXT_TS */
 	uint32_t fingerprint; /* of its newest segment: copies made by the capture are alike in all of this */
-	uint32_t turnaround;  /* least time for an answer of this end, microseconds */
+	uint32_t bits;        /* TCB_ */
 	uint32_t packets;
 	uint32_t retransmissions;
-	uint64_t bytes;       /* of its frames on the wire */
-	uint64_t text;        /* octets of new text, holes included */
-	uint32_t bits;        /* TCB_ */
-	uint32_t text_tsval;  /* of its newest new text, valid with TCB_TEXT_TS */
-	uint16_t mss;         /* it announced; 0 none */
-	uint16_t ip_id;       /* of its newest segment */
+	uint32_t turnaround;  /* least time for an answer of this end, microseconds */
 	uint8_t wscale;       /* shift for the windows it sends; 0 until known */
 	uint8_t ttl;          /* of its first segment */
 	uint8_t verified;     /* checksums verified, up to 8 */
 	uint8_t packets_high; /* packets / 2^32 */
+	uint64_t bytes : 48;  /* of its frames on the wire */
+	uint64_t mss : 16;    /* it announced; 0 none */
+	uint64_t text : 48;   /* octets of new text, holes included */
+	uint64_t ip_id : 16;  /* of its newest segment */
 };
 
 /* What a segment was, held against its sender's block before it: the facts that later steps ask for by name. */
@@ -82,6 +81,15 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struc
 
 /* Takes the segment into account.  `numbers` false: count it only. */
 void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *segment, const struct sent *sent, bool numbers);
+
+static inline uint32_t tcb_fingerprint(const struct tcpaudit_segment *s)
+{
+	uint32_t f = s->seq * 2654435761u ^ s->ack * 2246822519u;
+	f ^= ((uint32_t)s->ip_id << 16 | s->flags) * 3266489917u ^ s->len * 668265263u;
+	for (unsigned i = 0; i < s->sack_count; i++) /* answers to what arrives above a hole differ in nothing else */
+		f = (f ^ s->sack[i][0] ^ s->sack[i][1] * 2654435761u) * 2246822519u;
+	return f ^ (s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval * 374761393u : 0) ^ s->window;
+}
 
 static inline tcp_seq segment_end(const struct tcpaudit_segment *s)
 {
