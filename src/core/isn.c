@@ -32,7 +32,10 @@ static struct isn_host *find(struct isns *isns, const struct flow_table *table, 
 	                          .network = pair->network,
 	                          .vlan = pair->vlan,
 	                          .ip_version = pair->ip_version};
-	uint32_t tag = flow_hash(table, &key);
+	struct socket_pair hashed = key; /* a table's hash leaves tunnel and VLAN out, but here are no ports */
+	hashed.port[0] = (uint16_t)(key.network >> 16 ^ key.vlan);
+	hashed.port[1] = (uint16_t)key.network;
+	uint32_t tag = flow_hash(table, &hashed);
 	unsigned set = tag % (ISN_PLACES / ISN_WAYS) * ISN_WAYS, best = set;
 
 	for (unsigned i = set; i < set + ISN_WAYS; i++) {
