@@ -442,7 +442,7 @@ static bool has_settled(const struct history *h)
 
 /* In the middle of a connection, in order, with nothing that anybody asks about: most are.  What take() would find out about it
  * is then known beforehand, and so is all that it changes. */
-static inline bool is_plain(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, bool verify)
+static inline bool is_plain(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
 	const struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 
@@ -454,8 +454,7 @@ static inline bool is_plain(const struct connection *c, const struct tcpaudit_se
 	if ((tcb->bits & (TCB_SEQ | TCB_ACK | TCB_HOLE | TCB_STRAY)) != (TCB_SEQ | TCB_ACK) ||
 	    (peer->bits & (TCB_SEQ | TCB_HOLE | TCB_ZERO_WINDOW)) != TCB_SEQ)
 		return false;
-	if (s->noticed & ~TCPAUDIT_SAW_CHECKSUM_UNKNOWN || s->input != c->input ||
-	    (verify && (tcb->verified < VERIFIED_ENOUGH || !(s->noticed || tcb->bits & TCB_CHECKSUM_GOOD))))
+	if (s->noticed & ~TCPAUDIT_SAW_CHECKSUM_UNKNOWN || s->input != c->input)
 		return false;
 	if (s->options != (tcb->bits & TCB_TS ? TCPAUDIT_OPT_TIMESTAMPS : 0) ||
 	    (s->options && (!tcb->tsval || seq_lt(s->tsval, tcb->tsval))))
@@ -463,15 +462,33 @@ static inline bool is_plain(const struct connection *c, const struct tcpaudit_se
 	return s->time >= c->last && s->len <= peer->mss;
 }
 
-/* False: it is not plain, and nothing has changed. */
-static inline bool take_plain(struct connection *c, const struct tcpaudit_segment *s, unsigned from, bool verify)
+/* As checksum_refused(), for a segment whose checksum was right or need not be known; false: neither, and nothing has changed. */
+static inline bool checksum_good(struct tcb *tcb, struct tcpaudit_segment *s)
 {
-	if (!is_plain(c, s, from, verify))
+	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN) {
+		if (tcb->verified >= VERIFIED_ENOUGH)
+			return true;
+		s->noticed &= (uint16_t)~TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
+		s->noticed |= segment_verify(s);
+		if (s->noticed)
+			return false;
+	}
+	tcb->verified += tcb->verified < VERIFIED_ENOUGH;
+	tcb->bits |= TCB_CHECKSUM_GOOD;
+	return true;
+}
+
+/* False: it is not plain, and nothing has changed. */
+static inline bool take_plain(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
+{
+	if (!is_plain(c, s, from))
 		return false;
 	struct tcb *tcb = &c->end[from];
 	uint32_t fingerprint = tcb_fingerprint(s), window = (uint32_t)s->window << tcb->wscale;
 	if (!s->len && fingerprint == tcb->fingerprint)
 		return false; /* perhaps the same frame again */
+	if (verify && !checksum_good(tcb, s))
+		return false;
 	if (!++tcb->packets)
 		tcb->packets_high++;
 	tcb->bytes += s->wirelen;
@@ -579,7 +596,8 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	struct connection copy;
 
 	memcpy(&copy, c, sizeof copy);
-	bool plain = take_plain(&copy, s, from, verify);
+	struct tcpaudit_segment same = *s;
+	bool plain = take_plain(&copy, &same, from, verify);
 	struct taken taken = take(c, table, s, from, verify);
 	if (plain)
 		assert(taken.unusable == 0 && !taken.settles && memcmp(&copy, c, sizeof copy) == 0);
