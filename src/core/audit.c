@@ -28,6 +28,7 @@
 
 struct tcpaudit {
 	struct tcpaudit_settings settings;
+	struct check_plan plan;
 	struct tcpaudit_sink sink;
 	struct decoder *decoder;
 	struct flow_table *table;
@@ -85,6 +86,7 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	e->settings.idle_timeout = bounded(settings->idle_timeout);
 	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 	e->sink = *sink;
+	check_plan_init(&e->plan, settings);
 	e->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
 	e->table = flow_table_new(settings->hash_key, settings->memcap);
 	if (!e->decoder || !e->table) {
@@ -98,6 +100,7 @@ void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 {
 	memcpy(e->settings.threshold, settings->threshold, sizeof settings->threshold);
 	memcpy(e->settings.check, settings->check, sizeof settings->check);
+	check_plan_init(&e->plan, settings);
 	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 	e->settings.own = settings->own;
 	e->settings.own_count = settings->own_count;
@@ -192,7 +195,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 {
 	struct mirror mirror;
 	struct case_file file;
-	struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history spare;
 
 	bool needed = needs_mirror(e, c);

@@ -60,14 +60,16 @@ static uint64_t sum_octets(uint64_t sum, const uint8_t *p, size_t n)
 /* The pseudo header of RFC 9293 3.1, for a segment of `length` octets. */
 static uint64_t sum_pseudo_header(const struct tcpaudit_segment *segment, uint32_t length)
 {
-	size_t n = segment->ip_version == 4 ? 4 : 16;
+	const uint8_t *src = segment->src.byte, *dst = segment->dst.byte;
 	const uint8_t tail[8] = {
 	        (uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length, 0, 0, 0, PROTOCOL_TCP,
 	};
-	uint64_t sum = sum_octets(0, segment->src.byte, n);
+	uint64_t sum = get_native64(tail);
 
-	sum = sum_octets(sum, segment->dst.byte, n);
-	return sum_octets(sum, tail, sizeof tail);
+	if (segment->ip_version == 4)
+		return add_with_carry(sum, (uint64_t)get_native32(src) + get_native32(dst));
+	sum = add_with_carry(sum, add_with_carry(get_native64(src), get_native64(src + 8)));
+	return add_with_carry(sum, add_with_carry(get_native64(dst), get_native64(dst + 8)));
 }
 
 uint16_t segment_verify(const struct tcpaudit_segment *segment)

@@ -112,8 +112,8 @@ __attribute__((always_inline)) static inline void sip_round(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-/* SipHash-1-3 over whole words. */
-static uint64_t sip_hash(const uint64_t key[2], const uint64_t *word, size_t words)
+/* SipHash-1-3 over whole words and `tail`, four octets behind them. */
+__attribute__((always_inline)) static inline uint64_t sip_hash(const uint64_t key[2], const uint64_t *word, size_t words, uint32_t tail)
 {
 	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du, key[0] ^ 0x6c7967656e657261u,
 	                 key[1] ^ 0x7465646279746573u};
@@ -122,7 +122,7 @@ static uint64_t sip_hash(const uint64_t key[2], const uint64_t *word, size_t wor
 		sip_round(v);
 		v[0] ^= word[i];
 	}
-	uint64_t last = (uint64_t)words << 59;
+	uint64_t last = (uint64_t)(words * 8 + 4) << 56 | tail;
 	v[3] ^= last;
 	sip_round(v);
 	v[0] ^= last;
@@ -135,8 +135,8 @@ static uint64_t sip_hash(const uint64_t key[2], const uint64_t *word, size_t wor
 
 uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 {
-	uint64_t word[5];
-	uint64_t ports = (uint64_t)p->port[0] << 16 | p->port[1];
+	uint64_t word[4];
+	uint32_t ports = (uint32_t)p->port[0] << 16 | p->port[1];
 	uint64_t h;
 
 	if (p->ip_version == 4) {
@@ -144,12 +144,10 @@ uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 		memcpy(&a, &p->address[0], 4);
 		memcpy(&b, &p->address[1], 4);
 		word[0] = (uint64_t)a << 32 | b;
-		word[1] = ports;
-		h = sip_hash(t->key, word, 2);
+		h = sip_hash(t->key, word, 1, ports);
 	} else {
 		memcpy(word, p->address, 32);
-		word[4] = ports;
-		h = sip_hash(t->key, word, 5);
+		h = sip_hash(t->key, word, 4, ports);
 	}
 	return (uint32_t)(h ^ h >> 32);
 }

@@ -18,7 +18,7 @@ static check_function *const functions[] = {
 #undef CHECK
 };
 
-enum { ANY = 0x01, ODD = 0x02, RESET = 0x04, UNUSUAL = 0x08, FORMER = 0x10 };
+enum { ODD = 0x01, RESET = 0x02, UNUSUAL = 0x04, FORMER = 0x08, ANY = 0x10 };
 static const uint8_t wakes_on[] = {
 #define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) wakes,
 #include "rows.h"
@@ -347,12 +347,12 @@ static unsigned premises_of(const struct case_file *file)
 	return holds;
 }
 
-/* Which rows have something to look at. */
+/* What there is to look at. */
 static unsigned awake_for(const struct case_file *file)
 {
 	const struct history *h = file->history;
 
-	return ANY | (file->mirror ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
+	return (file->mirror ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
 	       (h->former ? FORMER : 0u);
 }
 
@@ -374,6 +374,30 @@ static uint8_t reuse_verdict(const uint64_t raised[TCPAUDIT_CHECK_WORDS])
 	return (uint8_t)(gravest + 1);
 }
 
+void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *settings)
+{
+	memset(plan, 0, sizeof *plan);
+	for (int row = 0; row < ROWS; row++) {
+		if (settings->check[row].severity < 0)
+			continue;
+		if (row >= ROW_cap_midstream)
+			add(plan->capture, row);
+		for (unsigned awake = 0; row < ROW_cap_midstream && awake < 16; awake++)
+			if (wakes_on[row] & (ANY | awake))
+				add(plan->awake[awake], row);
+	}
+}
+
+static void ask_rows(struct judging *j, const uint64_t set[TCPAUDIT_CHECK_WORDS])
+{
+	for (int word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
+		for (uint64_t left = set[word]; left; left &= left - 1) {
+			j->row = word * 64 + __builtin_ctzll(left);
+			if (check_applies(j->file->settings, j->row, j->c->scopes))
+				functions[j->row](j);
+		}
+}
+
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result)
 {
 	struct judging j = {.file = file, .c = file->connection, .h = file->history, .record = record, .result = result};
@@ -381,14 +405,9 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 	j.premises = premises_of(file);
 	for (unsigned x = 0; x < 2; x++)
 		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
-	for (j.row = ROW_cap_midstream; j.row < ROWS; j.row++) /* first: what they lower must be known */
-		if (check_applies(file->settings, j.row, file->connection->scopes))
-			functions[j.row](&j);
+	ask_rows(&j, result->plan->capture); /* first: what they lower must be known */
 	memcpy(record->capture, result->capture, sizeof record->capture);
-	unsigned awake = awake_for(file);
-	for (j.row = 0; j.row < ROW_cap_midstream; j.row++)
-		if (wakes_on[j.row] & awake && check_applies(file->settings, j.row, file->connection->scopes))
-			functions[j.row](&j);
+	ask_rows(&j, result->plan->awake[awake_for(file)]);
 	memcpy(record->findings, result->raised, sizeof record->findings);
 	if (j.h->former)
 		record->reuse_verdict = reuse_verdict(result->raised);

@@ -38,8 +38,17 @@ struct judging {
 	struct check_result *result;
 };
 
+/* Which rows are asked, by what is awake: made once from the settings, for the user's choice seldom changes. */
+struct check_plan {
+	uint64_t capture[TCPAUDIT_CHECK_WORDS];
+	uint64_t awake[16][TCPAUDIT_CHECK_WORDS];
+};
+
+void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *settings);
+
 /* What a run gathers. */
 struct check_result {
+	const struct check_plan *plan; /* for check_connection() */
 	const struct tcpaudit_settings *settings;
 	uint64_t raised[TCPAUDIT_CHECK_WORDS];
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
