@@ -7,6 +7,7 @@
 
 #include <tcpaudit/check.h>
 #include <tcpaudit/connection.h>
+#include <tcpaudit/label.h>
 #include <tcpaudit/segment.h>
 
 #ifdef __cplusplus
@@ -124,6 +125,9 @@ struct tcpaudit;
 
 /* NULL when out of memory.  Both arguments are copied. */
 struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink);
+
+/* Has applications named; the argument is copied.  To be called before the first frame, if at all. */
+void tcpaudit_set_labeller(struct tcpaudit *engine, const struct tcpaudit_labeller *labeller);
 
 /* Judges frames in the order given.  Any number; batches of 32 are best.  Frames whose fate is already known to the
  * caller (rejected by its filter, no packet) are counted with tcpaudit_count instead. */

@@ -5,6 +5,7 @@
 #ifndef TCPAUDIT_CONNECTION_H
 #define TCPAUDIT_CONNECTION_H
 
+#include <tcpaudit/label.h>
 #include <tcpaudit/segment.h>
 
 #ifdef __cplusplus
@@ -153,6 +154,7 @@ struct tcpaudit_connection {
 	uint32_t network; /* as in the segment */
 	uint8_t ip_version;
 	struct tcpaudit_end end[2];
+	struct tcpaudit_label label; /* of the application; all NULL without a labeller */
 	int64_t start; /* first and last frame */
 	int64_t last;
 	int64_t rtt; /* of the handshake, ns; -1 unknown */

@@ -30,6 +30,7 @@ struct tcpaudit {
 	struct tcpaudit_settings settings;
 	struct check_plan plan;
 	struct tcpaudit_sink sink;
+	struct tcpaudit_labeller labeller;
 	struct decoder *decoder;
 	struct flow_table *table;
 	struct tcpaudit_counters counters;
@@ -117,6 +118,38 @@ void tcpaudit_free(struct tcpaudit *e)
 	free(e);
 }
 
+void tcpaudit_set_labeller(struct tcpaudit *e, const struct tcpaudit_labeller *labeller)
+{
+	e->labeller = *labeller;
+}
+
+/* ---- labels ---- */
+
+/* Offers the new text of a segment, as far as it was captured. */
+static void offer_text(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from, uint32_t fresh)
+{
+	uint32_t known = s->len - fresh;
+
+	if (!fresh || s->text_caplen <= known)
+		return;
+	if (e->labeller.text(e->labeller.user, &c->label, s, from, s->header + s->header_len + known, s->text_caplen - known))
+		c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
+}
+
+/* Nothing more will come: the labeller's last word. */
+static void end_label(struct tcpaudit *e, struct connection *c)
+{
+	if (c->entry.bits & CONN_UNLABELLED && c->label)
+		e->labeller.end(e->labeller.user, &c->label);
+	c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
+}
+
+/* While it is undecided, the note is the labeller's alone. */
+static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct connection *c)
+{
+	return check_label(&e->labeller, c->entry.bits & CONN_UNLABELLED ? 0 : c->label);
+}
+
 /* ---- reports ---- */
 
 /* Where nobody asks for states, and plain numbers tell what became of the ends, there is no need to follow them. */
@@ -161,6 +194,7 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	}
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, &record, NULL);
+	record.label = label_so_far(e, c);
 	check_own(&result, point, &record, e->now, c->scopes, &c->told);
 	if (without)
 		c->history = NULL;
@@ -208,6 +242,8 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	history_disown_forged(c->history);
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
+	end_label(e, c);
+	record->label = label_so_far(e, c);
 	if (record->time_wait_holder == TCPAUDIT_WHO_CLIENT) /* a server's TIME-WAITs cost no ports */
 		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
 		                               &e->counters.pressure_forgotten);
@@ -286,6 +322,7 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 
 	report(e, c, &record);
 	was = remains(c);
+	uint16_t label = c->label;
 	conclude(&was, &record);
 	tell_successor(e, &c->entry, &was);
 	if (e->ended) {
@@ -297,6 +334,7 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 		return;
 	struct tombstone *t = flow_tombstone(e->table, grave);
 	t->was = was;
+	t->label = label;
 	t->reset = record.post_close_reset;
 	flow_schedule(e->table, grave, was.last + TOMBSTONE_FOR);
 }
@@ -523,6 +561,8 @@ static uint32_t begin(struct tcpaudit *e, unsigned i, uint32_t older)
 		c->scopes = e->sink.scopes(e->sink.user, e->frame[i]);
 	if (is_syn(s))
 		remember_former(e, c);
+	if (e->labeller.text && is_syn(s))
+		c->entry.bits |= CONN_UNLABELLED;
 	if (e->settings.watch_all || e->settings.watch == s->ordinal)
 		c->entry.bits |= CONN_WATCHED;
 	flow_schedule(e->table, slot, e->now + SETTLING); /* most are short: what is not gets its deadline then */
@@ -654,7 +694,8 @@ static void judge(struct tcpaudit *e, unsigned i)
 	}
 	unsigned from = connection_sender(flow_entry(e->table, slot), crossed);
 	if (slot_buried(slot)) {
-		struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+		struct check_result result = {
+		        .settings = &e->settings, .counters = &e->counters, .sink = &e->sink, .labeller = &e->labeller};
 		late_segment(&result, flow_tombstone(e->table, slot), s, from);
 		return;
 	}
@@ -665,8 +706,12 @@ static void judge(struct tcpaudit *e, unsigned i)
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
 		e->counters.unusable[taken.unusable]++;
-	if (taken.settles)
+	if (c->entry.bits & CONN_UNLABELLED)
+		offer_text(e, c, s, from, taken.fresh);
+	if (taken.settles) {
 		flow_schedule_by(e->table, slot, deadline(e, c));
+		end_label(e, c);
+	}
 	uint32_t now = c->entry.bits & ~was;
 	if (now & CONN_SYN_ACK && was & CONN_SYN)
 		look_for_twin(e, slot, s->time);

@@ -563,6 +563,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		odd = true;
 	if (odd || (marked_now && c->history))
 		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0, unusual);
+	uint32_t fresh = fits && sent.new_text && !(s->flags & TCPAUDIT_RST) ? sent.fresh : 0;
 	count_unanswered(c, from, &sent);
 	tcb_sent(tcb, peer, s, &sent, fits);
 	if (s->flags & TCPAUDIT_FIN && fits && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)))
@@ -581,9 +582,9 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	if (!has_settled(c->history))
 		c->entry.bits &= ~(uint32_t)CONN_SETTLED;
 	if (c->entry.bits & CONN_SETTLED || !has_settled(c->history))
-		return (struct taken){.settles = false};
+		return (struct taken){.fresh = fresh};
 	c->entry.bits |= CONN_SETTLED;
-	return (struct taken){.settles = true};
+	return (struct taken){.settles = true, .fresh = fresh};
 }
 
 #ifdef TCPAUDIT_TAKE_TWICE

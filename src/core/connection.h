@@ -27,6 +27,7 @@ enum {
 /* Whom the engine must tell what it found out about a segment. */
 struct taken {
 	enum tcpaudit_unusable unusable;
+	uint32_t fresh; /* octets at the end of its text that are new, and part of the stream */
 	bool settles; /* the connection has just come to its end: look again after the settling time */
 };
 

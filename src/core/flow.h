@@ -45,6 +45,7 @@ enum {
 	CONN_WATCHED = 0x8000,
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
+	CONN_UNLABELLED = 0x40000000,   /* a labeller wants its text */
 	CONN_UNPLACED = 0x100000,       /* a frame had numbers that fit nowhere */
 	CONN_ICMP_SOFT = 0x10000000, /* an ICMP error that is only a hint quoted it (RFC 9293 MUST-56) */
 	CONN_SYN_REPEATED = 0x8000000,
@@ -77,6 +78,7 @@ struct connection {
 	int64_t start;                /* here the cold half begins */
 	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen */
 	uint32_t mark_at[MARKS];      /* microseconds after start */
+	uint16_t label;               /* the labeller's note */
 	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
 	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
 	uint32_t scopes;              /* of the user's policy, by the first frame */
@@ -91,8 +93,9 @@ struct tombstone {
 	struct entry entry;
 	struct former was;
 	uint8_t late_from; /* newest late segment that asks for an answer */
-	bool late;
-	bool reset; /* one came after its close */
+	bool late : 1;
+	bool reset : 1; /* one came after its close */
+	uint16_t label; /* of its connection */
 	uint32_t late_ack;
 	struct tcpaudit_evidence asked;
 };

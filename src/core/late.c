@@ -38,6 +38,7 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 	struct tcpaudit_connection record = epitaph(t);
 	size_t rows;
 
+	record.label = check_label(result->labeller, t->label);
 	if (!check_applies(result->settings, row, t->was.scopes))
 		return;
 	f->check = &tcpaudit_checks(&rows)[row];

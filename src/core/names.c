@@ -45,6 +45,12 @@ const char *tcpaudit_vantage_name(enum tcpaudit_vantage vantage)
 	return vantage <= TCPAUDIT_VANTAGE_AT ? names[vantage] : "?";
 }
 
+const char *tcpaudit_label_confidence_name(enum tcpaudit_label_confidence confidence)
+{
+	static const char *const names[] = {"none", "dpi-partial", "dpi-cache", "dpi"};
+	return confidence <= TCPAUDIT_LABEL_TEXT ? names[confidence] : "?";
+}
+
 const char *tcpaudit_severity_name(enum tcpaudit_severity severity)
 {
 	static const char *const names[] = {"info", "note", "warning", "error"};

@@ -142,6 +142,7 @@ struct bench {
 	tcpaudit_state_set states[2]; /* after the newest segment that was shown */
 	uint64_t flow;                /* its connection */
 	uint64_t segments;
+	const char *late_label;       /* of the connection of the newest finding */
 	bool finding_after_end;       /* a finding came behind its connection's end */
 };
 
@@ -164,6 +165,7 @@ static inline void bench_found(void *user, const struct tcpaudit_finding *f)
 	struct bench *b = user;
 	if (b->findings < BENCH_FINDINGS)
 		b->finding[b->findings] = (struct seen_finding){.finding = *f, .flow = f->connection->id};
+	b->late_label = f->connection->label.proto;
 	for (size_t i = 0; i < b->records && i < BENCH_RECORDS; i++)
 		b->finding_after_end |= b->record[i].id == f->connection->id;
 	b->findings++;

@@ -54,7 +54,14 @@ struct check_result {
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
 	struct tcpaudit_counters *counters; /* what was raised and suppressed is added up here */
 	const struct tcpaudit_sink *sink;
+	const struct tcpaudit_labeller *labeller; /* for what comes after the report; NULL before */
 };
+
+/* What the labeller's note on a connection says. */
+static inline struct tcpaudit_label check_label(const struct tcpaudit_labeller *labeller, uint16_t note)
+{
+	return note ? labeller->label(labeller->user, note) : (struct tcpaudit_label){0};
+}
 
 /* A threshold in force, in its unit: threshold(j, FIN_ACK_DELAY). */
 #define threshold(j, name) ((j)->file->settings->threshold[TCPAUDIT_THRESHOLD_##name])
