@@ -184,6 +184,11 @@ static bool get_pcap_filename(struct record *r, struct field_value *v)
 	return of_input(r, v, false);
 }
 
+TEXT(app_proto, r->connection->label.proto != NULL, r->connection->label.proto)
+TEXT(app_service, r->connection->label.service != NULL, r->connection->label.service)
+TEXT(app_confidence, r->connection->label.proto != NULL,
+     tcpaudit_label_confidence_name((enum tcpaudit_label_confidence)r->connection->label.confidence))
+
 /* Flow records. */
 NUMBER(flow_start, true, r->connection->start)
 NUMBER(flow_end, true, r->connection->last)
@@ -534,6 +539,28 @@ NUMBER(isns_forgotten, COUNTERS->isns_forgotten != 0, COUNTERS->isns_forgotten)
 NUMBER(time_backwards, COUNTERS->time_backwards != 0, COUNTERS->time_backwards)
 NUMBER(time_held, COUNTERS->time_held != 0, COUNTERS->time_held)
 NUMBER(memory, true, COUNTERS->memory)
+#define APP (&r->report->apps.app[r->row])
+NUMBER(apps, r->report->apps.count > 0, r->report->apps.count)
+TEXT(app_name, true, APP->name)
+NUMBER(app_connections, true, APP->connections)
+NUMBER(app_aborted, true, APP->aborted)
+NUMBER(app_half_close, true, APP->half_close)
+
+static bool get_app_by_close(struct record *r, struct field_value *v)
+{
+	if (!next_count(APP->by_kind, TCPAUDIT_KIND_COUNT, v))
+		return false;
+	v->name = tcpaudit_kind_name((enum tcpaudit_kind)v->index++);
+	return true;
+}
+
+#define DPI (r->state->dpi)
+TEXT(dpi_library, DPI != NULL, DPI->library)
+NUMBER(dpi_named, DPI != NULL, DPI->named)
+NUMBER(dpi_unnamed, DPI != NULL, DPI->unnamed)
+NUMBER(dpi_off, DPI != NULL, DPI->off)
+NUMBER(dpi_memory, DPI != NULL, DPI->memory)
+
 NUMBER(output_records, true, r->state->records + 1)
 NUMBER(output_lost, true, r->state->lost)
 
@@ -591,6 +618,7 @@ static const char *const severities[] = {"error", "warning", "note", "info", NUL
 static const char *const normatives[] = {"MUST", "text", "SHOULD", "risk", "info", "rule", NULL};
 static const char *const confidences[] = {"certain", "likely", "possible", NULL};
 static const char *const any_confidence[] = {"certain", "likely", "possible", "suppressed", NULL};
+static const char *const label_confidences[] = {"dpi", "dpi-cache", "dpi-partial", NULL};
 static const char *const vantages[] = {"at", "near", "far", "unknown", NULL};
 static const char *const bases[] = {"presence", "absence", NULL};
 static const char *const verdicts[] = {"ok", "findings", "incomplete", NULL};
@@ -620,6 +648,9 @@ static const struct field table[] = {
 	{"vni", BOTH, FIELD_INTEGER, 0, "", "VXLAN or GENEVE network identifier", get_network, NULL},
 	{"in_iface", BOTH, FIELD_STRING, 0, "", "interface on which it began", get_in_iface, NULL},
 	{"pcap_filename", BOTH, FIELD_STRING, 0, "", "file in which it began", get_pcap_filename, NULL},
+	{"app_proto", BOTH, FIELD_STRING, 0, "", "application protocol, as nDPI calls it, if the text shows it (not with --no-dpi)", get_app_proto, NULL},
+	{"app_service", BOTH, FIELD_STRING, 0, "", "service that is reached by it, if the text names it", get_app_service, NULL},
+	{"app_confidence", BOTH, FIELD_STRING, 0, "", "what app_proto rests on: the text (dpi), a part of what identifies it (dpi-partial), or an earlier connection that was identified (dpi-cache)", get_app_confidence, label_confidences},
 
 	{"flow.start", FLOW, FIELD_TIME, FLOW, "", "first frame", get_flow_start, NULL},
 	{"flow.end", FLOW, FIELD_TIME, FLOW, "", "last frame", get_flow_end, NULL},
@@ -733,6 +764,7 @@ static const struct field table[] = {
 
 	{"schema", META, FIELD_STRING, META, "", "name and version of this format", get_schema, NULL},
 	{"version", META, FIELD_STRING, META, "", "version of tcpaudit", get_version, NULL},
+	{"dpi_library", META, FIELD_STRING, 0, "", "what names applications, with its version", get_dpi_library, NULL},
 	{"args", META, FIELD_STRINGS, META, "", "command line", get_args, NULL},
 	{"verdict", SUMS, FIELD_STRING, SUMS, "", "incomplete if there were drops, damage, eviction or lost records; else findings if any warning or error; else ok", get_verdict, verdicts},
 	{"exit_status", LAST, FIELD_INTEGER, LAST, "", "of the program", get_exit_status, NULL},
@@ -769,6 +801,16 @@ static const struct field table[] = {
 	{"services[].close_wait_median_us", LAST, FIELD_INTEGER, 0, "us", "that the server stayed in CLOSE-WAIT, or has been there at the end, to a sixteenth", get_service_median, NULL},
 	{"services[].close_wait_p95_us", LAST, FIELD_INTEGER, 0, "us", "95 of 100 stayed no longer", get_service_p95, NULL},
 	{"services_left_out", LAST, FIELD_INTEGER, 0, "connections", "to servers' sockets that found no room in the table, or gave it up", get_services_left_out, NULL},
+	{"apps", LAST, FIELD_ROWS, 0, "", "how the connections of each application closed, the most frequent first; beyond 64 they are one, other", get_apps, NULL},
+	{"apps[].app_proto", LAST, FIELD_STRING, LAST, "", "the application, as in flow records", get_app_name, NULL},
+	{"apps[].connections", LAST, FIELD_INTEGER, LAST, "connections", "reported ones", get_app_connections, NULL},
+	{"apps[].by_close", LAST, FIELD_COUNTS, LAST, "connections", "of them, by close.kind", get_app_by_close, NULL},
+	{"apps[].half_close", LAST, FIELD_INTEGER, LAST, "connections", "of them, in which text flowed towards an end that had sent its FIN", get_app_half_close, NULL},
+	{"apps[].aborted", LAST, FIELD_INTEGER, LAST, "connections", "of them, that an effective reset ended", get_app_aborted, NULL},
+	{"dpi.named", SUMS, FIELD_INTEGER, 0, "connections", "that got an app_proto; the object is there only if applications are looked for", get_dpi_named, NULL},
+	{"dpi.unnamed", SUMS, FIELD_INTEGER, 0, "connections", "in whose text nothing was recognised", get_dpi_unnamed, NULL},
+	{"dpi.off", SUMS, FIELD_INTEGER, 0, "connections", "not looked at, or not to the end, for want of memory", get_dpi_off, NULL},
+	{"dpi.memory_bytes", SUMS, FIELD_INTEGER, 0, "bytes", "held for recognition", get_dpi_memory, NULL},
 	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},
 	{"undetermined", SUMS, FIELD_COUNTS, SUMS, "findings", "without a premise that the rules call indispensable, by rule_id", get_undetermined, NULL},

@@ -94,6 +94,7 @@ static void take_connection(void *user, const struct tcpaudit_connection *connec
 	struct report *report = user;
 
 	measures_connection(report->measures, connection);
+	apps_connection(&report->apps, connection);
 	if (report->format->connection != NULL)
 		report->format->connection(report, connection);
 }
@@ -283,6 +284,7 @@ int report_end(struct report *report, struct report_state *state)
 		output_flush(report->output); /* so that the last record knows what was lost before it */
 		judge(report, state);
 		services_rank(&report->measures->services);
+		apps_sort(&report->apps);
 		report->format->end(report, state);
 		report->state = NULL;
 	}

@@ -8,6 +8,7 @@
 #include <tcpaudit/audit.h>
 
 #include "capture/capture.h"
+#include "report/apps.h"
 
 struct output;
 struct report;
@@ -63,6 +64,15 @@ struct report_options {
 	const struct report_rules *rules; /* NULL none */
 };
 
+/* How application labels go. */
+struct report_dpi {
+	const char *library;
+	uint64_t named;   /* connections with a label */
+	uint64_t unnamed; /* in whose text nothing was recognised */
+	uint64_t off;     /* not looked at for want of memory */
+	uint64_t memory;  /* bytes held for it */
+};
+
 /* How far a run has come.  Borrowed for the length of a call. */
 struct report_state {
 	int64_t time; /* ns; of the last frame of a file, of the clock live */
@@ -72,6 +82,7 @@ struct report_state {
 	const struct capture_input *inputs;
 	size_t input_count;
 	struct capture_kernel kernel;
+	const struct report_dpi *dpi; /* NULL: no labels */
 	/* set by the report */
 	enum report_verdict verdict;
 	int exit_status;
@@ -104,6 +115,7 @@ struct report {
 	uint64_t flagging[TCPAUDIT_CHECK_WORDS];  /* checks above info: what makes a connection flagged */
 	bool out_of_memory;
 	struct measures *measures; /* over all connections */
+	struct apps apps;
 	void *state;               /* the format's own */
 };
 

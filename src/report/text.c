@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/apps.h"
 #include "report/page.h"
 #include "report/tally.h"
 
@@ -15,6 +16,8 @@
 #define FEW_INPUTS      8  /* that get a line of their own */
 #define FEW_PLACES      4  /* at which a check speaks most */
 #define TOP_HOSTS       3
+#define FEW_APPS        8
+#define WIDE_APPS       72 /* columns at which there is room for the longest kind of close */
 #define NAME_COLUMN     19 /* what stands behind a name in the header */
 
 /* Least values of a host's measures that are worth a line: TIME-WAIT is normal, so only many. */
@@ -207,6 +210,8 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	count_clause(page, &some, PAGE_PLAIN, tally->midstream, "connection", "began before the capture");
 	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection",
 	             "evicted for want of memory (--memcap, --max-flows)");
+	if (state->dpi != NULL)
+		count_clause(page, &some, PAGE_WARNING, state->dpi->off, "connection", "without a label for want of memory");
 	count_clause(page, &some, PAGE_PLAIN, counters->time_backwards, "packet", "stamped earlier than the one before");
 	count_clause(page, &some, PAGE_ERROR, state->lost, "output record", "lost");
 	if (state->gone)
@@ -325,6 +330,52 @@ static void show_closes(struct page *page, const struct report_state *state, con
 			most = left[kind];
 		show_kind(page, state, tally, kind, most);
 		left[kind] = 0;
+	}
+}
+
+/* What most connections of an application came to, and what a table's columns leave out is still in JSON. */
+static void show_app(struct page *page, const struct app *app)
+{
+	char text[PAGE_TOKEN];
+	unsigned kind;
+
+	page->indent = 2;
+	page_foreign(page, 0, app->name, 16);
+	page_column(page, 19);
+	page_put(page, 0, "%11s", page_number(text, app->connections));
+	page_put(page, 1, "%8s", page_share(text, app->aborted, app->connections));
+	page_put(page, 1, "%10s", page_share(text, app->half_close, app->connections));
+	for (unsigned rank = 0; rank < 2 && page->look.width >= WIDE_APPS && (kind = apps_kind(app, rank)) < TCPAUDIT_KIND_COUNT;
+	     rank++) {
+		const char *name = tcpaudit_kind_name((enum tcpaudit_kind)kind);
+
+		if (rank > 0 && page->column + 2 + strlen(name) > page->look.width)
+			break;
+		page_put(page, rank > 0 ? 0 : 3, "%s%s", rank > 0 ? ", " : "", name);
+	}
+	page_end(page);
+}
+
+/* The applications that were recognised, the most frequent first. */
+static void show_apps(struct page *page, const struct report *report)
+{
+	const struct apps *apps = &report->apps;
+	unsigned shown = report->options->verbose || apps->count <= FEW_APPS + 1 ? apps->count : FEW_APPS;
+
+	if (apps->count == 0)
+		return;
+	page_heading(page, "By application");
+	page_color(page, PAGE_DIM);
+	page_column(page, 19);
+	page_put(page, 0, "connections    reset half-close%s", page->look.width >= WIDE_APPS ? "   most often" : "");
+	page_color(page, PAGE_PLAIN);
+	page_end(page);
+	for (unsigned i = 0; i < shown; i++)
+		show_app(page, &apps->app[i]);
+	if (shown < apps->count) {
+		page->indent = 2;
+		page_put(page, 0, "and %u more (-v, or apps in JSON)", apps->count - shown);
+		page_end(page);
 	}
 }
 
@@ -755,6 +806,7 @@ static void end(struct report *report, const struct report_state *state)
 	if (state != NULL && page_init(&page, &report->options->page)) {
 		show_header(&page, report, state, tally);
 		show_closes(&page, state, tally);
+		show_apps(&page, report);
 		show_findings(&page, report, state, tally);
 		show_measures(&page, report->measures);
 		show_hosts(&page, state, tally);

@@ -472,15 +472,6 @@ Test(fields, the_summary_has_a_row_for_each_service)
 	json_object_put(summary);
 }
 
-Test(fields, files_have_no_kernel_counters)
-{
-	json_object *summary = parse(RECORD_SUMMARY);
-
-	cr_assert_null(find(summary, "kernel"));
-	expect(summary, "packets.not_analysed", "{}");
-	json_object_put(summary);
-}
-
 /* Whether the record has what the schema requires, and nothing that it does not know. */
 static void follow_schema(json_object *schema, json_object *value, const char *path)
 {
@@ -514,6 +505,88 @@ static void held_against_schema(unsigned kind)
 	json_object_put(record);
 	json_object_put(schema);
 	free(text);
+}
+
+Test(fields, labels_are_there_if_there_is_one)
+{
+	static const char *const keys[] = {"app_proto", "app_service", "app_confidence"};
+	static const unsigned kinds[] = {RECORD_FLOW, RECORD_FINDING};
+
+	for (unsigned i = 0; i < 2; i++) {
+		connection.label = (struct tcpaudit_label){0};
+		json_object *record = parse(kinds[i]);
+		for (unsigned j = 0; j < 3; j++)
+			cr_assert_null(find(record, keys[j]));
+		json_object_put(record);
+		connection.label = (struct tcpaudit_label){.proto = "TLS", .confidence = TCPAUDIT_LABEL_PARTIAL};
+		record = parse(kinds[i]);
+		expect(record, "app_proto", "\"TLS\"");
+		expect(record, "app_confidence", "\"dpi-partial\"");
+		cr_assert_null(find(record, "app_service"));
+		json_object_put(record);
+		connection.label.service = "Wikipedia";
+		record = parse(kinds[i]);
+		expect(record, "app_service", "\"Wikipedia\"");
+		json_object_put(record);
+	}
+}
+
+Test(fields, the_summary_has_a_row_for_each_application)
+{
+	static const struct report_dpi dpi = {.library = "nDPI 4.2.0", .named = 3, .unnamed = 2, .off = 1, .memory = 4096};
+
+	connection.half_close_bytes = 10;
+	connection.label = (struct tcpaudit_label){.proto = "SSH", .confidence = TCPAUDIT_LABEL_TEXT};
+	apps_connection(&report.apps, &connection);
+	connection.label.proto = "TLS";
+	connection.half_close_bytes = 0;
+	connection.kind = TCPAUDIT_KIND_ABORT_CLIENT;
+	connection.aborted_by = TCPAUDIT_WHO_CLIENT;
+	apps_connection(&report.apps, &connection);
+	apps_connection(&report.apps, &connection);
+	connection.label = (struct tcpaudit_label){0};
+	apps_connection(&report.apps, &connection);
+	apps_sort(&report.apps);
+	state.dpi = &dpi;
+	json_object *summary = parse(RECORD_SUMMARY), *meta = parse(RECORD_META);
+	expect(summary, "apps",
+	       "[{\"app_proto\":\"TLS\",\"connections\":2,\"by_close\":{\"abort-client\":2},\"half_close\":0,\"aborted\":2},"
+	       "{\"app_proto\":\"SSH\",\"connections\":1,\"by_close\":{\"four-way\":1},\"half_close\":1,\"aborted\":0}]");
+	expect(summary, "dpi", "{\"named\":3,\"unnamed\":2,\"off\":1,\"memory_bytes\":4096}");
+	expect(meta, "dpi_library", "\"nDPI 4.2.0\"");
+	json_object_put(summary);
+	json_object_put(meta);
+	held_against_schema(RECORD_SUMMARY);
+}
+
+Test(fields, applications_beyond_the_table_are_one)
+{
+	static char name[APPS + 3][8];
+	uint64_t connections = 0;
+
+	for (unsigned i = 0; i < APPS + 3; i++) {
+		snprintf(name[i], sizeof name[i], "app%u", i);
+		connection.label = (struct tcpaudit_label){.proto = name[i], .confidence = TCPAUDIT_LABEL_TEXT};
+		for (unsigned j = 0; j <= i; j++)
+			apps_connection(&report.apps, &connection);
+	}
+	apps_sort(&report.apps);
+	cr_assert_eq(report.apps.count, APPS + 1);
+	cr_assert_str_eq(report.apps.app[0].name, "app63");
+	cr_assert_str_eq(report.apps.app[APPS].name, "other");
+	cr_assert_eq(report.apps.app[APPS].connections, 65 + 66 + 67);
+	for (unsigned i = 0; i < report.apps.count; i++)
+		connections += report.apps.app[i].connections;
+	cr_assert_eq(connections, 67 * 68 / 2);
+}
+
+Test(fields, files_have_no_kernel_counters)
+{
+	json_object *summary = parse(RECORD_SUMMARY);
+
+	cr_assert_null(find(summary, "kernel"));
+	expect(summary, "packets.not_analysed", "{}");
+	json_object_put(summary);
 }
 
 Test(fields, where_little_is_known_the_schema_is_followed)

@@ -194,6 +194,7 @@ static void fill(void)
 		c.half_close_duration = 1200000000;
 		c.half_close_bytes = 38 << 10;
 		c.time_wait_holder = TCPAUDIT_WHO_BOTH;
+		c.label.proto = kind % 3 ? "A protocol with a very long name" : "TLS";
 		c.aborted_by = kind % 2 ? TCPAUDIT_WHO_SERVER : TCPAUDIT_WHO_CLIENT;
 		c.end[kind % 2].states = 1 << TCPAUDIT_CLOSE_WAIT;
 		raise_on(&c, "fin-ack-beyond", (enum tcpaudit_severity)(kind % 4));
@@ -249,6 +250,62 @@ Test(text, kinds_are_counted_with_shares)
 	expect(text, "four-way                   3  75.0 %  ############");
 	expect(text, "abort-client               1  25.0 %  ####");
 	expect(text, "closed first: client 100.0 %");
+}
+
+Test(text, applications_are_told_apart)
+{
+	struct tcpaudit_connection c = connection(1, TCPAUDIT_KIND_ABORT_CLIENT);
+
+	start(&report_text);
+	c.label.proto = "TLS";
+	c.aborted_by = TCPAUDIT_WHO_CLIENT;
+	give(c);
+	c = connection(2, TCPAUDIT_KIND_FOUR_WAY);
+	c.label.proto = "TLS";
+	for (int i = 0; i < 3; i++)
+		give(c);
+	c.label.proto = "SSH";
+	c.half_close_by = TCPAUDIT_WHO_CLIENT;
+	c.half_close_bytes = 7;
+	give(c);
+	const char *text = finish(NULL);
+	expect(text, "By application     connections    reset half-close   most often\n"
+	             "  TLS                        4   25.0 %      0.0 %   four-way, abort-client\n"
+	             "  SSH                        1    0.0 %    100.0 %   four-way\n");
+}
+
+Test(text, few_applications_are_shown)
+{
+	static char name[12][8];
+
+	start(&report_text);
+	for (unsigned i = 0; i < 12; i++) {
+		struct tcpaudit_connection c = connection(1, TCPAUDIT_KIND_FOUR_WAY);
+
+		snprintf(name[i], sizeof name[i], "app%02u", i);
+		c.label.proto = name[i];
+		give(c);
+	}
+	const char *text = finish(NULL);
+	expect(text, "  app07 ");
+	expect_not(text, "app08");
+	expect(text, "  and 4 more (-v, or apps in JSON)");
+}
+
+Test(text, without_labels_there_are_no_applications)
+{
+	start(&report_text);
+	give(connection(1, TCPAUDIT_KIND_FOUR_WAY));
+	expect_not(finish(NULL), "By application");
+}
+
+Test(text, what_was_not_looked_at_is_told)
+{
+	static const struct report_dpi dpi = {.library = "x", .off = 2};
+
+	state.dpi = &dpi;
+	start(&report_text);
+	expect_words(finish(NULL), "2 connections without a label for want of memory");
 }
 
 Test(text, findings_show_relative_numbers_and_a_filter)
