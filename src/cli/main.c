@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/explain.h"
+#include "cli/label.h"
 #include "cli/options.h"
 #include "cli/session.h"
 #include "cli/signals.h"
@@ -37,6 +38,15 @@ static int print(char *text)
 	return ok ? REPORT_EXIT_OK : REPORT_EXIT_LOST;
 }
 
+static int print_version(void)
+{
+	const char *dpi = label_library();
+	bool ok = printf("tcpaudit %s\n%s%s\n", tcpaudit_version(), dpi != NULL ? "with " : "without nDPI",
+	                 dpi != NULL ? dpi : "") > 0;
+
+	return ok && fflush(stdout) == 0 ? REPORT_EXIT_OK : REPORT_EXIT_LOST;
+}
+
 static int print_interfaces(void)
 {
 	char *text = NULL, *error = NULL;
@@ -56,7 +66,7 @@ static int act(struct options *options)
 	case OPTIONS_HELP:
 		return print(options_help());
 	case OPTIONS_VERSION:
-		return printf("tcpaudit %s\n", tcpaudit_version()) < 0 || fflush(stdout) != 0 ? REPORT_EXIT_LOST : REPORT_EXIT_OK;
+		return print_version();
 	case OPTIONS_LIST_CHECKS:
 		return print(options_check_list());
 	case OPTIONS_LIST_FIELDS:

@@ -439,7 +439,7 @@ static const struct option_row table[] = {
         {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_time, AT(sources.msl), NULL},
         {OPTION_VANTAGE, "vantage", "WHERE", "where the capture was taken: auto, client, server or middle", take_vantage, 0, NULL},
         {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_word, AT(settings.checksum), checksum_words},
-        {OPTION_NO_DPI, "no-dpi", NULL, "no application labels; this version has none", take_nothing, 0, NULL},
+        {OPTION_NO_DPI, "no-dpi", NULL, "do not look for applications: no labels", take_flag, AT(no_dpi), NULL},
         {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_time, AT(sources.idle_timeout), NULL},
         {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_number, AT(settings.max_flows), NULL},
         {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_bytes, AT(settings.memcap), NULL},

@@ -53,6 +53,7 @@ struct options {
 	bool flows_given;
 	bool severity_given;
 	bool quiet;
+	bool no_dpi;
 	struct report_options report; /* page is left alone; the rest is complete after parsing */
 	struct option_override *override;
 	size_t overrides;

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/label.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "report/output.h"
@@ -28,6 +29,8 @@ struct session {
 	struct options *options;
 	struct capture *capture;
 	struct tcpaudit *engine;
+	struct labeller *labeller; /* NULL: no labels */
+	struct report_dpi dpi;
 	struct output *output;
 	struct report *report;
 	struct progress progress;
@@ -58,6 +61,22 @@ static int complain(const char *what)
 	return REPORT_EXIT_USAGE;
 }
 
+/* How labels go; NULL without them. */
+static const struct report_dpi *dpi_now(struct session *session)
+{
+	struct label_counters counters;
+
+	if (session->labeller == NULL)
+		return NULL;
+	label_count(session->labeller, &counters);
+	session->dpi = (struct report_dpi){.library = label_library(),
+	                                   .named = counters.named,
+	                                   .unnamed = counters.unnamed,
+	                                   .off = counters.off,
+	                                   .memory = counters.memory};
+	return &session->dpi;
+}
+
 /* How things stand now. */
 static struct report_state state_now(struct session *session)
 {
@@ -71,6 +90,7 @@ static struct report_state state_now(struct session *session)
 	tcpaudit_counters(session->engine, &session->counters);
 	capture_kernel_counters(session->capture, &state.kernel);
 	state.counters = &session->counters;
+	state.dpi = dpi_now(session);
 	state.inputs = session->inputs;
 	state.input_count = count;
 	state.time = state.live ? clock_ns(CLOCK_REALTIME)
@@ -403,6 +423,19 @@ static bool open_engine(struct session *session, char **error)
 	return session->engine != NULL;
 }
 
+static bool open_labeller(struct session *session, char **error)
+{
+	struct tcpaudit_labeller functions;
+
+	if (session->options->no_dpi || label_library() == NULL)
+		return true;
+	if ((session->labeller = label_new(&(struct label_options){0}, error)) == NULL)
+		return false;
+	functions = label_functions(session->labeller);
+	tcpaudit_set_labeller(session->engine, &functions);
+	return true;
+}
+
 int session_run(struct options *options)
 {
 	struct session session = {.options = options};
@@ -411,7 +444,7 @@ int session_run(struct options *options)
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
 	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) &&
-	    open_engine(&session, &error)) {
+	    open_engine(&session, &error) && open_labeller(&session, &error)) {
 		announce(&session);
 		if (!loop(&session))
 			session.report->out_of_memory |= !output_broken(session.output);
@@ -422,6 +455,7 @@ int session_run(struct options *options)
 	free(error);
 	tcpaudit_free(session.engine);
 	report_free(session.report);
+	label_free(session.labeller);
 	output_close(session.output, NULL);
 	capture_close(session.capture);
 	free(session.inputs);

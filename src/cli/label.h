@@ -1,0 +1,41 @@
+/* label.h - which application a connection carries, by nDPI.
+ *
+ * A build without nDPI has the same functions, and no labels.  What is handed to nDPI, how long, and what it may take are
+ * limited: see label.c. */
+#ifndef LABEL_H
+#define LABEL_H
+
+#include <tcpaudit/label.h>
+
+#define LABEL_MEMORY (UINT64_C(64) << 20)
+
+struct label_options {
+	uint64_t memory;                /* bytes that nDPI may take, its tables included; 0: LABEL_MEMORY */
+	void *(*allocate)(size_t size); /* in the place of malloc(); NULL: malloc() itself */
+};
+
+struct label_counters {
+	uint64_t named;   /* connections that got a label */
+	uint64_t unnamed; /* connections with text in which nothing was recognised */
+	uint64_t off;     /* connections that were not looked at, or not to the end, for want of memory */
+	uint64_t memory;  /* bytes held now */
+};
+
+struct labeller;
+
+/* "nDPI 4.2.0", or NULL in a build without. */
+const char *label_library(void);
+
+/* NULL with *error (caller frees) when out of memory; NULL without in a build without nDPI. */
+struct labeller *label_new(const struct label_options *options, char **error);
+
+/* What the engine calls.  Valid for the labeller's life. */
+struct tcpaudit_labeller label_functions(struct labeller *labeller);
+
+/* Accepts NULL: all zero. */
+void label_count(const struct labeller *labeller, struct label_counters *counters);
+
+/* Accepts NULL.  Names that it gave are invalid from then on. */
+void label_free(struct labeller *labeller);
+
+#endif
