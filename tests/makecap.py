@@ -474,6 +474,116 @@ def make_wrap(make):
     make.known("wrap.pcap", ["four-way"] * 3, 3 * A_CLOSE)
 
 
+# ---- what applications say first: (end, text) in turn ----
+
+def tls_record(kind, body):
+    return struct.pack("!BHH", kind, 0x0303, len(body)) + body
+
+
+def handshake(kind, body):
+    return tls_record(22, struct.pack("!I", kind << 24 | len(body)) + body)
+
+
+def tls_extension(kind, body):
+    return struct.pack("!HH", kind, len(body)) + body
+
+
+def tls(name=b"www.example.com", padding=0):
+    """RFC 8446 4.1.2, 4.1.3: both hellos, and what follows them sealed."""
+    extensions = tls_extension(0, struct.pack("!HBH", len(name) + 3, 0, len(name)) + name) + \
+        tls_extension(10, struct.pack("!HHH", 4, 29, 23)) + tls_extension(13, struct.pack("!HHHH", 6, 0x0403, 0x0804, 0x0401)) + \
+        tls_extension(43, struct.pack("!BHH", 4, 0x0304, 0x0303)) + tls_extension(21, b"\0" * padding)
+    client = b"\x03\x03" + bytes(range(32)) + b"\x20" + bytes(range(32, 64)) + struct.pack("!HHHH", 6, 0x1301, 0x1302, 0xC02F) + \
+        b"\1\0" + struct.pack("!H", len(extensions)) + extensions
+    chosen = tls_extension(43, struct.pack("!H", 0x0304))
+    server = b"\x03\x03" + bytes(range(64, 96)) + b"\x20" + bytes(range(32, 64)) + struct.pack("!HB", 0x1301, 0) + \
+        struct.pack("!H", len(chosen)) + chosen
+    sealed = bytes((i * 167 + 13) & 0xFF for i in range(256))
+    return [(0, handshake(1, client)), (1, handshake(2, server) + tls_record(20, b"\1") + tls_record(23, sealed)),
+            (0, tls_record(23, sealed[:90])), (1, tls_record(23, sealed[:200]))]
+
+
+HTTP = [(0, b"GET /index.html HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: makecap\r\nAccept: */*\r\n\r\n"),
+        (1, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 40\r\n\r\n<html><body>nothing here</body></html>\r\n")]
+SSH = [(1, b"SSH-2.0-OpenSSH_9.2p1\r\n"), (0, b"SSH-2.0-OpenSSH_9.6\r\n"), (0, struct.pack("!IBB", 108, 6, 20) + bytes(106)),
+       (1, struct.pack("!IBB", 108, 6, 20) + bytes(106))]
+SMTP = [(1, b"220 mail.example.com ESMTP ready\r\n"), (0, b"EHLO client.example.com\r\n"), (1, b"250-mail.example.com\r\n250 SIZE 1000000\r\n"),
+        (0, b"MAIL FROM:<a@example.com>\r\n"), (1, b"250 2.1.0 Ok\r\n"), (0, b"QUIT\r\n"), (1, b"221 2.0.0 Bye\r\n")]
+
+FTP = [(1, b"220 files.example.com FTP server ready, and nobody is to ask it for anything but files\r\n"), (0, b"USER anonymous\r\n"),
+       (1, b"331 Any password will do\r\n"), (0, b"PASS none\r\n"), (1, b"230 Logged in\r\n"), (0, b"QUIT\r\n"), (1, b"221 Bye\r\n")]
+
+
+def postgres_message(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+POSTGRES = [(0, postgres_message(b"", struct.pack("!I", 196608) + b"user\0app\0database\0shop\0\0")),
+            (1, postgres_message(b"R", struct.pack("!I", 5) + b"salt")), (0, postgres_message(b"p", b"md5" + b"0" * 32 + b"\0")),
+            (1, postgres_message(b"R", struct.pack("!I", 0)) + postgres_message(b"S", b"client_encoding\0UTF8\0") +
+             postgres_message(b"Z", b"I")),
+            (0, postgres_message(b"Q", b"select 1\0")), (1, postgres_message(b"C", b"SELECT 1\0") + postgres_message(b"Z", b"I"))]
+POSTGRES_TLS = [(0, struct.pack("!II", 8, 80877103)), (1, b"S")]
+NOBODY = [(i % 2, bytes((j * 37 + i * 11 + 129) & 0xFF for j in range(90))) for i in range(16)]
+
+
+def speak(connection, texts, mss=1400):
+    for end, text in texts:
+        for at in range(0, len(text), mss):
+            connection.send(end, PSH | ACK, text[at:at + mss])
+        connection.send(not end, ACK)
+    return connection
+
+
+def make_applications(make):
+    """Each application closes in its own way; ports and addresses give no hint."""
+    connections, kinds, labels, findings, frames = [], [], {}, [], []
+
+    def add(label, kind, texts, play, service, six=False, wrap=ethernet, mss=1400):
+        port = 18000 + len(connections)
+        client, server = ("2001:db8::11", "2001:db8::80") if six else ("198.51.100.11", "198.51.100.80")
+        connection = Connection(client, server, port, service, clock=Clock(START + len(connections)))
+        play(speak(connection.open(), texts, mss))
+        connections.append(connection)
+        kinds.append(kind)
+        labels[str(port)] = label
+        frames.extend((time, wrap(packet)) for time, packet in connection.out)
+
+    def repeated(texts):  # the first segment comes twice, and the second time with what follows
+        def play(connection):
+            first, rest = texts[0][1][:20], texts[0][1][20:]
+            connection.send(0, PSH | ACK, first).send(0, PSH | ACK, first, seq=connection.nxt[0] - 20, wait=0.3)
+            connection.send(0, PSH | ACK, first + rest, seq=connection.nxt[0] - 20, wait=0.3)
+            connection.nxt[0] = (connection.nxt[0] + len(rest)) & 0xFFFFFFFF
+            connection.rcv[1] = connection.nxt[0]
+            speak(connection.send(1, ACK), texts[1:]).four_way(1)
+        return play
+
+    four, three, abort, half = (lambda c: c.four_way()), (lambda c: c.three_way(1)), (lambda c: c.abort()), (lambda c: c.half_close(0, 2000))
+    add("HTTP", "four-way", HTTP, lambda c: c.four_way(1), 80)
+    add("HTTP", "three-way", HTTP, three, 9191, six=True)
+    add("HTTP", "half-close", HTTP[:1], half, 8888)
+    add("HTTP", "four-way", [], repeated(HTTP), 8081)
+    add("TLS", "three-way", tls(), three, 443)
+    add("TLS", "abort-client", tls(), abort, 4433, six=True)
+    add("TLS", "abort-client", tls(padding=1600), abort, 443)
+    add("TLS", "four-way", tls(), four, 18443, wrap=vxlan)
+    add("SSH", "four-way", SSH, four, 22)
+    add("SSH", "four-way", SSH, four, 443)
+    add("PostgreSQL", "four-way", POSTGRES, four, 5432)
+    add("PostgreSQL", "abort-client", POSTGRES_TLS + tls(), abort, 6543)
+    add("SMTP", "four-way", SMTP, lambda c: c.four_way(1), 25)
+    add(None, "four-way", NOBODY, four, 80)
+    add(None, "four-way", NOBODY[:2], four, 443)
+    add(None, "four-way", [], four, 22)
+    add("FTP_CONTROL", "four-way", FTP, lambda c: c.four_way(1), 2121)
+    add("FTP_CONTROL", "four-way", FTP, lambda c: c.four_way(1), 21, mss=40)
+    frames.sort(key=lambda frame: frame[0])
+    pcap(make.path("applications.pcap"), frames)
+    make.known("applications.pcap", kinds, len(frames), ["rst-instead-of-fin"] * kinds.count("abort-client"), verdict="ok")
+    make.expected["applications.pcap"]["labels"] = labels
+
+
 class Incident:
     """A morning at a small service: most of it goes well."""
 
@@ -538,7 +648,7 @@ def make_incident(make):
 def generate(folder):
     make = Maker(folder)
     for step in (make_link_types, make_encapsulations, make_tunnels, make_fragments, make_sections, make_compressed, make_snaplen,
-                 make_wrap, make_incident):
+                 make_wrap, make_applications, make_incident):
         step(make)
     make.finish()
 
