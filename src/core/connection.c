@@ -601,7 +601,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	bool plain = take_plain(&copy, &same, from, verify);
 	struct taken taken = take(c, table, s, from, verify);
 	if (plain)
-		assert(taken.unusable == 0 && !taken.settles && memcmp(&copy, c, sizeof copy) == 0);
+		assert(!taken.unusable && !taken.settles && taken.fresh == s->len && memcmp(&copy, c, sizeof copy) == 0);
 	return taken;
 }
 #else
@@ -609,7 +609,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
                              bool verify)
 {
 	if (take_plain(c, s, from, verify))
-		return (struct taken){.settles = false};
+		return (struct taken){.fresh = s->len};
 	return take(c, table, s, from, verify);
 }
 #endif
