@@ -305,7 +305,7 @@ static void judge(const struct tcpaudit_frame *frames, size_t count, struct verd
 {
 	static struct tcpaudit_frame ordered[2 * MOST_FRAMES + 1];
 	struct tcpaudit_settings settings;
-	struct tcpaudit_sink sink = {v, on_end, on_finding, NULL};
+	struct tcpaudit_sink sink = {.user = v, .connection_end = on_end, .finding = on_finding};
 	struct tcpaudit_counters counters;
 	uint64_t fates = 0;
 

@@ -303,19 +303,20 @@ static uint32_t *due_of(struct flow_table *t, uint32_t slot)
 	return &pool_of(t, slot)->chunk[i >> CHUNK_BITS].due[i & (CHUNK - 1)];
 }
 
-struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
-{
-	return pool_at(&t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS], slot & ~SLOT_TOMBSTONE);
-}
-
 struct connection *flow_connection(const struct flow_table *t, uint32_t slot)
 {
-	return pool_at(&t->pool[CONNECTIONS], slot);
+	return (struct connection *)(void *)t->pool[CONNECTIONS].chunk[slot >> CHUNK_BITS].record + (slot & (CHUNK - 1));
 }
 
 struct tombstone *flow_tombstone(const struct flow_table *t, uint32_t slot)
 {
-	return pool_at(&t->pool[TOMBSTONES], slot & ~SLOT_TOMBSTONE);
+	uint32_t i = slot & ~SLOT_TOMBSTONE;
+	return (struct tombstone *)(void *)t->pool[TOMBSTONES].chunk[i >> CHUNK_BITS].record + (i & (CHUNK - 1));
+}
+
+struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
+{
+	return slot_buried(slot) ? &flow_tombstone(t, slot)->entry : &flow_connection(t, slot)->entry;
 }
 
 void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)

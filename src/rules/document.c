@@ -12,6 +12,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "rules/literal.h"
+
 struct reading {
 	yaml_parser_t parser;
 	const char *name;
@@ -31,6 +33,8 @@ static bool __attribute__((format(printf, 4, 5))) fail(struct reading *r, size_t
 	if (vasprintf(&reason, format, list) < 0)
 		reason = NULL;
 	va_end(list);
+	if (reason != NULL)
+		literal_make_plain(reason);
 	if (reason != NULL && asprintf(r->error, "%s:%zu:%zu: %s", r->name, line, column, reason) < 0)
 		*r->error = NULL;
 	free(reason);

@@ -297,6 +297,17 @@ bool literal_is_control(const char *character)
 	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
 }
 
+void literal_make_plain(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (!literal_is_control(text))
+			continue;
+		if ((unsigned char)*text >= 0x80) /* two octets */
+			*text++ = '?';
+		*text = '?';
+	}
+}
+
 const char *literal_shown(char out[LITERAL_SHOWN], const char *text)
 {
 	size_t at = 0;

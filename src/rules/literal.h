@@ -40,6 +40,9 @@ bool literal_is_control(const char *character);
 #define LITERAL_SHOWN 64
 const char *literal_shown(char out[LITERAL_SHOWN], const char *text);
 
+/* The same for a whole error, which is one line, and does nothing to a terminal. */
+void literal_make_plain(char *text);
+
 /* Characters before a byte of UTF-8, and one. */
 size_t literal_column(const char *text, size_t at);
 

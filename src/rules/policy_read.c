@@ -39,6 +39,8 @@ fail_at(const struct reading *r, size_t line, size_t column, const char *format,
 	printed = vasprintf(&reason, format, list);
 	va_end(list);
 	if (printed >= 0)
+		literal_make_plain(reason);
+	if (printed >= 0)
 		printed = r->option ? asprintf(r->error, "%s: %s", r->name, reason)
 		                    : asprintf(r->error, "%s:%zu:%zu: %s", r->name, line, column, reason);
 	if (printed < 0)
