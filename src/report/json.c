@@ -1,12 +1,14 @@
 /* json.c - JSON tokens by hand: strings, integers, times and addresses (RFC 8259, RFC 3339, RFC 5952). */
 #include "report/json.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 void json_init(struct json *json)
 {
 	memset(json, 0, sizeof *json);
-	json->date_day = INT64_MIN;
+	for (size_t i = 0; i < JSON_MINUTES; i++)
+		json->minute[i].number = INT64_MIN;
 }
 
 void json_fini(struct json *json)
@@ -103,11 +105,49 @@ static void escape(struct json *json, unsigned code)
 	}
 }
 
-void json_string(struct json *json, const char *text)
+static uint64_t load_word(const char *from)
+{
+	uint64_t word;
+
+	memcpy(&word, from, sizeof word);
+	return word;
+}
+
+/* Not 0 if one of eight octets is a control character, a quote, a backslash, DEL or not ASCII.  Borrows and carries between octets come
+ * from such octets only. */
+static uint64_t not_plain(uint64_t word)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101), top = each << 7;
+	uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\';
+
+	return ((word - each * 0x20) | (quote - each) | (backslash - each) | (word + each) | word) & top;
+}
+
+/* Copies `length` octets, eight at a time, as long as they need no escapes; false if some do.  Writes up to 7 octets more. */
+static bool copy_plain(char *to, const char *text, size_t length)
+{
+	uint64_t found = 0;
+	size_t at = 0;
+
+	for (; at + 8 <= length; at += 8) {
+		found |= not_plain(load_word(text + at));
+		memcpy(to + at, text + at, 8);
+	}
+	if (at < length) {
+		char rest[8] = {'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x'};
+
+		for (size_t i = 0; at + i < length; i++)
+			rest[i] = text[at + i];
+		found |= not_plain(load_word(rest));
+		memcpy(to + at, rest, 8);
+	}
+	return found == 0;
+}
+
+static void escape_string(struct json *json, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text, *plain = s;
 
-	json_byte(json, '"');
 	for (;;) {
 		size_t length = 1;
 		unsigned code;
@@ -131,6 +171,19 @@ void json_string(struct json *json, const char *text)
 		plain = s += length;
 	}
 	json_raw(json, (const char *)plain, (size_t)(s - plain));
+}
+
+void json_string(struct json *json, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!json_room(json, length + 16))
+		return;
+	json->data[json->length++] = '"';
+	if (copy_plain(json->data + json->length, text, length))
+		json->length += length;
+	else
+		escape_string(json, text);
 	json_byte(json, '"');
 }
 
@@ -143,32 +196,55 @@ static void two_digits(char *out, unsigned number)
 	memcpy(out, pairs + 2 * number, 2);
 }
 
+/* The eight digits of a number below 10^8 in a word, the first in its lowest octet.  All of them are computed at once: halves in lanes of
+ * 32 bits, pairs in lanes of 16, digits in octets.  Division by 100 and by 10 is multiplication by 10486 / 2^20 and 103 / 2^10, exact for
+ * what a lane can hold. */
+static uint64_t eight_digits(uint32_t number)
+{
+	uint64_t halves = number / 10000 | (uint64_t)(number % 10000) << 32;
+	uint64_t hundreds = halves * 10486 >> 20 & UINT64_C(0x0000007f0000007f);
+	uint64_t two = hundreds | (halves - hundreds * 100) << 16;
+	uint64_t tens = two * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+
+	return tens | (two - tens * 10) << 8;
+}
+
+#define ZEROS UINT64_C(0x3030303030303030)
+
+static void put_word(char *to, uint64_t word)
+{
+	word = htole64(word);
+	memcpy(to, &word, sizeof word);
+}
+
+char *json_put_number(char *to, uint64_t number)
+{
+	uint64_t digits;
+	unsigned leading;
+
+	if (number >= 100000000) {
+		to = json_put_number(to, number / 100000000);
+		put_word(to, eight_digits((uint32_t)(number % 100000000)) | ZEROS);
+		return to + 8;
+	}
+	digits = eight_digits((uint32_t)number);
+	leading = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) & ~7u; /* bits of leading zeros; the last digit stays */
+	put_word(to, (digits | ZEROS) >> leading);
+	return to + 8 - leading / 8;
+}
+
 size_t json_format_integer(char *out, int64_t number)
 {
-	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-	char text[20];
-	size_t at = sizeof text, length = 0;
+	char *end = json_put_integer(out, number);
 
-	while (rest >= 100) {
-		two_digits(text + (at -= 2), (unsigned)(rest % 100));
-		rest /= 100;
-	}
-	if (rest >= 10)
-		two_digits(text + (at -= 2), (unsigned)rest);
-	else
-		text[--at] = (char)('0' + rest);
-	if (number < 0)
-		out[length++] = '-';
-	memcpy(out + length, text + at, sizeof text - at);
-	length += sizeof text - at;
-	out[length] = '\0';
-	return length;
+	*end = '\0';
+	return (size_t)(end - out);
 }
 
 void json_integer(struct json *json, int64_t number)
 {
 	if (json_room(json, JSON_TOKEN))
-		json->length += json_format_integer(json->data + json->length, number);
+		json->length = (size_t)(json_put_integer(json->data + json->length, number) - json->data);
 }
 
 /* "YYYY-MM-DDT" of a day since 1970-01-01 in the Gregorian calendar, counted in years that begin with March. */
@@ -191,35 +267,50 @@ static void format_date(char *out, int64_t day)
 	out[10] = 'T';
 }
 
+static void format_minute(struct json_minute *minute, int64_t number)
+{
+	int64_t day = number / 1440 - (number % 1440 < 0);
+	unsigned clock = (unsigned)(number - day * 1440);
+
+	minute->number = number;
+	format_date(minute->text, day);
+	two_digits(minute->text + 11, clock / 60);
+	minute->text[13] = ':';
+	two_digits(minute->text + 14, clock % 60);
+	minute->text[16] = ':';
+}
+
+char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits)
+{
+	const int64_t second = 1000000000, of_minute = 60 * second;
+	int64_t number = time / of_minute - (time % of_minute < 0);
+	uint64_t left = (uint64_t)time - (uint64_t)number * (uint64_t)of_minute;
+	uint32_t fraction = (uint32_t)(left % (uint64_t)second);
+	struct json_minute *minute = &json->minute[(uint64_t)number % JSON_MINUTES];
+
+	if (number != minute->number)
+		format_minute(minute, number);
+	memcpy(to, minute->text, sizeof minute->text);
+	two_digits(to + 17, (unsigned)(left / (uint64_t)second));
+	to[19] = '.';
+	if (digits <= 6) {
+		put_word(to + 20, (eight_digits(fraction / 1000) | ZEROS) >> 16);
+		to += 26;
+	} else {
+		put_word(to + 20, eight_digits(fraction / 10) | ZEROS);
+		to[28] = (char)('0' + fraction % 10);
+		to += 29;
+	}
+	*to = 'Z';
+	return to + 1;
+}
+
 size_t json_format_time(struct json *json, char *out, int64_t time, unsigned digits)
 {
-	const int64_t second = 1000000000, of_day = 86400 * second;
-	int64_t day = time / of_day - (time % of_day < 0);
-	uint64_t left = (uint64_t)time - (uint64_t)day * (uint64_t)of_day;
-	unsigned clock = (unsigned)(left / (uint64_t)second), fraction = (unsigned)(left % (uint64_t)second);
-	size_t at = 20;
+	char *end = json_put_time(json, out, time, digits);
 
-	if (day != json->date_day) {
-		format_date(json->date, day);
-		json->date_day = day;
-	}
-	memcpy(out, json->date, sizeof json->date);
-	two_digits(out + 11, clock / 3600);
-	out[13] = ':';
-	two_digits(out + 14, clock / 60 % 60);
-	out[16] = ':';
-	two_digits(out + 17, clock % 60);
-	out[19] = '.';
-	for (unsigned scale = 10000000; at < 26; at += 2, scale /= 100)
-		two_digits(out + at, fraction / scale % 100);
-	if (digits > 6) {
-		out[at++] = (char)('0' + fraction / 100 % 10);
-		two_digits(out + at, fraction % 100);
-		at += 2;
-	}
-	out[at++] = 'Z';
-	out[at] = '\0';
-	return at;
+	*end = '\0';
+	return (size_t)(end - out);
 }
 
 void json_time(struct json *json, int64_t time, unsigned digits)
@@ -228,21 +319,30 @@ void json_time(struct json *json, int64_t time, unsigned digits)
 		return;
 	char *to = json->data + json->length;
 	*to = '"';
-	size_t length = json_format_time(json, to + 1, time, digits);
-	to[length + 1] = '"';
-	json->length += length + 2;
+	to = json_put_time(json, to + 1, time, digits);
+	*to++ = '"';
+	json->length = (size_t)(to - json->data);
 }
 
-static size_t format_ipv4(char *out, const uint8_t *byte)
-{
-	size_t length = 0;
-
-	for (unsigned i = 0; i < 4; i++) {
-		if (i > 0)
-			out[length++] = '.';
-		length += json_format_integer(out + length, byte[i]);
+/* Each octet in decimal with a full stop behind it as far as there is room. */
+#define OCTET(n)                                                                                                                 \
+	{                                                                                                                        \
+		(n) >= 100 ? '0' + (n) / 100 : (n) >= 10 ? '0' + (n) / 10 : '0' + (n),                                           \
+		(n) >= 100 ? '0' + (n) / 10 % 10 : (n) >= 10 ? '0' + (n) % 10 : '.',                                             \
+		(n) >= 100 ? '0' + (n) % 10 : '.', '.'                                                                           \
 	}
-	return length;
+#define OCTETS_4(n) OCTET(n), OCTET(n + 1), OCTET(n + 2), OCTET(n + 3)
+#define OCTETS_16(n) OCTETS_4(n), OCTETS_4(n + 4), OCTETS_4(n + 8), OCTETS_4(n + 12)
+#define OCTETS_64(n) OCTETS_16(n), OCTETS_16(n + 16), OCTETS_16(n + 32), OCTETS_16(n + 48)
+static const char octets[256][4] = {OCTETS_64(0), OCTETS_64(64), OCTETS_64(128), OCTETS_64(192)};
+
+static char *put_ipv4(char *to, const uint8_t *byte)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		memcpy(to, octets[byte[i]], 4);
+		to += 2 + (byte[i] >= 10) + (byte[i] >= 100);
+	}
+	return to - 1;
 }
 
 static size_t format_hex(char *out, unsigned number)
@@ -264,7 +364,7 @@ static size_t format_ipv6(char *out, const uint8_t *byte)
 
 	if (memcmp(byte, mapped, sizeof mapped) == 0) {
 		memcpy(out, "::ffff:", 7);
-		return 7 + format_ipv4(out + 7, byte + 12);
+		return (size_t)(put_ipv4(out + 7, byte + 12) - out);
 	}
 	for (unsigned i = 0; i < 8; i++)
 		group[i] = (unsigned)byte[2 * i] << 8 | byte[2 * i + 1];
@@ -289,12 +389,17 @@ static size_t format_ipv6(char *out, const uint8_t *byte)
 	return length;
 }
 
+char *json_put_address(char *to, const struct tcpaudit_address *address, unsigned ip_version)
+{
+	return ip_version == 6 ? to + format_ipv6(to, address->byte) : put_ipv4(to, address->byte);
+}
+
 size_t json_format_address(char *out, const struct tcpaudit_address *address, unsigned ip_version)
 {
-	size_t length = ip_version == 6 ? format_ipv6(out, address->byte) : format_ipv4(out, address->byte);
+	char *end = json_put_address(out, address, ip_version);
 
-	out[length] = '\0';
-	return length;
+	*end = '\0';
+	return (size_t)(end - out);
 }
 
 void json_address(struct json *json, const struct tcpaudit_address *address, unsigned ip_version)
@@ -303,7 +408,7 @@ void json_address(struct json *json, const struct tcpaudit_address *address, uns
 		return;
 	char *to = json->data + json->length;
 	*to = '"';
-	size_t length = json_format_address(to + 1, address, ip_version);
-	to[length + 1] = '"';
-	json->length += length + 2;
+	to = json_put_address(to + 1, address, ip_version);
+	*to++ = '"';
+	json->length = (size_t)(to - json->data);
 }

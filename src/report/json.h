@@ -12,13 +12,20 @@
 
 #include <tcpaudit/segment.h>
 
+/* "YYYY-MM-DDTHH:MM:" of a minute since 1970. */
+struct json_minute {
+	int64_t number;
+	char text[17];
+};
+
+#define JSON_MINUTES 8 /* a power of two */
+
 struct json {
 	char *data;
 	size_t length;
 	size_t capacity;
-	bool failed;      /* an allocation failed: what is in the buffer must not be used */
-	int64_t date_day; /* the date that was formatted last, and its text: records come in time order */
-	char date[11];
+	bool failed; /* an allocation failed: what is in the buffer must not be used */
+	struct json_minute minute[JSON_MINUTES]; /* formatted last: a record's times are close together, or 2MSL apart */
 };
 
 /* Room for the longest token of fixed size, an address or a timestamp, with its quotes and a NUL. */
@@ -72,5 +79,23 @@ void json_address(struct json *json, const struct tcpaudit_address *address, uns
 size_t json_format_integer(char *out, int64_t number);
 size_t json_format_time(struct json *json, char *out, int64_t time, unsigned digits);
 size_t json_format_address(char *out, const struct tcpaudit_address *address, unsigned ip_version);
+
+/* The same without the NUL, for a writer that keeps its place in a register.  Each returns the place behind the text. */
+char *json_put_number(char *to, uint64_t number);
+char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits);
+char *json_put_address(char *to, const struct tcpaudit_address *address, unsigned ip_version);
+
+static inline char *json_put_integer(char *to, int64_t number)
+{
+	if ((uint64_t)number < 10) {
+		*to = (char)('0' + number);
+		return to + 1;
+	}
+	if (number < 0) {
+		*to = '-';
+		return json_put_number(to + 1, -(uint64_t)number);
+	}
+	return json_put_number(to, (uint64_t)number);
+}
 
 #endif

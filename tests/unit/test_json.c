@@ -67,6 +67,31 @@ Test(json, every_byte_gives_valid_json)
 	}
 }
 
+/* Strings are looked at eight octets at a time: no place in a word is overlooked, and none disturbs its neighbour. */
+Test(json, every_byte_at_every_place)
+{
+	for (size_t length = 1; length <= 26; length++)
+		for (size_t at = 0; at < length; at++)
+			for (unsigned byte = 1; byte < 256; byte++) {
+				char text[32], expected[40];
+				bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+
+				memset(text, at % 2 ? '!' : '~', length);
+				text[length] = '\0';
+				text[at] = (char)byte;
+				json_reset(&json);
+				json_string(&json, text);
+				if (plain)
+					snprintf(expected, sizeof expected, "\"%s\"", text);
+				else if (byte == '"' || byte == '\\')
+					snprintf(expected, sizeof expected, "\"%.*s\\%c%s\"", (int)at, text, byte, text + at + 1);
+				else
+					snprintf(expected, sizeof expected, "\"%.*s\\u%04x%s\"", (int)at, text,
+					         byte < 0x80 ? byte : 0xfffd, text + at + 1);
+				cr_assert_str_eq(written(), expected);
+			}
+}
+
 Test(json, well_formed_utf8_is_kept)
 {
 	check_string("Zürich → 東京 𝄞", "Zürich → 東京 𝄞");
@@ -99,6 +124,42 @@ Test(json, integers_of_all_lengths)
 		snprintf(expected, sizeof expected, "%lld", (long long)numbers[i]);
 		cr_assert_eq(json_format_integer(text, numbers[i]), strlen(expected));
 		cr_assert_str_eq(text, expected);
+	}
+}
+
+/* Around each power of ten and of two, and at random within each length. */
+Test(json, integers_agree_with_printf)
+{
+	uint64_t power = 1;
+
+	srandom(3);
+	for (unsigned digits = 1; digits <= 20; digits++, power *= 10)
+		for (int i = -200; i <= 200; i++) {
+			uint64_t wide = (uint64_t)random() << 32 ^ (uint64_t)random();
+			uint64_t numbers[] = {power + (uint64_t)i, UINT64_C(1) << (digits * 3) % 64, wide % (power * 9) + power, wide};
+
+			for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++) {
+				char expected[32], text[JSON_TOKEN];
+
+				snprintf(expected, sizeof expected, "%llu", (unsigned long long)numbers[j]);
+				*json_put_number(text, numbers[j]) = '\0';
+				cr_assert_str_eq(text, expected);
+				snprintf(expected, sizeof expected, "%lld", (long long)numbers[j]);
+				json_format_integer(text, (int64_t)numbers[j]);
+				cr_assert_str_eq(text, expected);
+			}
+		}
+}
+
+Test(json, all_integers_of_up_to_six_digits)
+{
+	for (int64_t number = 0; number < 1000000; number++) {
+		char text[JSON_TOKEN];
+		size_t length = json_format_integer(text, number);
+
+		cr_assert(length == 1 || text[0] != '0');
+		cr_assert_eq(strtoll(text, NULL, 10), number);
+		cr_assert_eq(strspn(text, "0123456789"), length);
 	}
 }
 
@@ -142,6 +203,37 @@ Test(json, times_agree_with_gmtime)
 	}
 }
 
+/* Both sides of each midnight, with leap years that are none and those that are, backwards too: one minute takes another's place. */
+Test(json, midnights_agree_with_gmtime)
+{
+	for (int64_t day = 0; day < 365 * 147; day++)
+		for (int64_t off = 1; off >= -1; off--) {
+			int64_t second = day * 86400 + off;
+			time_t t = (time_t)second;
+			struct tm tm;
+			char expected[64], text[JSON_TOKEN];
+
+			gmtime_r(&t, &tm);
+			strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000999001Z", &tm);
+			json_format_time(&json, text, second * 1000000000 + 999001, 9);
+			cr_assert_str_eq(text, expected);
+		}
+}
+
+Test(json, fractions_of_a_second_keep_their_zeros)
+{
+	for (int64_t fraction = 1; fraction < 1000000000; fraction = fraction * 7 + 1) {
+		char expected[64], text[JSON_TOKEN];
+
+		snprintf(expected, sizeof expected, "1970-01-01T00:00:59.%09dZ", (int)fraction);
+		json_format_time(&json, text, 59000000000 + fraction, 9);
+		cr_assert_str_eq(text, expected);
+		snprintf(expected, sizeof expected, "1970-01-01T00:00:59.%06dZ", (int)(fraction / 1000));
+		json_format_time(&json, text, 59000000000 + fraction, 6);
+		cr_assert_str_eq(text, expected);
+	}
+}
+
 Test(json, addresses_agree_with_the_library)
 {
 	srandom(2);
@@ -158,6 +250,17 @@ Test(json, addresses_agree_with_the_library)
 			json_format_address(text, &address, 6);
 			cr_assert_str_eq(text, inet_ntop(AF_INET6, address.byte, expected, sizeof expected));
 		}
+	}
+}
+
+Test(json, all_octets_of_an_address)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		struct tcpaudit_address address = {.byte = {(uint8_t)i, (uint8_t)(255 - i), (uint8_t)i, (uint8_t)(i ^ 170)}};
+		char expected[INET6_ADDRSTRLEN], text[JSON_TOKEN];
+
+		json_format_address(text, &address, 4);
+		cr_assert_str_eq(text, inet_ntop(AF_INET, address.byte, expected, sizeof expected));
 	}
 }
 
