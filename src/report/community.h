@@ -9,4 +9,7 @@
 /* Seed 0, protocol TCP. */
 void community_id(char out[COMMUNITY_ID], const struct tcpaudit_end end[2], unsigned ip_version);
 
+/* The same by portable code alone; for tests. */
+void community_id_plainly(char out[COMMUNITY_ID], const struct tcpaudit_end end[2], unsigned ip_version);
+
 #endif

@@ -644,5 +644,25 @@ Test(fields, community_ids_of_the_specification)
 		connection.end[1].port = rows[i].ports[1];
 		community_id(id, connection.end, rows[i].family == AF_INET6 ? 6 : 4);
 		cr_assert_str_eq(id, rows[i].id);
+		community_id_plainly(id, connection.end, rows[i].family == AF_INET6 ? 6 : 4);
+		cr_assert_str_eq(id, rows[i].id);
+	}
+}
+
+/* The processor's SHA-1, where there is one, and the portable one. */
+Test(fields, community_ids_are_the_same_on_every_processor)
+{
+	srandom(4);
+	for (unsigned i = 0; i < 20000; i++) {
+		char a[COMMUNITY_ID], b[COMMUNITY_ID];
+
+		for (unsigned end = 0; end < 2; end++) {
+			for (unsigned j = 0; j < 16; j++)
+				connection.end[end].address.byte[j] = (uint8_t)random();
+			connection.end[end].port = (uint16_t)random();
+		}
+		community_id(a, connection.end, i % 2 ? 6 : 4);
+		community_id_plainly(b, connection.end, i % 2 ? 6 : 4);
+		cr_assert_str_eq(a, b);
 	}
 }
