@@ -312,17 +312,12 @@ static bool eighth_check_fin_bit(struct hypothesis *h, struct arrival *a)
 	return true;
 }
 
-static bool (*const other_states_steps[])(struct hypothesis *, struct arrival *) = {
-        first_check_sequence_number, second_check_rst_bit, third_check_security,         fourth_check_syn_bit,
-        fifth_check_ack_field,       sixth_check_urg_bit,  seventh_process_segment_text, eighth_check_fin_bit,
-};
-
 /* 3.10.7.4 */
 static void other_states(struct hypothesis *h, struct arrival *a)
 {
-	for (size_t i = 0; i < sizeof other_states_steps / sizeof other_states_steps[0]; i++)
-		if (!other_states_steps[i](h, a))
-			return;
+	(void)(first_check_sequence_number(h, a) && second_check_rst_bit(h, a) && third_check_security(h, a) &&
+	       fourth_check_syn_bit(h, a) && fifth_check_ack_field(h, a) && sixth_check_urg_bit(h, a) &&
+	       seventh_process_segment_text(h, a) && eighth_check_fin_bit(h, a));
 }
 
 static enum reply arrive(struct hypothesis *h, struct arrival a)

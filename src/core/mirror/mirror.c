@@ -690,6 +690,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, boo
 	                              TCPAUDIT_CLOSING,     TCPAUDIT_LAST_ACK,   TCPAUDIT_TIME_WAIT};
 	end->count = 0;
 	end->lost = 0;
+	end->states = NO_STATE;
 	end->contradicted = end->overflowed = end->closed = false;
 	end->turnaround = tcb->turnaround;
 	end->iss = tcb->iss;
@@ -761,18 +762,32 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	}
 }
 
+/* All that the end can have become, with what is left delivered or not. */
+static uint8_t explore_rest(const struct mirror *m, unsigned x, struct hypothesis out[HYPOTHESES_MOST])
+{
+	const struct mirror_end *end = &m->end[x];
+	bool overflowed = false;
+	uint8_t n = 0;
+
+	for (int i = 0; i < end->count; i++)
+		explore(m, x, &end->h[i], m->count, ALL_STATES, out, &n, &overflowed, 4);
+	return n;
+}
+
+static state_set states_of(const struct hypothesis *h, uint8_t count)
+{
+	state_set set = NO_STATE;
+
+	for (int i = 0; i < count; i++)
+		set |= (state_set)(1u << h[i].state);
+	return set;
+}
+
 state_set mirror_states(const struct mirror *m, unsigned x)
 {
 	struct hypothesis out[HYPOTHESES_MOST];
-	uint8_t n = 0;
-	bool overflowed = false;
-	state_set set = NO_STATE;
 
-	for (int i = 0; i < m->end[x].count; i++)
-		explore(m, x, &m->end[x].h[i], m->count, ALL_STATES, out, &n, &overflowed, 4);
-	for (int i = 0; i < n; i++)
-		set |= (state_set)(1u << out[i].state);
-	return set;
+	return m->end[x].states != NO_STATE ? m->end[x].states : states_of(out, explore_rest(m, x, out));
 }
 
 /* Has the end acknowledged the peer's FIN, by any frame? */
@@ -852,16 +867,13 @@ static int ending_cost(const struct mirror *m, unsigned x, struct hypothesis *h,
 	return cost;
 }
 
-struct hypothesis mirror_route(const struct mirror *m, unsigned x, int64_t now)
+struct hypothesis mirror_route(struct mirror *m, unsigned x, int64_t now)
 {
 	struct hypothesis out[HYPOTHESES_MOST];
-	const struct mirror_end *end = &m->end[x];
-	uint8_t n = 0;
-	bool overflowed = false;
-
-	for (int i = 0; i < end->count; i++)
-		explore(m, x, &end->h[i], m->count, ALL_STATES, out, &n, &overflowed, 4);
+	uint8_t n = explore_rest(m, x, out);
 	int best = 0;
+
+	m->end[x].states = states_of(out, n);
 	for (int i = 0; i < n; i++) {
 		out[i].cost = (int16_t)(out[i].cost + ending_cost(m, x, &out[i], now));
 		if (out[i].cost < out[best].cost)

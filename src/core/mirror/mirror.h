@@ -46,6 +46,7 @@ struct mirror_end {
 	bool iss_known;
 	bool closed;          /* has sent its FIN, by the frame at hand */
 	bool may_have_closed; /* its FIN may have been sent before the capture began */
+	state_set states;     /* what mirror_states() will say, once mirror_route() has found it on its way; before that NO_STATE */
 };
 
 struct mirror {
@@ -64,7 +65,7 @@ state_set mirror_states(const struct mirror *mirror, unsigned end);
 
 /* The route that asks least, with what is left delivered or lost.  `now`: how far the capture has come, for what an end would
  * have done by then. */
-struct hypothesis mirror_route(const struct mirror *mirror, unsigned end, int64_t now);
+struct hypothesis mirror_route(struct mirror *mirror, unsigned end, int64_t now);
 
 /* -- between the files of the mirror -- */
 
