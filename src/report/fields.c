@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "report/community.h"
+#include "report/record_row.h"
 
 /* A getter of a number (or a time), and of a text: present if `present`. */
 #define NUMBER(name, present, expression)                                                                                        \
@@ -76,9 +77,10 @@ static bool next_check(const struct report *report, const uint64_t *set, struct 
 		if (bits == 0)
 			continue;
 		v->index = (word << 6) + (size_t)__builtin_ctzll(bits);
-		if ((check = report_check(report, v->index++)) == NULL)
+		if ((check = report_check(report, v->index)) == NULL)
 			return false;
 		v->text = check->id;
+		v->constant = v->index++ < report->built_in;
 		return true;
 	}
 	return false;
@@ -844,6 +846,36 @@ const struct field *fields_table(size_t *count)
 {
 	*count = sizeof table / sizeof *table;
 	return table;
+}
+
+_Static_assert(sizeof table / sizeof *table <= RECORD_ROWS, "the writer has room for every row");
+
+/* record_row() once for each row of the kind, which is a constant: so each getter is known where it is called, and what its type asks for. */
+#define WRITE(i)                                                                                                                 \
+	if ((i) < sizeof table / sizeof *table && FIELD_OF(i).records & kind && !plan->row[i].inner)                             \
+		to = record_row(plan, i, &FIELD_OF(i), json, record, to);
+#define FIELD_OF(i) table[(i) < sizeof table / sizeof *table ? (i) : 0]
+#define WRITE_4(i) WRITE(i) WRITE((i) + 1) WRITE((i) + 2) WRITE((i) + 3)
+#define WRITE_16(i) WRITE_4(i) WRITE_4((i) + 4) WRITE_4((i) + 8) WRITE_4((i) + 12)
+#define WRITE_64(i) WRITE_16(i) WRITE_16((i) + 16) WRITE_16((i) + 32) WRITE_16((i) + 48)
+
+static inline __attribute__((always_inline)) char *write_all(const struct record_plan *plan, unsigned kind, struct json *json,
+                                                             struct record *record, char *to)
+{
+	WRITE_64(0)
+	WRITE_64(64)
+	WRITE_64(128)
+	return to;
+}
+
+char *fields_write_flow(const struct record_plan *plan, struct json *json, struct record *record, char *to)
+{
+	return write_all(plan, RECORD_FLOW, json, record, to);
+}
+
+char *fields_write_finding(const struct record_plan *plan, struct json *json, struct record *record, char *to)
+{
+	return write_all(plan, RECORD_FINDING, json, record, to);
 }
 
 const char *fields_type_name(enum field_type type)

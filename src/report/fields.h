@@ -47,6 +47,7 @@ struct field_value {
 	size_t index;     /* arrays and counts, in: which one; the getter returns false behind the last */
 	const char *name; /* counts: the key */
 	const char *text;
+	bool constant;  /* strings: text is short, static and needs no escapes, though it is not one of the row's values */
 	int64_t number; /* ROWS: how many.  FRAME: 0 none */
 	const struct tcpaudit_address *address;
 	unsigned ip_version;
@@ -60,7 +61,7 @@ struct field {
 	const char *unit; /* "" none */
 	const char *text; /* one sentence without the full stop */
 	bool (*get)(struct record *record, struct field_value *value); /* false: absent */
-	const char *const *values;                                     /* strings: all that occur, ended by NULL; NULL: open */
+	const char *const *values;                                     /* strings: all that occur, static, ended by NULL; NULL: open */
 };
 
 /* In the order in which they are written; the fields of an object stand together. */

@@ -13,7 +13,7 @@ void json_init(struct json *json)
 
 void json_fini(struct json *json)
 {
-	free(json->data);
+	free(json->own);
 	json_init(json);
 }
 
@@ -21,22 +21,35 @@ void json_reset(struct json *json)
 {
 	json->length = 0;
 	json->failed = false;
+	json->data = json->own;
+	json->capacity = json->own_capacity;
+}
+
+void json_lend(struct json *json, char *data, size_t capacity)
+{
+	json_reset(json);
+	json->data = data;
+	json->capacity = capacity;
 }
 
 bool json_grow(struct json *json, size_t more)
 {
-	size_t capacity = json->capacity ? json->capacity : 1024;
-	char *data;
+	size_t capacity = json->own_capacity ? json->own_capacity : 1024;
+	bool lent;
+	char *own;
 
-	while (capacity - json->length < more)
+	while (capacity < json->length + more)
 		capacity *= 2;
-	data = json->failed ? NULL : realloc(json->data, capacity);
-	if (data == NULL) {
+	lent = json_is_lent(json);
+	own = json->failed ? NULL : realloc(json->own, capacity);
+	if (own == NULL) {
 		json->failed = true;
 		return false;
 	}
-	json->data = data;
-	json->capacity = capacity;
+	if (lent)
+		memcpy(own, json->data, json->length);
+	json->data = json->own = own;
+	json->capacity = json->own_capacity = capacity;
 	return true;
 }
 
@@ -50,6 +63,23 @@ void json_name(struct json *json, const char *name)
 	memcpy(json->data + json->length + 1, name, length);
 	json->data[json->length + 1 + length] = '"';
 	json->length += length + 2;
+}
+
+__attribute__((noinline)) char *json_put_constant_new(struct json *json, char *to, const char *text)
+{
+	struct json_constant *constant =
+	        &json->constant[((uint64_t)(uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (JSON_CONSTANTS - 1)];
+	size_t length = strlen(text);
+
+	to[0] = '"';
+	memcpy(to + 1, text, length);
+	memcpy(to + 1 + length, "\",", 2);
+	if (length + 3 <= sizeof constant->quoted) {
+		constant->text = text;
+		constant->length = (uint8_t)(length + 3);
+		memcpy(constant->quoted, to, length + 3);
+	}
+	return to + length + 3;
 }
 
 /* The length of the well-formed UTF-8 character that begins at `s` (Unicode table 3-7), or 0. */
@@ -123,25 +153,42 @@ static uint64_t not_plain(uint64_t word)
 	return ((word - each * 0x20) | (quote - each) | (backslash - each) | (word + each) | word) & top;
 }
 
-/* Copies `length` octets, eight at a time, as long as they need no escapes; false if some do.  Writes up to 7 octets more. */
+/* Fewer than eight octets in a word, filled up with what is plain. */
+static uint64_t load_rest(const char *text, size_t length)
+{
+	char rest[8] = {'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x'};
+	size_t at = 0;
+
+	if (length & 4) {
+		memcpy(rest, text, 4);
+		at = 4;
+	}
+	if (length & 2) {
+		memcpy(rest + at, text + at, 2);
+		at += 2;
+	}
+	if (length & 1)
+		rest[at] = text[at];
+	return load_word(rest);
+}
+
+static uint64_t copy_word(char *to, uint64_t word)
+{
+	memcpy(to, &word, sizeof word);
+	return not_plain(word);
+}
+
+/* Copies `length` octets, eight at a time, the last eight once more where they are no multiple; false if some need escapes.  Writes up to
+ * 7 octets more. */
 static bool copy_plain(char *to, const char *text, size_t length)
 {
 	uint64_t found = 0;
-	size_t at = 0;
 
-	for (; at + 8 <= length; at += 8) {
-		found |= not_plain(load_word(text + at));
-		memcpy(to + at, text + at, 8);
-	}
-	if (at < length) {
-		char rest[8] = {'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x'};
-
-		for (size_t i = 0; at + i < length; i++)
-			rest[i] = text[at + i];
-		found |= not_plain(load_word(rest));
-		memcpy(to + at, rest, 8);
-	}
-	return found == 0;
+	if (length < 8)
+		return copy_word(to, load_rest(text, length)) == 0;
+	for (size_t at = 0; at + 8 < length; at += 8)
+		found |= copy_word(to + at, load_word(text + at));
+	return (found | copy_word(to + length - 8, load_word(text + length - 8))) == 0;
 }
 
 static void escape_string(struct json *json, const char *text)
@@ -173,18 +220,28 @@ static void escape_string(struct json *json, const char *text)
 	json_raw(json, (const char *)plain, (size_t)(s - plain));
 }
 
+char *json_put_string(struct json *json, char *to, const char *text, size_t length)
+{
+	*to = '"';
+	if (copy_plain(to + 1, text, length)) {
+		to += 1 + length;
+	} else {
+		json->length = (size_t)(to + 1 - json->data);
+		escape_string(json, text);
+		if (!json_room(json, 8)) /* lost: written over the beginning */
+			json->length = 1;
+		to = json->data + json->length;
+	}
+	*to = '"';
+	return to + 1;
+}
+
 void json_string(struct json *json, const char *text)
 {
 	size_t length = strlen(text);
 
-	if (!json_room(json, length + 16))
-		return;
-	json->data[json->length++] = '"';
-	if (copy_plain(json->data + json->length, text, length))
-		json->length += length;
-	else
-		escape_string(json, text);
-	json_byte(json, '"');
+	if (json_room(json, length + 16))
+		json->length = (size_t)(json_put_string(json, json->data + json->length, text, length) - json->data);
 }
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
@@ -280,7 +337,7 @@ static void format_minute(struct json_minute *minute, int64_t number)
 	minute->text[16] = ':';
 }
 
-char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits)
+static char *put_time(struct json *json, char *to, int64_t time, unsigned digits)
 {
 	const int64_t second = 1000000000, of_minute = 60 * second;
 	int64_t number = time / of_minute - (time % of_minute < 0);
@@ -305,6 +362,19 @@ char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits)
 	return to + 1;
 }
 
+char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits)
+{
+	struct json_time *last = &json->last;
+
+	if (time != last->time || digits != last->digits || last->length == 0) {
+		last->time = time;
+		last->digits = digits;
+		last->length = (unsigned)(put_time(json, last->text, time, digits) - last->text);
+	}
+	memcpy(to, last->text, sizeof last->text);
+	return to + last->length;
+}
+
 size_t json_format_time(struct json *json, char *out, int64_t time, unsigned digits)
 {
 	char *end = json_put_time(json, out, time, digits);
@@ -327,7 +397,7 @@ void json_time(struct json *json, int64_t time, unsigned digits)
 /* Each octet in decimal with a full stop behind it as far as there is room. */
 #define OCTET(n)                                                                                                                 \
 	{                                                                                                                        \
-		(n) >= 100 ? '0' + (n) / 100 : (n) >= 10 ? '0' + (n) / 10 : '0' + (n),                                           \
+		(n) >= 100 ? '0' + (n) / 100 : (n) >= 10 ? '0' + (n) / 10 : '0' + (n) % 10,                                      \
 		(n) >= 100 ? '0' + (n) / 10 % 10 : (n) >= 10 ? '0' + (n) % 10 : '.',                                             \
 		(n) >= 100 ? '0' + (n) % 10 : '.', '.'                                                                           \
 	}

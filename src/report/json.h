@@ -18,14 +18,34 @@ struct json_minute {
 	char text[17];
 };
 
+struct json_time {
+	int64_t time;
+	unsigned digits;
+	unsigned length; /* 0: nothing was formatted yet */
+	char text[32];
+};
+
 #define JSON_MINUTES 8 /* a power of two */
 
+/* A constant string in quotes with a comma behind. */
+struct json_constant {
+	const char *text;
+	uint8_t length;
+	char quoted[39];
+};
+
+#define JSON_CONSTANTS 128 /* a power of two */
+
 struct json {
-	char *data;
+	char *data; /* `own`, or lent */
 	size_t length;
 	size_t capacity;
+	char *own; /* NULL until it is needed */
+	size_t own_capacity;
 	bool failed; /* an allocation failed: what is in the buffer must not be used */
 	struct json_minute minute[JSON_MINUTES]; /* formatted last: a record's times are close together, or 2MSL apart */
+	struct json_time last; /* a flow's last frame is often its TIME-WAIT's begin */
+	struct json_constant constant[JSON_CONSTANTS]; /* by address */
 };
 
 /* Room for the longest token of fixed size, an address or a timestamp, with its quotes and a NUL. */
@@ -34,8 +54,16 @@ struct json {
 void json_init(struct json *json);
 void json_fini(struct json *json);
 
-/* Empties the buffer and keeps its memory. */
+/* Empties the buffer, keeps its own memory, and gives back what was lent. */
 void json_reset(struct json *json);
+
+/* Empties the buffer and writes into somebody's memory, as long as that is large enough: otherwise what was written moves. */
+void json_lend(struct json *json, char *data, size_t capacity);
+
+static inline bool json_is_lent(const struct json *json)
+{
+	return json->data != json->own;
+}
 
 /* Makes the buffer larger; false, and `failed`, if that is not possible. */
 bool json_grow(struct json *json, size_t more);
@@ -82,8 +110,24 @@ size_t json_format_address(char *out, const struct tcpaudit_address *address, un
 
 /* The same without the NUL, for a writer that keeps its place in a register.  Each returns the place behind the text. */
 char *json_put_number(char *to, uint64_t number);
+
+/* For `length`, that of the text, and 16 octets more there is room; where characters are escaped, the buffer grows. */
+char *json_put_string(struct json *json, char *to, const char *text, size_t length);
 char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits);
+char *json_put_constant_new(struct json *json, char *to, const char *text);
 char *json_put_address(char *to, const struct tcpaudit_address *address, unsigned ip_version);
+
+/* A string that needs no escapes, is never freed or changed, and has at most JSON_TOKEN - 3 characters; with quotes and a comma. */
+static inline char *json_put_constant(struct json *json, char *to, const char *text)
+{
+	const struct json_constant *constant =
+	        &json->constant[((uint64_t)(uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (JSON_CONSTANTS - 1)];
+
+	if (constant->text != text)
+		return json_put_constant_new(json, to, text);
+	memcpy(to, constant->quoted, sizeof constant->quoted);
+	return to + constant->length;
+}
 
 static inline char *json_put_integer(char *to, int64_t number)
 {

@@ -60,17 +60,29 @@ static void text(struct writer *writer, const char *raw)
 	json_raw(&writer->json, raw, strlen(raw));
 }
 
+/* Begins a line, in the output's own memory if there is some. */
+static void begin_line(struct writer *writer, struct report *report)
+{
+	size_t size;
+	char *memory = output_lend(report->output, &size);
+
+	if (memory != NULL)
+		json_lend(&writer->json, memory, size);
+}
+
 /* Ends the line and hands the buffer over.  false when out of memory: then nothing was written. */
 static bool emit(struct writer *writer, struct report *report)
 {
 	bool ok;
 
-	text(writer, "\n");
+	json_byte(&writer->json, '\n');
 	ok = !writer->json.failed;
-	if (ok)
-		output_write(report->output, writer->json.data, writer->json.length);
-	else
+	if (!ok)
 		report->out_of_memory = true;
+	else if (json_is_lent(&writer->json))
+		output_commit(report->output, writer->json.length);
+	else
+		output_write(report->output, writer->json.data, writer->json.length);
 	json_reset(&writer->json);
 	return ok;
 }
@@ -110,6 +122,7 @@ static void write_connection(struct report *report, const struct tcpaudit_connec
 
 	if (!report_wants_flow(report, connection))
 		return;
+	begin_line(writer, report);
 	if (writer->some_flows && writer->one_object)
 		text(writer, ",");
 	writer->record.connection = connection;
@@ -130,6 +143,7 @@ static void write_finding(struct report *report, const struct tcpaudit_finding *
 
 	if (finding->severity < report->options->min_severity)
 		return;
+	begin_line(writer, report);
 	compose_finding(writer, finding);
 	emit(writer, report);
 }

@@ -26,6 +26,7 @@ struct output {
 	char *buffer;
 	size_t used;
 	size_t capacity;
+	uint64_t lines;   /* in the buffer */
 	uint64_t records; /* taken */
 	uint64_t written;
 	uint64_t refused; /* not taken: no room */
@@ -123,6 +124,7 @@ static void remember_failure(struct output *output, int error)
 
 bool output_flush(struct output *output)
 {
+	uint64_t lines;
 	size_t done = 0;
 
 	if (output->broken)
@@ -142,7 +144,9 @@ bool output_flush(struct output *output)
 			break;
 		}
 	}
-	output->written += count_lines(output->buffer, done);
+	lines = done == output->used ? output->lines : count_lines(output->buffer, done);
+	output->written += lines;
+	output->lines -= lines;
 	output->used -= done;
 	memmove(output->buffer, output->buffer + done, output->used);
 	return output->used == 0;
@@ -167,6 +171,15 @@ static bool make_room(struct output *output, size_t more)
 	return true;
 }
 
+/* What was put behind the waiting lines is one of them now. */
+static void take(struct output *output, uint64_t lines, size_t length)
+{
+	output->lines += lines;
+	output->used += length;
+	if (output->used >= OUTPUT_CHUNK && (output->retry == 0 || now() >= output->retry) && output_flush(output))
+		output->retry = 0;
+}
+
 void output_write(struct output *output, const char *lines, size_t length)
 {
 	uint64_t count = count_lines(lines, length);
@@ -177,9 +190,21 @@ void output_write(struct output *output, const char *lines, size_t length)
 		return;
 	}
 	memcpy(output->buffer + output->used, lines, length);
-	output->used += length;
-	if (output->used >= OUTPUT_CHUNK && (output->retry == 0 || now() >= output->retry) && output_flush(output))
-		output->retry = 0;
+	take(output, count, length);
+}
+
+char *output_lend(struct output *output, size_t *size)
+{
+	if (output->broken || !make_room(output, OUTPUT_LEND))
+		return NULL;
+	*size = output->capacity - output->used;
+	return output->buffer + output->used;
+}
+
+void output_commit(struct output *output, size_t length)
+{
+	output->records++;
+	take(output, 1, length);
 }
 
 void output_lose(struct output *output, uint64_t records)

@@ -15,6 +15,12 @@ struct output *output_open(const char *path, char **error);
  * together.  While the disk is full they wait in bounded memory; beyond that they are lost, and counted. */
 void output_write(struct output *output, const char *lines, size_t length);
 
+/* Memory in which the caller may compose one line, and its size, at least OUTPUT_LEND; NULL if there is none to spare.  Then output_commit()
+ * takes it, like output_write() without copying; or nobody speaks of it again. */
+#define OUTPUT_LEND (32 * 1024)
+char *output_lend(struct output *output, size_t *size);
+void output_commit(struct output *output, size_t length);
+
 /* Counts records that got lost before they came here. */
 void output_lose(struct output *output, uint64_t records);
 

@@ -46,6 +46,7 @@ struct report *report_new(const struct report_format *format, const struct repor
 	report->inputs = inputs;
 	report->input_count = input_count;
 	report->output = output;
+	tcpaudit_checks(&report->built_in);
 	report_rules_changed(report);
 	report->measures = measures_new(options->settings->msl);
 	if (report->measures == NULL) {

@@ -112,6 +112,7 @@ struct report {
 	struct output *output;
 	const struct capture_input *inputs; /* grow while they are read */
 	size_t input_count;
+	size_t built_in;  /* rows of the catalogue; behind them come the user's */
 	uint64_t flagging[TCPAUDIT_CHECK_WORDS];  /* checks above info: what makes a connection flagged */
 	bool out_of_memory;
 	struct measures *measures; /* over all connections */
