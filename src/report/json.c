@@ -65,21 +65,28 @@ void json_name(struct json *json, const char *name)
 	json->length += length + 2;
 }
 
+/* Two strings that fall on one place have a second one beside it. */
 __attribute__((noinline)) char *json_put_constant_new(struct json *json, char *to, const char *text)
 {
-	struct json_constant *constant =
-	        &json->constant[((uint64_t)(uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (JSON_CONSTANTS - 1)];
-	size_t length = strlen(text);
+	size_t place = json_constant_place(text), length;
+	struct json_constant *constant = &json->constant[json->constant[place].text == NULL ? place : place ^ 1];
 
-	to[0] = '"';
-	memcpy(to + 1, text, length);
-	memcpy(to + 1 + length, "\",", 2);
-	if (length + 3 <= sizeof constant->quoted) {
+	if (constant->text != text) {
+		length = strlen(text);
+		if (length + 3 > sizeof constant->quoted) {
+			to[0] = '"';
+			memcpy(to + 1, text, length);
+			memcpy(to + 1 + length, "\",", 2);
+			return to + length + 3;
+		}
 		constant->text = text;
 		constant->length = (uint8_t)(length + 3);
-		memcpy(constant->quoted, to, length + 3);
+		constant->quoted[0] = '"';
+		memcpy(constant->quoted + 1, text, length);
+		memcpy(constant->quoted + 1 + length, "\",", 2);
 	}
-	return to + length + 3;
+	memcpy(to, constant->quoted, sizeof constant->quoted);
+	return to + constant->length;
 }
 
 /* The length of the well-formed UTF-8 character that begins at `s` (Unicode table 3-7), or 0. */

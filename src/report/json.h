@@ -34,7 +34,7 @@ struct json_constant {
 	char quoted[39];
 };
 
-#define JSON_CONSTANTS 128 /* a power of two */
+#define JSON_CONSTANTS 256 /* a power of two */
 
 struct json {
 	char *data; /* `own`, or lent */
@@ -117,11 +117,15 @@ char *json_put_time(struct json *json, char *to, int64_t time, unsigned digits);
 char *json_put_constant_new(struct json *json, char *to, const char *text);
 char *json_put_address(char *to, const struct tcpaudit_address *address, unsigned ip_version);
 
+static inline size_t json_constant_place(const char *text)
+{
+	return ((uint64_t)(uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (JSON_CONSTANTS - 1);
+}
+
 /* A string that needs no escapes, is never freed or changed, and has at most JSON_TOKEN - 3 characters; with quotes and a comma. */
 static inline char *json_put_constant(struct json *json, char *to, const char *text)
 {
-	const struct json_constant *constant =
-	        &json->constant[((uint64_t)(uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (JSON_CONSTANTS - 1)];
+	const struct json_constant *constant = &json->constant[json_constant_place(text)];
 
 	if (constant->text != text)
 		return json_put_constant_new(json, to, text);
