@@ -905,9 +905,9 @@ const char *fields_flag_names(char out[FIELDS_FLAGS], unsigned flags)
 	*to = '\0';
 	for (size_t i = 0; i < sizeof name / sizeof *name; i++)
 		if (flags >> i & 1)
-			to += sprintf(to, "%s%s", to == out ? "" : ",", name[i]);
+			to = stpcpy(stpcpy(to, to == out ? "" : ","), name[i]);
 	if (flags & TCPAUDIT_RESERVED)
-		sprintf(to, "%sreserved", to == out ? "" : ",");
+		stpcpy(stpcpy(to, to == out ? "" : ","), "reserved");
 	return out;
 }
 

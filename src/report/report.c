@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "report/fields.h"
+#include "report/json.h"
 #include "report/output.h"
 
 const struct tcpaudit_check *report_check(const struct report *report, size_t row)
@@ -148,29 +149,35 @@ const struct tcpaudit_evidence *report_decisive(const struct tcpaudit_evidence *
 	return count > 0 && evidence[count - 1].frame != 0 ? &evidence[count - 1] : NULL;
 }
 
-static int compare_frames(const void *a, const void *b)
+/* Puts the frame at its place among the others, in order, unless it is there. */
+static size_t insert_frame(uint64_t *frame, size_t frames, uint64_t number)
 {
-	const uint64_t *x = a, *y = b;
+	size_t place = frames;
 
-	return (*x > *y) - (*x < *y);
+	while (place > 0 && frame[place - 1] > number)
+		place--;
+	if (place > 0 && frame[place - 1] == number)
+		return frames;
+	memmove(frame + place + 1, frame + place, (frames - place) * sizeof *frame);
+	frame[place] = number;
+	return frames + 1;
 }
 
 const char *report_filter(char out[REPORT_FILTER], const struct tcpaudit_evidence *evidence, size_t count, int64_t time)
 {
 	const struct tcpaudit_evidence *decisive = report_decisive(evidence, count, time);
 	uint64_t frame[TCPAUDIT_EVIDENCE];
-	size_t frames = 0, length = 0;
+	size_t frames = 0;
+	char *to = out;
 
-	out[0] = '\0';
 	for (size_t i = 0; i < count && decisive != NULL; i++)
 		if (evidence[i].frame != 0 && evidence[i].input == decisive->input)
-			frame[frames++] = evidence[i].frame;
-	qsort(frame, frames, sizeof *frame, compare_frames);
-	for (size_t i = 0; i < frames; i++)
-		if (i == 0 || frame[i] != frame[i - 1])
-			length += (size_t)sprintf(out + length, "%s%" PRIu64, i == 0 ? "frame.number in {" : ", ", frame[i]);
-	if (frames > 0)
-		memcpy(out + length, "}", 2);
+			frames = insert_frame(frame, frames, evidence[i].frame);
+	for (size_t i = 0; i < frames; i++) {
+		to = stpcpy(to, i == 0 ? "frame.number in {" : ", ");
+		to += json_format_integer(to, (int64_t)frame[i]);
+	}
+	strcpy(to, frames > 0 ? "}" : "");
 	return out;
 }
 

@@ -874,7 +874,7 @@ struct hypothesis mirror_route(struct mirror *m, unsigned x, int64_t now)
 	int best = 0;
 
 	m->end[x].states = states_of(out, n);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && n > 1; i++) { /* one alone needs no rank */
 		out[i].cost = (int16_t)(out[i].cost + ending_cost(m, x, &out[i], now));
 		if (out[i].cost < out[best].cost)
 			best = i;
