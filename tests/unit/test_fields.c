@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report/measures.h"
 #include "report/community.h"
+#include "report/output.h"
 #include "report/record.h"
+#include "report/record_row.h"
 
 static struct tcpaudit_settings settings;
 static struct report_options options;
@@ -665,4 +668,110 @@ Test(fields, community_ids_are_the_same_on_every_processor)
 		community_id_plainly(b, connection.end, i % 2 ? 6 : 4);
 		cr_assert_str_eq(a, b);
 	}
+}
+
+/* Flow and finding records have a writer of their own: it says what the loop over the table says, field by field. */
+Test(fields, the_writer_of_each_row_agrees_with_the_loop)
+{
+	static const unsigned kinds[] = {RECORD_FLOW, RECORD_FINDING};
+	static struct tcpaudit_transition steps[1] = {{.at.frame = 0, .proof.frame = 4}};
+
+	srandom(5);
+	connection.transitions = steps;
+	connection.transition_count = 1;
+	for (unsigned round = 0; round < 400; round++) {
+		options.transitions = round & 1;
+		report.input_count = 1 + (round >> 1 & 1);
+		connection.rtt = random() % 3 - 1;
+		connection.vlan = (uint16_t)(random() % 2 * 7);
+		connection.reuse_of = (uint64_t)random() % 2;
+		connection.half_close_by = (uint8_t)(random() % 5);
+		connection.time_wait_holder = (uint8_t)(random() % 4);
+		connection.end[random() % 2].fin_sent = random() % 2;
+		connection.end[random() % 2].states = (tcpaudit_state_set)(random() % (1 << TCPAUDIT_STATE_COUNT));
+		connection.findings[0] = (uint64_t)random();
+		finding.evidence_count = (uint8_t)(random() % 4);
+		finding.deliberate = random() % 2 ? "a \"stack\"" : NULL;
+		for (unsigned i = 0; i < 2; i++) {
+			struct record_plan *plan = record_plan_new(kinds[i]);
+			struct record record = {.report = &report, .connection = &connection, .finding = &finding, .kind = kinds[i]};
+			struct json a, b;
+
+			json_init(&a);
+			json_init(&b);
+			record_write(plan, &a, &record);
+			cr_assert(json_room(&b, 100000));
+			char *to = b.data;
+			*to++ = '{';
+			to = record_rows(plan, 0, RECORD_ROWS, false, &b, &record, to);
+			to = record_close(record_move(&plan->end, to), '}');
+			cr_assert_eq((size_t)(to - b.data), a.length);
+			cr_assert_eq(memcmp(a.data, b.data, a.length), 0, "%.*s", (int)a.length, a.data);
+			json_fini(&a);
+			json_fini(&b);
+			record_plan_free(plan);
+		}
+	}
+}
+
+/* The writer copies keys as a whole, and reserves a fixed room for what is bounded. */
+Test(fields, names_fit_where_the_writer_copies_them)
+{
+	size_t count;
+	const struct field *table = fields_table(&count);
+
+	cr_assert_leq(count, RECORD_ROWS);
+	for (size_t i = 0; i < count; i++) {
+		const char *rows = strstr(table[i].path, "[]."), *name = strrchr(table[i].path, '.');
+		unsigned depth = 0;
+
+		for (const char *c = rows == NULL ? table[i].path : rows + 3; *c != '\0'; c++)
+			depth += *c == '.';
+		cr_assert_leq(depth, rows == NULL ? RECORD_DEPTH : 0, "%s", table[i].path);
+		cr_assert_leq(strlen(name == NULL ? table[i].path : name + 1) + 3, RECORD_KEY, "%s", table[i].path);
+		cr_assert_leq((size_t)(name == NULL ? 0 : name - table[i].path) + 4 * depth, RECORD_OPEN, "%s", table[i].path);
+		for (size_t k = 0; table[i].values != NULL && table[i].values[k] != NULL; k++)
+			cr_assert_leq(strlen(table[i].values[k]) + 3, JSON_TOKEN);
+	}
+	const struct tcpaudit_check *checks = tcpaudit_checks(&count);
+	for (size_t i = 0; i < count; i++) {
+		cr_assert_leq(strlen(checks[i].id) + 3, JSON_TOKEN);
+		cr_assert_eq(strspn(checks[i].id, "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(checks[i].id), "%s", checks[i].id);
+	}
+}
+
+/* A line that is composed in the output's memory counts and is written like one that is copied; one that is dropped leaves no trace. */
+Test(fields, lines_in_lent_memory_are_written_in_their_order)
+{
+	char path[] = "/tmp/tcpaudit-lend-XXXXXX", *error, line[32], expected[32];
+	int fd = mkstemp(path);
+	struct output *output = output_open(path, &error);
+	uint64_t records, lost = 1, number = 0;
+	FILE *file = fdopen(fd, "r");
+
+	cr_assert_not_null(output);
+	for (unsigned i = 0; i < 100000; i++) { /* more than the buffer holds */
+		size_t size;
+		char *memory = output_lend(output, &size);
+
+		cr_assert_not_null(memory);
+		cr_assert_geq(size, OUTPUT_LEND);
+		memcpy(memory, "dropped\n", 8);
+		if (i % 3 == 0)
+			output_write(output, line, (size_t)sprintf(line, "%u\n", i));
+		else
+			output_commit(output, (size_t)sprintf(memory, "%u\n", i));
+	}
+	output_counters(output, &records, &lost);
+	cr_assert_eq(records, 100000);
+	cr_assert_eq(lost, 0);
+	output_close(output, &lost);
+	cr_assert_eq(lost, 0);
+	while (fgets(line, sizeof line, file) != NULL) {
+		sprintf(expected, "%u\n", (unsigned)number++);
+		cr_assert_str_eq(line, expected);
+	}
+	cr_assert_eq(number, 100000);
+	fclose(file);
+	unlink(path);
 }

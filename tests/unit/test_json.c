@@ -299,3 +299,42 @@ Test(json, the_buffer_grows)
 	cr_assert_eq(json.length, 0);
 	free(long_text);
 }
+
+/* More strings than the cache has places, some too long for it, in an order in which they push each other out. */
+Test(json, constants_are_quoted_whatever_the_cache_holds)
+{
+	static char texts[1000][64];
+	char to[128];
+
+	for (unsigned i = 0; i < 1000; i++)
+		snprintf(texts[i], sizeof texts[i], "%u-%.*s", i, (int)(i % 50), "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
+	for (unsigned i = 0; i < 20000; i++) {
+		const char *text = texts[i * 7919 % (i % 2 ? 1000 : 90)];
+		char expected[80];
+
+		*json_put_constant(&json, to, text) = '\0';
+		snprintf(expected, sizeof expected, "\"%s\",", text);
+		cr_assert_str_eq(to, expected);
+	}
+}
+
+Test(json, what_outgrows_lent_memory_moves)
+{
+	char lent[32], long_text[101];
+
+	memset(long_text, 'y', 100);
+	long_text[100] = '\0';
+	for (int round = 0; round < 2; round++) {
+		json_lend(&json, lent, sizeof lent);
+		json_string(&json, "short");
+		cr_assert(json_is_lent(&json));
+		cr_assert_eq(memcmp(lent, "\"short\"", 7), 0);
+		json_string(&json, long_text);
+		cr_assert_not(json_is_lent(&json));
+		cr_assert_eq(json.length, 7 + 102);
+		cr_assert_eq(memcmp(json.data, "\"short\"\"yyy", 11), 0);
+	}
+	json_reset(&json);
+	json_string(&json, "own");
+	cr_assert_str_eq(written(), "\"own\"");
+}
