@@ -865,6 +865,7 @@ static inline __attribute__((always_inline)) char *write_all(const struct record
 	WRITE_64(0)
 	WRITE_64(64)
 	WRITE_64(128)
+	WRITE_64(192)
 	return to;
 }
 

@@ -12,7 +12,7 @@
 #include "report/fields.h"
 #include "report/json.h"
 
-#define RECORD_ROWS 192 /* most rows of the table */
+#define RECORD_ROWS 256 /* most rows of the table */
 #define RECORD_KEY 32   /* copied as a whole, which is faster than its length */
 #define RECORD_OPEN 48  /* likewise */
 #define RECORD_DEPTH 4  /* of objects in objects; the table's test holds it to this */
