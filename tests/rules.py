@@ -187,6 +187,17 @@ def keys():
     check(all_of(f"scope: port {port}") and not all_of(f"scope: port {port + 1}"), "scope")
     check(not audit(path, rules=f"checks: {{fin-ack-beyond: {{scope: port {port + 1}}}}}")[1]["findings"].get("fin-ack-beyond"),
           "what is out of scope is not counted")
+    client = flow["src_ip"]
+    check(all_of(f"where: ip.src == {client}") and not all_of("where: ip.src == 203.0.113.77"), "where")
+    check(all_of("where: severity == error") and all_of("where: \"\"", "--set", "fin-ack-beyond.severity=note"), "where, over the finding")
+    check("fin-ack-beyond" not in audit(path, rules="checks: {fin-ack-beyond: {where: app == \"TLS\"}}")[1]["passed_over"],
+          "what it leaves out is nowhere counted")
+    applications = os.path.join(TOP, "pcaps", "applications.pcap")
+    tls = audit(applications, rules="checks: {fin-consumed: {where: app == \"TLS\"}}")
+    if any("app_proto" in f for f in tls[2]):
+        told = {f["app_proto"] for f in tls[0] if f["rule_id"] == "fin-consumed"}
+        check(told == {"TLS"} and tls[1]["findings"]["fin-consumed"] == sum(f["rule_id"] == "fin-consumed" for f in tls[0]),
+              "where: an application", told)
     for premise in ("one-incarnation", "genuine", "no-loss", "window-scale", "headers", "clock"):
         check(all_of(f"needs: [{premise}]"), f"needs: {premise}, which holds here")
     summary = audit(path, rules="checks: {fin-ack-beyond: {needs: [vantage]}}")[1]

@@ -43,6 +43,13 @@ struct tcpaudit_policy {
 	bool suppressed; /* perhaps: sink->suppressed knows */
 };
 
+/* What the user's policy makes of a finding. */
+enum tcpaudit_ruling {
+	TCPAUDIT_RULING_STANDS,
+	TCPAUDIT_RULING_PASSED_OVER, /* known and accepted: counted as that, and nowhere else */
+	TCPAUDIT_RULING_NO_CONCERN,  /* not where the user wants this check: as if it had not spoken */
+};
+
 #define TCPAUDIT_SCOPES 32
 #define TCPAUDIT_OWN    64 /* own rules at most */
 
@@ -88,8 +95,8 @@ struct tcpaudit_sink {
 	/* Which of the user's own rules hold at this point: sets their rows in `held`. */
 	void (*ask)(void *user, enum tcpaudit_point point, const struct tcpaudit_connection *connection,
 	            uint64_t held[TCPAUDIT_CHECK_WORDS]);
-	/* Is a finding to be passed over?  It is counted as suppressed by policy then, and nowhere else. */
-	bool (*suppressed)(void *user, const struct tcpaudit_finding *finding);
+	/* Of rows whose policy says `suppressed`, for each finding before it is counted. */
+	enum tcpaudit_ruling (*suppressed)(void *user, const struct tcpaudit_finding *finding);
 	/* A watched segment and the states in which the ends can be after it. */
 	void (*segment)(void *user, uint64_t flow_id, const struct tcpaudit_segment *segment, unsigned from,
 	                const tcpaudit_state_set states[2]);

@@ -61,6 +61,8 @@ static void forget_row(struct row_policy *row)
 {
 	policy_forget_suppressions(row);
 	free(row->scope);
+	free(row->where_text);
+	expression_free(row->where);
 	memset(row, 0, sizeof *row);
 }
 

@@ -33,6 +33,7 @@ enum policy_value {
 	POLICY_ENABLED,
 	POLICY_SEVERITY,
 	POLICY_SCOPE,
+	POLICY_WHERE,
 	POLICY_NEEDS,
 	POLICY_LIMIT,
 	POLICY_SUPPRESS,
@@ -44,6 +45,8 @@ struct row_policy {
 	uint8_t severity; /* enum tcpaudit_severity */
 	uint8_t needs;    /* TCPAUDIT_PREMISE_ bits */
 	char *scope;      /* BPF expression, NULL none */
+	char *where_text; /* NULL: everywhere */
+	struct expression *where;
 	struct limit limit;
 	struct suppression *suppression;
 	size_t suppressions;

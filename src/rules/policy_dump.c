@@ -103,6 +103,8 @@ static void dump_row(FILE *out, const struct row_policy *row)
 	line(out, row->from[POLICY_SEVERITY], "    severity: %s", tcpaudit_severity_name((enum tcpaudit_severity)row->severity));
 	if (row->scope != NULL || row->from[POLICY_SCOPE] != NULL)
 		quoted_line(out, row->from[POLICY_SCOPE], "    scope", row->scope != NULL ? row->scope : "");
+	if (row->where != NULL || row->from[POLICY_WHERE] != NULL)
+		quoted_line(out, row->from[POLICY_WHERE], "    where", row->where != NULL ? row->where_text : "");
 	if (row->needs != 0 || row->from[POLICY_NEEDS] != NULL)
 		dump_needs(out, row);
 	if (row->limit.count != 0 || row->from[POLICY_LIMIT] != NULL)

@@ -7,6 +7,7 @@
 	X(enabled, "boolean", "false leaves it out")                                                                             \
 	X(severity, "severity", "info, note, warning or error")                                                                  \
 	X(scope, "bpf", "BPF expression: only for connections whose first frame it matches")                                     \
+	X(where, "expression", "condition over the fields of the finding and of its connection: elsewhere there is none")            \
 	X(needs, "premises", "premises without which a claim is undetermined: counted, no more")                                 \
 	X(limit, "limit", "how many are shown before more are only counted")                                                     \
 	X(suppress, "suppressions", "findings that are known and accepted, until a day and for a reason")

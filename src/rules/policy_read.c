@@ -251,6 +251,21 @@ static bool take_severity(struct reading *r, struct row_policy *row, const struc
 	return take_word(r, node, severity_name, 4, "severity", &row->severity) && decide(r, node, &row->from[POLICY_SEVERITY]);
 }
 
+/* "" takes it back. */
+static bool take_where(struct reading *r, struct row_policy *row, const struct node *node)
+{
+	if (!want_scalar(r, node, "an expression"))
+		return false;
+	if (node->text[0] != '\0')
+		return take_expression(r, node, RECORD_FLOW | RECORD_FINDING, &row->where_text, &row->where) &&
+		       decide(r, node, &row->from[POLICY_WHERE]);
+	free(row->where_text);
+	expression_free(row->where);
+	row->where_text = NULL;
+	row->where = NULL;
+	return decide(r, node, &row->from[POLICY_WHERE]);
+}
+
 /* libpcap is asked whether it is one; "" takes a scope back. */
 static bool take_scope(struct reading *r, struct row_policy *row, const struct node *node)
 {

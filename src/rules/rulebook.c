@@ -312,7 +312,7 @@ static struct tcpaudit_policy policy_of(const struct rulebook *b, size_t row)
 	return (struct tcpaudit_policy){.severity = (int8_t)(p->enabled ? p->severity + 1 : -1),
 	                                .scope = (uint8_t)b->scope_of[row],
 	                                .needs = p->needs,
-	                                .suppressed = p->suppressions > 0};
+	                                .suppressed = p->suppressions > 0 || p->where != NULL};
 }
 
 void rulebook_apply(struct rulebook *b, struct tcpaudit_settings *settings)
@@ -378,7 +378,7 @@ static const struct row_policy *row_of(const struct rulebook *b, const struct tc
 	return rule < 0 ? NULL : &b->policy->row[checks + (size_t)rule];
 }
 
-static bool is_suppressed(void *user, const struct tcpaudit_finding *finding)
+static enum tcpaudit_ruling rule_on(void *user, const struct tcpaudit_finding *finding)
 {
 	struct rulebook *b = user;
 	const struct row_policy *row = row_of(b, finding);
@@ -387,13 +387,15 @@ static bool is_suppressed(void *user, const struct tcpaudit_finding *finding)
 	                        .finding = finding,
 	                        .kind = RECORD_FLOW | RECORD_FINDING};
 
+	if (row != NULL && row->where != NULL && !expression_holds(row->where, &record))
+		return TCPAUDIT_RULING_NO_CONCERN;
 	for (size_t i = 0; row != NULL && i < row->suppressions; i++) {
 		const struct suppression *s = &row->suppression[i];
 
 		if (finding->time < s->until && (s->when == NULL || expression_holds(s->when, &record)))
-			return true;
+			return TCPAUDIT_RULING_PASSED_OVER;
 	}
-	return false;
+	return TCPAUDIT_RULING_STANDS;
 }
 
 static void take_connection(void *user, const struct tcpaudit_connection *connection)
@@ -437,7 +439,7 @@ struct tcpaudit_sink rulebook_sink(struct rulebook *b, const struct report *repo
 	sink.segment = inner->segment == NULL ? NULL : take_segment;
 	sink.scopes = find_scopes;
 	sink.ask = ask;
-	sink.suppressed = is_suppressed;
+	sink.suppressed = rule_on;
 	return sink;
 }
 

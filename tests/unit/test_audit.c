@@ -1062,10 +1062,10 @@ Test(audit, a_claim_about_both_ends_is_not_at_one)
 	bench_free(b);
 }
 
-static bool of_flow_1(void *user, const struct tcpaudit_finding *finding)
+static enum tcpaudit_ruling of_flow_1(void *user, const struct tcpaudit_finding *finding)
 {
 	(void)user;
-	return finding->connection->id == 1;
+	return finding->connection->id == 1 ? TCPAUDIT_RULING_PASSED_OVER : TCPAUDIT_RULING_STANDS;
 }
 
 Test(audit, a_finding_can_be_passed_over)

@@ -232,11 +232,11 @@ bool check_applies(const struct tcpaudit_settings *settings, int row, uint32_t s
 
 static bool is_passed_over(const struct check_result *result, int row, const struct tcpaudit_finding *finding)
 {
-	if (!result->settings->check[row].suppressed || !result->sink->suppressed ||
-	    !result->sink->suppressed(result->sink->user, finding))
+	if (!result->settings->check[row].suppressed || !result->sink->suppressed)
 		return false;
-	result->counters->passed_over[row]++;
-	return true;
+	enum tcpaudit_ruling ruling = result->sink->suppressed(result->sink->user, finding);
+	result->counters->passed_over[row] += ruling == TCPAUDIT_RULING_PASSED_OVER;
+	return ruling != TCPAUDIT_RULING_STANDS;
 }
 
 static void count(const struct check_result *result, int row, int severity)
