@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "decode.h"
 #include "flow.h"
+#include "flow_order.h"
 #include "flow_twins.h"
 #include "isn.h"
 #include "late.h"
@@ -827,17 +828,11 @@ void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)
 	e->counters.fate[fate]++;
 }
 
-static int by_age(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-	return x[0] < y[0] ? -1 : x[0] > y[0];
-}
-
 void tcpaudit_finish(struct tcpaudit *e)
 {
-	uint64_t count = flow_count(e->table), n = 0;
-	uint64_t(*order)[2] = malloc((count ? count : 1) * sizeof *order);
-	uint32_t cursor = 0, slot;
+	uint64_t count = flow_count(e->table);
+	uint64_t *order = malloc((count ? count : 1) * FLOW_ORDER_EACH);
+	uint32_t slot;
 
 	sweep(e, true);
 	e->ended = true;
@@ -845,19 +840,14 @@ void tcpaudit_finish(struct tcpaudit *e)
 	uint64_t lost = decoder_take_lost(e->decoder);
 	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
 	e->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
-	while (order && (slot = flow_next(e->table, &cursor)) != SLOT_NONE) {
-		order[n][0] = flow_entry(e->table, slot)->id;
-		order[n++][1] = slot;
-	}
-	if (order)
-		qsort(order, n, sizeof *order, by_age);
+	uint64_t n = order ? flow_order(e->table, order) : 0;
 	for (uint64_t i = 0; i < n; i++) {
-		flow_prefetch_slots(e->table, i + 2 < n ? (uint32_t)order[i + 2][1] : SLOT_NONE,
-		                    i + 1 < n ? (uint32_t)order[i + 1][1] : SLOT_NONE);
-		end_connection(e, (uint32_t)order[i][1]);
+		flow_prefetch_slots(e->table, i + 2 < n ? flow_ordered(order[i + 2]) : SLOT_NONE,
+		                    i + 1 < n ? flow_ordered(order[i + 1]) : SLOT_NONE);
+		end_connection(e, flow_ordered(order[i]));
 	}
 	free(order);
-	for (cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
+	for (uint32_t cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
 		end_connection(e, slot);
 }
 

@@ -14,6 +14,7 @@
 #define AHEAD        8 /* records that are on their way while one is looked at */
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
+#define LATER        8   /* bytes of a record that are needed once, to put them in order at the end */
 #define ARENA        (16u << 20)
 
 struct bucket {
@@ -493,7 +494,7 @@ static bool needs_chunk(const struct pool *p)
 bool flow_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[CONNECTIONS];
-	uint64_t more = needs_chunk(p) ? chunk_size(p) : 0;
+	uint64_t more = needs_chunk(p) ? chunk_size(p) + CHUNK * LATER : 0;
 
 	if (!t->spare)
 		more += HISTORIES * sizeof(struct history);
@@ -516,7 +517,7 @@ static bool add_chunk(struct flow_table *t, struct pool *p)
 	*c = (struct chunk){.record = memory, .due = (uint32_t *)(void *)(memory + CHUNK * p->size), .soonest = NEVER};
 	for (uint32_t i = 0; i < CHUNK; i++)
 		c->due[i] = NEVER;
-	t->memory += chunk_size(p);
+	t->memory += chunk_size(p) + CHUNK * LATER;
 	return true;
 }
 
@@ -609,7 +610,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 {
 	const struct pool *graves = &t->pool[TOMBSTONES];
 
-	if (needs_chunk(graves) && over(t, chunk_size(graves))) {
+	if (needs_chunk(graves) && over(t, chunk_size(graves) + CHUNK * LATER)) {
 		if (!graves->live) {
 			flow_remove(t, slot);
 			return SLOT_NONE;
@@ -770,6 +771,17 @@ static bool still_half_open(const struct entry *c, uint64_t id)
 	return c->id == id && !(c->bits & (CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_RST));
 }
 
+/* In a flood, one gives way for each that comes, and by then it lies in no cache: what lies ahead is sent for. */
+static void prefetch_queue(const struct flow_table *t)
+{
+	const struct queue *q = &t->half_open;
+
+	if (q->count <= AHEAD)
+		return;
+	prefetch_lines(flow_connection(t, q->slot[(q->head + AHEAD) & (q->room - 1)]), sizeof(struct connection));
+	flow_prefetch_bucket(t, flow_entry(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)])->hash);
+}
+
 /* The queue's front, without those that are no longer half-open. */
 static uint32_t oldest_half_open(struct flow_table *t)
 {
@@ -844,8 +856,10 @@ uint32_t flow_victim(struct flow_table *t)
 	const struct pool *pool = &t->pool[CONNECTIONS];
 	uint32_t victim = oldest_half_open(t);
 
-	if (victim != SLOT_NONE || !pool->live)
+	if (victim != SLOT_NONE || !pool->live) {
+		prefetch_queue(t);
 		return victim;
+	}
 	for (unsigned looks = 0; looks < VICTIM_LOOKS || victim == SLOT_NONE; looks++) {
 		uint32_t slot = t->hand++ % pool->fresh;
 		const struct connection *c = flow_connection(t, slot);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flow.h"
+#include "flow_order.h"
 
 #define SECONDS INT64_C(1000000000)
 #define TICK (INT64_C(1) << 30) /* what deadlines can tell apart */
@@ -546,6 +547,42 @@ Test(flow, full_looks_ahead_by_a_chunk)
 	cr_assert(flow_full(tight), "its history has no room");
 	table = usual;
 	flow_table_free(tight);
+}
+
+/* Ages that differ in each octet, many alike in most, slots used again. */
+Test(flow, order_is_by_age)
+{
+	enum { ALL = 5000 };
+	static uint64_t out[ALL];
+	uint64_t steps[] = {1, 256, 65536, UINT64_C(1) << 24, UINT64_C(1) << 32, 3}, id = UINT64_C(1) << 40;
+	uint32_t slot[ALL];
+
+	cr_assert_eq(flow_order(table, out), 0);
+	for (uint32_t i = 0; i < ALL; i++)
+		slot[i] = insert_number(i + 1);
+	for (uint32_t i = 0; i < ALL; i++) /* in an order that has nothing to do with the slots'; few are very young */
+		flow_entry(table, slot[i * 1237 % ALL])->id = id += i < 10 ? steps[i % 6] : steps[i % 3];
+	for (uint32_t i = 0; i < ALL; i += 7)
+		flow_remove(table, slot[i]);
+	uint64_t n = flow_order(table, out);
+	cr_assert_eq(n, flow_count(table));
+	for (uint64_t i = 1; i < n; i++)
+		cr_assert_lt(flow_entry(table, flow_ordered(out[i - 1]))->id, flow_entry(table, flow_ordered(out[i]))->id);
+}
+
+Test(flow, order_loses_nobody_however_young)
+{
+	uint64_t out[100];
+
+	for (uint32_t i = 0; i < 100; i++)
+		flow_entry(table, insert_number(i + 1))->id = 1 + ((uint64_t)i << 40);
+	cr_assert_eq(flow_order(table, out), 100);
+	for (uint32_t slot = 0, seen = 0; slot < 100; slot++, seen = 0) {
+		for (uint32_t i = 0; i < 100; i++)
+			seen += flow_ordered(out[i]) == slot;
+		cr_assert_eq(seen, 1);
+	}
+	cr_assert_eq(flow_entry(table, flow_ordered(out[0]))->id, 1);
 }
 
 Test(flow, freeing_nothing_is_allowed)
