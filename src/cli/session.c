@@ -21,27 +21,20 @@
 #include "cli/label.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/worker.h"
 #include "report/output.h"
 
 #define SECOND INT64_C(1000000000)
 
 struct session {
 	struct options *options;
-	struct capture *capture;
-	struct tcpaudit *engine;
-	struct labeller *labeller; /* NULL: no labels */
+	struct worker_quota quota;
+	struct worker worker;
 	struct report_dpi dpi;
 	struct output *output;
 	struct report *report;
 	struct progress progress;
-	struct capture_input *inputs; /* a copy: -c leaves frames that were handed out unread */
-	size_t input_count;
-	uint64_t *surplus; /* such frames, by input */
-	struct tcpaudit_counters counters;
-	int64_t counted; /* newest time of the frames that were only counted; 0 none */
-	uint64_t passed; /* frames that passed the filter */
-	bool stopping;
-	bool gone;
+	struct worker_state state; /* as of the last state_now() */
 	int64_t begun; /* monotonic ns, as the following */
 	int64_t tick;  /* when to look at the clock's duties again */
 	int64_t next_stats;
@@ -61,97 +54,36 @@ static int complain(const char *what)
 	return REPORT_EXIT_USAGE;
 }
 
-/* How labels go; NULL without them. */
+/* How labels go, by the state; NULL without them. */
 static const struct report_dpi *dpi_now(struct session *session)
 {
-	struct label_counters counters;
+	const struct label_counters *counters = &session->state.labels;
 
-	if (session->labeller == NULL)
+	if (session->worker.labeller == NULL)
 		return NULL;
-	label_count(session->labeller, &counters);
 	session->dpi = (struct report_dpi){.library = label_library(),
-	                                   .named = counters.named,
-	                                   .unnamed = counters.unnamed,
-	                                   .off = counters.off,
-	                                   .memory = counters.memory};
+	                                   .named = counters->named,
+	                                   .unnamed = counters->unnamed,
+	                                   .off = counters->off,
+	                                   .memory = counters->memory};
 	return &session->dpi;
 }
 
 /* How things stand now. */
 static struct report_state state_now(struct session *session)
 {
-	size_t count;
-	const struct capture_input *inputs = capture_inputs(session->capture, &count);
-	struct report_state state = {.live = session->options->live, .gone = session->gone};
+	struct report_state state = {.live = session->options->live, .gone = session->worker.gone};
 
-	memcpy(session->inputs, inputs, count * sizeof *inputs);
-	for (size_t i = 0; i < count; i++)
-		session->inputs[i].packets -= session->surplus[i];
-	tcpaudit_counters(session->engine, &session->counters);
-	capture_kernel_counters(session->capture, &state.kernel);
-	state.counters = &session->counters;
+	worker_state(&session->worker, &session->state);
+	state.counters = &session->state.counters;
+	state.kernel = session->state.kernel;
+	state.inputs = session->state.inputs;
+	state.input_count = session->worker.input_count;
 	state.dpi = dpi_now(session);
-	state.inputs = session->inputs;
-	state.input_count = count;
 	state.time = state.live ? clock_ns(CLOCK_REALTIME)
-	             : session->counters.newest != 0 ? session->counters.newest
-	                                             : session->counted; /* no frame was judged */
+	             : state.counters->newest != 0 ? state.counters->newest
+	                                           : session->state.counted; /* no frame was judged */
 	return state;
-}
-
-/* With `discard`, what the kernel still holds is counted, not judged. */
-static void stop(struct session *session, bool discard)
-{
-	if (!session->stopping)
-		capture_stop(session->capture, discard);
-	session->stopping = true;
-}
-
-/* How many frames of the batch may be used before -c is reached. */
-static size_t allowed(struct session *session, const struct capture_batch *batch)
-{
-	uint64_t limit = session->options->count;
-	size_t i = 0;
-
-	if (limit == 0 || session->stopping)
-		return batch->count;
-	while (i < batch->count && session->passed < limit) {
-		session->passed += batch->fate[i] != TCPAUDIT_FATE_FILTER && batch->fate[i] != TCPAUDIT_FATE_NOT_PACKET;
-		i++;
-	}
-	return i;
-}
-
-/* Frames behind the last that -c allows: in a file they were not read, live the kernel has counted them. */
-static void leave(struct session *session, const struct capture_batch *batch, size_t from)
-{
-	for (size_t i = from; i < batch->count; i++)
-		if (session->options->live)
-			tcpaudit_count(session->engine, TCPAUDIT_FATE_AFTER_STOP);
-		else
-			session->surplus[batch->frame[i].input]++;
-}
-
-/* Runs of frames with work in them go to the engine together; the others only count. */
-static void judge(struct session *session, const struct capture_batch *batch)
-{
-	size_t count = allowed(session, batch);
-
-	for (size_t i = 0, run; i < count; i += run) {
-		for (run = 0; i + run < count && batch->fate[i + run] == TCPAUDIT_FATE_TCP; run++)
-			;
-		if (run > 0) {
-			tcpaudit_frames(session->engine, &batch->frame[i], run);
-		} else {
-			tcpaudit_count(session->engine, (enum tcpaudit_fate)batch->fate[i]);
-			if (batch->frame[i].time > session->counted)
-				session->counted = batch->frame[i].time;
-			run = 1;
-		}
-	}
-	leave(session, batch, count);
-	if (session->options->count > 0 && session->passed >= session->options->count)
-		stop(session, true);
 }
 
 /* New rules hold for what is judged from now on. */
@@ -162,7 +94,7 @@ static void reread_rules(struct session *session)
 
 	if (rulebook_reload(options->rules, &error)) {
 		rulebook_apply(options->rules, &options->settings);
-		tcpaudit_configure(session->engine, &options->settings);
+		tcpaudit_configure(session->worker.engine, &options->settings);
 		report_rules_changed(session->report);
 		fputs("tcpaudit: SIGHUP: the rules were read again\n", stderr);
 	} else {
@@ -197,7 +129,7 @@ static void show_stats(struct session *session)
 static void obey_signals(struct session *session)
 {
 	if (signals_stop())
-		stop(session, false);
+		worker_stop(&session->worker, false);
 	if (signals_stats())
 		show_stats(session);
 	if (signals_reopen())
@@ -210,33 +142,27 @@ static void on_tick(struct session *session, int64_t now)
 	const struct options *options = session->options;
 
 	if (options->duration > 0 && now - session->begun >= options->duration)
-		stop(session, true);
+		worker_stop(&session->worker, true);
 	if (options->live && options->stats_interval > 0 && now >= session->next_stats) {
 		show_stats(session);
 		session->next_stats += options->stats_interval;
 	}
 	output_flush(session->output);
 	if (output_broken(session->output))
-		stop(session, true);
+		worker_stop(&session->worker, true);
 	if (session->progress.on) {
 		struct report_state state = state_now(session);
 
 		progress_show(&session->progress, now, &state,
-		              session->counters.by_severity[TCPAUDIT_WARNING] + session->counters.by_severity[TCPAUDIT_ERROR]);
+		              state.counters->by_severity[TCPAUDIT_WARNING] + state.counters->by_severity[TCPAUDIT_ERROR]);
 	}
 	session->tick = now + SECOND / 4;
 }
 
-/* Live, time goes on without frames too; a second is more than frames of several interfaces are held back. */
-static void idle(struct session *session)
-{
-	tcpaudit_advance(session->engine, clock_ns(CLOCK_REALTIME) - SECOND);
-	output_flush(session->output);
-}
-
 /* The first batch comes before the report begins: then the inputs know what they are. */
-static bool begin(struct session *session, const struct capture_batch *batch)
+static bool begin(struct session *session)
 {
+	const struct capture_batch *batch = &session->worker.batch;
 	struct report_state state = state_now(session);
 
 	if (!state.live && batch->count > 0)
@@ -252,33 +178,31 @@ static bool begin(struct session *session, const struct capture_batch *batch)
 
 static bool loop(struct session *session)
 {
-	struct capture_batch batch;
 	bool begun = false;
 
 	for (;;) {
-		enum capture_status status = capture_read(session->capture, &batch);
+		enum capture_status status = worker_read(&session->worker);
 		int64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
 
-		if (!begun && !(begun = begin(session, &batch)))
+		if (!begun && !(begun = begin(session)))
 			return false;
-		judge(session, &batch);
-		if (batch.count == 0 && session->options->live)
-			idle(session);
-		session->gone |= status == CAPTURE_GONE;
+		worker_judge(&session->worker);
+		if (session->worker.batch.count == 0 && session->options->live)
+			output_flush(session->output);
 		if (status != CAPTURE_MORE)
 			break;
 		obey_signals(session);
 		if (now >= session->tick)
 			on_tick(session, now);
 	}
-	tcpaudit_finish(session->engine);
+	tcpaudit_finish(session->worker.engine);
 	return true;
 }
 
 static void report_damage(const struct session *session)
 {
-	for (size_t i = 0; i < session->input_count; i++) {
-		const struct capture_input *input = &session->inputs[i];
+	for (size_t i = 0; i < session->worker.input_count; i++) {
+		const struct capture_input *input = &session->state.inputs[i];
 		if (input->error == NULL)
 			continue;
 		fprintf(stderr, "%s: ", input->path);
@@ -339,17 +263,17 @@ static void announce(const struct session *session)
 static bool open_capture(struct session *session, char **error)
 {
 	const struct options *options = session->options;
+	struct capture *capture;
 
+	session->quota = (struct worker_quota){.live = options->live, .limit = options->count};
 	if (options->live)
-		session->capture = capture_open_interfaces(options->inputs, options->input_count, &options->capture, error);
+		capture = capture_open_interfaces(options->inputs, options->input_count, &options->capture, error);
 	else
-		session->capture = capture_open_files(options->inputs, options->input_count, &options->capture, error);
-	if (session->capture == NULL)
+		capture = capture_open_files(options->inputs, options->input_count, &options->capture, error);
+	if (capture == NULL || !worker_init(&session->worker, &session->quota, capture))
 		return false;
-	capture_inputs(session->capture, &session->input_count);
-	session->inputs = calloc(session->input_count + 1, sizeof *session->inputs);
-	session->surplus = calloc(session->input_count + 1, sizeof *session->surplus);
-	return session->inputs != NULL && session->surplus != NULL;
+	session->state.inputs = calloc(session->worker.input_count + 1, sizeof *session->state.inputs);
+	return session->state.inputs != NULL;
 }
 
 /* After the inputs: a run that cannot start must not empty the file of the last one. */
@@ -401,8 +325,8 @@ static bool open_report(struct session *session)
 	if (!options->severity_given && format == &report_text)
 		options->report.min_severity = TCPAUDIT_WARNING;
 	options->report.page = page_of(session);
-	session->report = report_new(format, &options->report, capture_inputs(session->capture, &count), session->input_count,
-	                             session->output);
+	session->report = report_new(format, &options->report, capture_inputs(session->worker.capture, &count),
+	                             session->worker.input_count, session->output);
 	return session->report != NULL;
 }
 
@@ -419,20 +343,20 @@ static bool open_engine(struct session *session, char **error)
 	}
 	settings->min_severity = session->options->report.min_severity;
 	settings->states = session->report->format != &report_text;
-	session->engine = tcpaudit_new(settings, &sink);
-	return session->engine != NULL;
+	session->worker.engine = tcpaudit_new(settings, &sink);
+	return session->worker.engine != NULL;
 }
 
-static bool open_labeller(struct session *session, char **error)
+static bool open_labeller(const struct options *options, struct worker *worker, char **error)
 {
 	struct tcpaudit_labeller functions;
 
-	if (session->options->no_dpi || label_library() == NULL)
+	if (options->no_dpi || label_library() == NULL)
 		return true;
-	if ((session->labeller = label_new(&(struct label_options){0}, error)) == NULL)
+	if ((worker->labeller = label_new(&(struct label_options){0}, error)) == NULL)
 		return false;
-	functions = label_functions(session->labeller);
-	tcpaudit_set_labeller(session->engine, &functions);
+	functions = label_functions(worker->labeller);
+	tcpaudit_set_labeller(worker->engine, &functions);
 	return true;
 }
 
@@ -444,7 +368,7 @@ int session_run(struct options *options)
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
 	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) &&
-	    open_engine(&session, &error) && open_labeller(&session, &error)) {
+	    open_engine(&session, &error) && open_labeller(options, &session.worker, &error)) {
 		announce(&session);
 		if (!loop(&session))
 			session.report->out_of_memory |= !output_broken(session.output);
@@ -453,12 +377,9 @@ int session_run(struct options *options)
 		status = complain(error);
 	}
 	free(error);
-	tcpaudit_free(session.engine);
 	report_free(session.report);
-	label_free(session.labeller);
+	worker_fini(&session.worker);
 	output_close(session.output, NULL);
-	capture_close(session.capture);
-	free(session.inputs);
-	free(session.surplus);
+	free(session.state.inputs);
 	return status;
 }
