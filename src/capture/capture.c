@@ -34,6 +34,7 @@ struct capture {
 	size_t count;
 	struct capture_input *inputs;
 	struct filter *filter; /* files only: live it is the kernel's */
+	uint64_t prefix; /* of ordinals: the worker */
 	uint64_t ordinal;
 	bool stopped;
 };
@@ -76,7 +77,7 @@ static bool cooked_outbound(const struct tcpaudit_frame *frame)
 static void complete(struct capture *capture, struct capture_batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {
-		batch->frame[i].ordinal = ++capture->ordinal;
+		batch->frame[i].ordinal = capture->prefix | (++capture->ordinal & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
 		if (cooked_outbound(&batch->frame[i]))
 			batch->frame[i].flags |= TCPAUDIT_FRAME_OUTBOUND;
 	}
@@ -231,18 +232,59 @@ struct capture *capture_open_files(const char *const *paths, size_t count, const
 	return NULL;
 }
 
-struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options,
-                                        char **error)
+static struct capture *open_live(const char *const *names, size_t count, const struct capture_options *options, bool statistics,
+                                 char **error)
 {
-	static const struct capture_options defaults;
 	struct capture *capture = capture_new(count, error);
 	if (!capture)
 		return NULL;
-	capture->live = live_open(names, count, options ? options : &defaults, capture->inputs, error);
+	capture->live = live_open(names, count, options, capture->inputs, statistics, error);
 	if (capture->live)
 		return capture;
 	capture_close(capture);
 	return NULL;
+}
+
+/* Opened one after the other, and joined before the first lets anything in: else it would get all packets for a while. */
+static bool open_shared(const char *const *names, size_t count, const struct capture_options *options, size_t workers, int *groups,
+                        struct capture **captures, char **error)
+{
+	const char *filter = options->filter ? options->filter : "";
+	for (size_t i = 0; i < workers; i++) {
+		captures[i] = open_live(names, count, options, i == 0, error);
+		if (!captures[i] || (workers > 1 && !live_join(captures[i]->live, groups, error)))
+			return false;
+		captures[i]->prefix = workers > 1 ? (uint64_t)(i + 1) << CAPTURE_ORDINAL_BITS : 0;
+	}
+	for (size_t i = 0; i < workers; i++)
+		if (!live_begin(captures[i]->live, filter, error))
+			return false;
+	return true;
+}
+
+bool capture_open_shared(const char *const *names, size_t count, const struct capture_options *options, size_t workers,
+                         struct capture **captures, char **error)
+{
+	int *groups = malloc((count + 1) * sizeof *groups);
+	bool good = groups || source_error(error, "out of memory");
+	memset(captures, 0, workers * sizeof *captures);
+	for (size_t i = 0; good && i < count; i++)
+		groups[i] = -1;
+	good = good && open_shared(names, count, options, workers, groups, captures, error);
+	free(groups);
+	for (size_t i = 0; !good && i < workers; i++) {
+		capture_close(captures[i]);
+		captures[i] = NULL;
+	}
+	return good;
+}
+
+struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options,
+                                        char **error)
+{
+	static const struct capture_options defaults;
+	struct capture *capture;
+	return capture_open_shared(names, count, options ? options : &defaults, 1, &capture, error) ? capture : NULL;
 }
 
 enum capture_status capture_read(struct capture *capture, struct capture_batch *batch)

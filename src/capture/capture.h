@@ -6,6 +6,11 @@
 
 #define CAPTURE_BATCH 32
 
+/* Ordinals of the frames of several workers have the worker's number, from 1, above these bits: none occurs twice, and all fit
+ * the 53 bits that every reader of JSON keeps.  At a million frames a second a worker comes round after two years. */
+#define CAPTURE_ORDINAL_BITS 46
+#define CAPTURE_WORKERS_MOST 64
+
 struct capture;
 
 /* Frames with what is already known of them: `fate` is TCPAUDIT_FATE_TCP for a frame to be analysed, otherwise the
@@ -43,11 +48,12 @@ struct capture_input {
 	uint64_t odd;            /* records with caplen above length or snaplen, or an impossible time */
 };
 
-/* Counters of the kernel, summed over live interfaces; all zero for files. */
+/* Counters of the capture, summed over live interfaces; all zero for files. */
 struct capture_kernel {
 	uint64_t received;          /* passed the filter: handed out, plus dropped */
 	uint64_t dropped;           /* no room in the ring */
 	uint64_t interface_dropped; /* by the interface or its driver */
+	int64_t longest_pause;      /* ns, the longest, for which a ring was not read while its reader was busy elsewhere */
 };
 
 enum capture_status {
@@ -63,6 +69,11 @@ struct capture *capture_open_files(const char *const *paths, size_t count, const
 /* The same for interfaces. */
 struct capture *capture_open_interfaces(const char *const *names, size_t count, const struct capture_options *options,
                                         char **error);
+
+/* The same for several workers, CAPTURE_WORKERS_MOST at most: each gets a capture with a ring for every interface, and the
+ * kernel gives all packets of two sockets to one of them.  false and *error: none is open. */
+bool capture_open_shared(const char *const *names, size_t count, const struct capture_options *options, size_t workers,
+                         struct capture **captures, char **error);
 
 /* Fills the batch, in time order. */
 enum capture_status capture_read(struct capture *capture, struct capture_batch *batch);

@@ -5,6 +5,9 @@
  * drained until the counters agree; PACKET_STATISTICS is read here and not by pcap_stats(), whose sums are 32 bits wide;
  * and copies that libpcap would drop behind the kernel's back (loopback, outgoing) are kept out by the filter.
  *
+ * Several workers have a socket of each interface each, joined to a fanout group while nothing gets in: so the kernel gives
+ * every packet to one of them, from the first to the last.
+ *
  * A packet pointer of libpcap dies with its callback, so frames are copied into an arena of the interface; there those
  * of several interfaces also wait for their order. */
 #ifdef HAVE_CONFIG_H
@@ -85,13 +88,20 @@ struct live {
 	struct pollfd *poll;
 	int loopback; /* ifindex of lo, 0 none */
 	bool stopping, discard;
+	int64_t looked;  /* ns, when the rings were read last, or their reader woke up */
+	int64_t longest; /* ns between that and the next reading */
 };
 
-static int64_t now_ms(void)
+static int64_t now_ns(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t now_ms(void)
+{
+	return now_ns() / 1000000;
 }
 
 /* --- the arena --- */
@@ -498,7 +508,8 @@ static bool port_activate(struct port *port, const char *name, const struct capt
 	return true;
 }
 
-static bool port_open(struct port *port, const char *name, const struct capture_options *options, char **error)
+/* Counters of the interface itself are one worker's business: summed over all they would be wrong. */
+static bool port_open(struct port *port, const char *name, const struct capture_options *options, bool statistics, char **error)
 {
 	port->input->path = name;
 	port->input->format = "interface";
@@ -510,13 +521,14 @@ static bool port_open(struct port *port, const char *name, const struct capture_
 		return source_error(error, "out of memory");
 	if (!port_activate(port, name, options, error) || !port_start(port, error))
 		return false;
-	statistics_open(port);
+	if (statistics)
+		statistics_open(port);
 	address_read(port);
 	return true;
 }
 
 struct live *live_open(const char *const *names, size_t count, const struct capture_options *options,
-                       struct capture_input *inputs, char **error)
+                       struct capture_input *inputs, bool statistics, char **error)
 {
 	struct live *live = calloc(1, sizeof *live);
 	if (live) {
@@ -530,15 +542,48 @@ struct live *live_open(const char *const *names, size_t count, const struct capt
 		struct port *port = &live->port[live->count++];
 		port->input = &inputs[i];
 		port->index = (uint16_t)i;
-		good = port_open(port, names[i], options, error);
+		good = port_open(port, names[i], options, statistics, error);
 	}
-	/* All at once, so that none begins long before the others. */
-	for (size_t i = 0; good && i < count; i++)
-		good = port_filter(live, &live->port[i], options->filter ? options->filter : "", error);
 	if (good)
 		return live;
 	live_close(live);
 	return NULL;
+}
+
+/* Founds a fanout group, in which the kernel chooses a member by the hash of the packet's two sockets, whatever their order;
+ * or, if *group names one, joins it. */
+static bool port_join(const struct port *port, int *group, char **error)
+{
+	const int hash = PACKET_FANOUT_HASH << 16;
+	int argument = *group >= 0 ? *group | hash : hash | PACKET_FANOUT_FLAG_UNIQUEID << 16;
+	socklen_t length = sizeof argument;
+	bool joined = setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &argument, sizeof argument) == 0;
+	if (!joined && *group < 0 && errno == EINVAL) { /* before Linux 4.14 numbers had to be guessed */
+		argument = hash | ((getpid() ^ port->ifindex << 8) & 0xffff);
+		joined = setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &argument, sizeof argument) == 0;
+	}
+	if (!joined || getsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &argument, &length) != 0)
+		return source_error(error, "%s: cannot be shared by several workers: %s", port->input->path, strerror(errno));
+	*group = argument & 0xffff;
+	return true;
+}
+
+bool live_join(struct live *live, int *groups, char **error)
+{
+	for (size_t i = 0; i < live->count; i++)
+		if (!port_join(&live->port[i], &groups[i], error))
+			return false;
+	return true;
+}
+
+bool live_begin(struct live *live, const char *filter, char **error)
+{
+	/* All at once, so that none begins long before the others. */
+	for (size_t i = 0; i < live->count; i++)
+		if (!port_filter(live, &live->port[i], filter, error))
+			return false;
+	live->looked = now_ns();
+	return true;
 }
 
 /* --- reading --- */
@@ -644,19 +689,31 @@ static enum source_status live_status(const struct live *live)
 	return gone ? SOURCE_GONE : SOURCE_END;
 }
 
+/* The rings are read now.  What came since the last time waited for as long; after the stop nothing comes. */
+static int64_t look(struct live *live)
+{
+	int64_t now = now_ns();
+	if (now - live->looked > live->longest && !live->stopping)
+		live->longest = now - live->looked;
+	live->looked = now;
+	return now / 1000000;
+}
+
 enum source_status live_read(struct live *live, struct capture_batch *batch)
 {
 	batch->count = 0;
 	for (size_t i = 0; i < live->count; i++)
 		port_release(&live->port[i]);
-	int64_t now = now_ms();
+	int64_t now = look(live);
 	fill(live, now);
 	hand_out(live, batch, now);
 	if (batch->count > 0 || live_status(live) != SOURCE_MORE)
 		return batch->count > 0 ? SOURCE_MORE : live_status(live);
-	if (!wait_for_frames(live, now))
+	bool ready = wait_for_frames(live, now);
+	live->looked = now_ns();
+	if (!ready)
 		return SOURCE_MORE;
-	now = now_ms();
+	now = live->looked / 1000000;
 	fill(live, now);
 	hand_out(live, batch, now);
 	return SOURCE_MORE;
@@ -677,6 +734,7 @@ void live_stop(struct live *live, bool discard)
 
 void live_kernel(struct live *live, struct capture_kernel *kernel)
 {
+	kernel->longest_pause = live->longest;
 	for (size_t i = 0; i < live->count; i++) {
 		struct port *port = &live->port[i];
 		port_count(port);

@@ -64,8 +64,13 @@ void file_close(struct file *file);
 
 struct live;
 
+/* Opens the interfaces; nothing comes yet.  `statistics`: count what the interfaces themselves drop. */
 struct live *live_open(const char *const *names, size_t count, const struct capture_options *options,
-                       struct capture_input *inputs, char **error);
+                       struct capture_input *inputs, bool statistics, char **error);
+/* Shares each interface with all that join the same groups: every packet goes to one of them.  A group of -1 is founded. */
+bool live_join(struct live *live, int *groups, char **error);
+/* From here on frames come. */
+bool live_begin(struct live *live, const char *filter, char **error);
 enum source_status live_read(struct live *live, struct capture_batch *batch);
 void live_stop(struct live *live, bool discard);
 void live_kernel(struct live *live, struct capture_kernel *kernel);

@@ -22,6 +22,7 @@
 /* Options without a letter. */
 enum {
 	OPTION_WORKERS = 256,
+	OPTION_PIN,
 	OPTION_TUNNELS,
 	OPTION_RULES,
 	OPTION_CHECK_RULES,
@@ -222,11 +223,17 @@ static bool take_no_promiscuous(struct parse *parse)
 
 static bool take_workers(struct parse *parse)
 {
-	uint64_t number;
+	uint64_t *workers = target(parse);
 
-	if (!value_number(parse->value, &number) || number == 0)
-		return bad_value(parse, "a number above 0");
-	return number == 1 || refuse(parse, "--workers %s: this version has one worker", parse->value);
+	return (value_number(parse->value, workers) && *workers > 0 && *workers <= CAPTURE_WORKERS_MOST) ||
+	       bad_value(parse, "a number from 1 to 64");
+}
+
+static bool take_pin(struct parse *parse)
+{
+	const char *wanted = pin_parse(parse->value, target(parse));
+
+	return wanted == NULL || bad_value(parse, wanted);
 }
 
 static bool take_tunnels(struct parse *parse)
@@ -420,9 +427,10 @@ static const struct option_row table[] = {
         {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_text, AT(filter_word), NULL},
         {'F', NULL, "FILE", "read the BPF expression from a file", take_text, AT(filter_file), NULL},
         {'s', "snapshot-length", "N", "capture N bytes of each packet (default: all)", take_snaplen, 0, NULL},
-        {'B', "buffer-size", "KiB", "ring for each interface, also with K, M or G (default: 64M)", take_kib, AT(capture.buffer), NULL},
+        {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G (default: 64M)", take_kib, AT(capture.buffer), NULL},
         {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
-        {OPTION_WORKERS, "workers", "N", "worker threads; this version has 1", take_workers, 0, NULL},
+        {OPTION_WORKERS, "workers", "N", "worker threads for interfaces, 1 to 64, each with a ring of its own (default: 1)", take_workers, AT(workers), NULL},
+        {OPTION_PIN, "pin", "CPUS", "a processor for each worker: auto, or a list like 0,2,4-7", take_pin, AT(pin), NULL},
         {OPTION_TUNNELS, "tunnels", "LIST", "look into all, none, or ipip,6in4,gre,vxlan,geneve,gtpu (default: all)", take_tunnels, 0, NULL},
 
         {.name = "Stop"},
@@ -648,6 +656,7 @@ static void set_defaults(struct options *options)
 	tcpaudit_settings_init(&options->settings);
 	options->settings.memcap = default_memcap();
 	options->capture.promiscuous = true;
+	options->workers = 1;
 	options->report.fail_on = REPORT_NEVER;
 	options->report.min_severity = TCPAUDIT_NOTE;
 	options->report.settings = &options->settings;

@@ -2,6 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "cli/pin.h"
 #include "report/report.h"
 #include "rules/rulebook.h"
 
@@ -42,6 +43,8 @@ struct options {
 	const char *filter_file; /* of -F */
 	char *filter;            /* never NULL after parsing */
 	struct capture_options capture;
+	uint64_t workers;       /* 1 to CAPTURE_WORKERS_MOST */
+	struct pin pin;
 	uint64_t count;                     /* -c: frames; 0 no limit */
 	int64_t duration;                   /* -a duration: ns; 0 no limit */
 	int64_t stats_interval;             /* ns; 0 none */

@@ -1,5 +1,7 @@
 /* session.c - one run: frames from the capture to the engine, findings from the engine to the report.
  *
+ * One worker runs on this thread; several have their own, and this one looks after signals and the clock (crew.h).
+ *
  * A run ends with its input, by a signal, by -c or -a, or when nobody reads the output any more.  Then the capture is
  * drained, so that every packet that the kernel counted is accounted for, and the report is completed. */
 #ifdef HAVE_CONFIG_H
@@ -18,18 +20,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/crew.h"
 #include "cli/label.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
-#include "cli/worker.h"
 #include "report/output.h"
 
-#define SECOND INT64_C(1000000000)
+#define SECOND   INT64_C(1000000000)
+#define PATIENCE 50 /* ms until several workers' run looks for signals */
 
 struct session {
 	struct options *options;
-	struct worker_quota quota;
-	struct worker worker;
+	struct crew crew;
+	size_t input_count;
 	struct report_dpi dpi;
 	struct output *output;
 	struct report *report;
@@ -54,12 +57,18 @@ static int complain(const char *what)
 	return REPORT_EXIT_USAGE;
 }
 
+/* The worker that runs on this thread, if there is only one. */
+static struct worker *only_worker(struct session *session)
+{
+	return &session->crew.member[0].worker;
+}
+
 /* How labels go, by the state; NULL without them. */
 static const struct report_dpi *dpi_now(struct session *session)
 {
 	const struct label_counters *counters = &session->state.labels;
 
-	if (session->worker.labeller == NULL)
+	if (only_worker(session)->labeller == NULL)
 		return NULL;
 	session->dpi = (struct report_dpi){.library = label_library(),
 	                                   .named = counters->named,
@@ -72,13 +81,14 @@ static const struct report_dpi *dpi_now(struct session *session)
 /* How things stand now. */
 static struct report_state state_now(struct session *session)
 {
-	struct report_state state = {.live = session->options->live, .gone = session->worker.gone};
+	struct report_state state = {.live = session->options->live};
 
-	worker_state(&session->worker, &session->state);
+	crew_state(&session->crew, &session->state);
+	state.gone = session->state.gone;
 	state.counters = &session->state.counters;
 	state.kernel = session->state.kernel;
 	state.inputs = session->state.inputs;
-	state.input_count = session->worker.input_count;
+	state.input_count = session->input_count;
 	state.dpi = dpi_now(session);
 	state.time = state.live ? clock_ns(CLOCK_REALTIME)
 	             : state.counters->newest != 0 ? state.counters->newest
@@ -86,20 +96,29 @@ static struct report_state state_now(struct session *session)
 	return state;
 }
 
+static void stop(struct session *session, enum worker_stop how)
+{
+	worker_stop(&session->crew.quota, how);
+}
+
 /* New rules hold for what is judged from now on. */
 static void reread_rules(struct session *session)
 {
 	struct options *options = session->options;
 	char *error;
+	bool good;
 
-	if (rulebook_reload(options->rules, &error)) {
+	crew_halt(&session->crew);
+	if ((good = rulebook_reload(options->rules, &error))) {
 		rulebook_apply(options->rules, &options->settings);
-		tcpaudit_configure(session->worker.engine, &options->settings);
+		crew_configure(&session->crew, &options->settings);
 		report_rules_changed(session->report);
-		fputs("tcpaudit: SIGHUP: the rules were read again\n", stderr);
-	} else {
-		fprintf(stderr, "tcpaudit: SIGHUP: the old rules stay: %s\n", error != NULL ? error : "out of memory");
 	}
+	crew_resume(&session->crew);
+	if (good)
+		fputs("tcpaudit: SIGHUP: the rules were read again\n", stderr);
+	else
+		fprintf(stderr, "tcpaudit: SIGHUP: the old rules stay: %s\n", error != NULL ? error : "out of memory");
 	free(error);
 }
 
@@ -113,8 +132,10 @@ static void reopen(struct session *session)
 			complain("SIGHUP: only -T jsonl can go on in a new file");
 		return;
 	}
+	crew_lock(&session->crew);
 	if (!output_reopen(session->output, &error))
 		complain(error);
+	crew_unlock(&session->crew);
 	free(error);
 }
 
@@ -123,13 +144,15 @@ static void show_stats(struct session *session)
 	struct report_state state = state_now(session);
 
 	progress_clear(&session->progress);
+	crew_lock(&session->crew);
 	report_stats(session->report, &state);
+	crew_unlock(&session->crew);
 }
 
 static void obey_signals(struct session *session)
 {
 	if (signals_stop())
-		worker_stop(&session->worker, false);
+		stop(session, WORKER_STOP);
 	if (signals_stats())
 		show_stats(session);
 	if (signals_reopen())
@@ -142,14 +165,16 @@ static void on_tick(struct session *session, int64_t now)
 	const struct options *options = session->options;
 
 	if (options->duration > 0 && now - session->begun >= options->duration)
-		worker_stop(&session->worker, true);
+		stop(session, WORKER_DISCARD);
 	if (options->live && options->stats_interval > 0 && now >= session->next_stats) {
 		show_stats(session);
 		session->next_stats += options->stats_interval;
 	}
+	crew_lock(&session->crew);
 	output_flush(session->output);
 	if (output_broken(session->output))
-		worker_stop(&session->worker, true);
+		stop(session, WORKER_DISCARD);
+	crew_unlock(&session->crew);
 	if (session->progress.on) {
 		struct report_state state = state_now(session);
 
@@ -162,7 +187,7 @@ static void on_tick(struct session *session, int64_t now)
 /* The first batch comes before the report begins: then the inputs know what they are. */
 static bool begin(struct session *session)
 {
-	const struct capture_batch *batch = &session->worker.batch;
+	const struct capture_batch *batch = &only_worker(session)->batch;
 	struct report_state state = state_now(session);
 
 	if (!state.live && batch->count > 0)
@@ -176,18 +201,21 @@ static bool begin(struct session *session)
 	return output_flush(session->output) || !output_broken(session->output);
 }
 
-static bool loop(struct session *session)
+static bool run_alone(struct session *session)
 {
+	struct worker *worker = only_worker(session);
 	bool begun = false;
 
+	pin_worker(session->crew.pin, 0);
+
 	for (;;) {
-		enum capture_status status = worker_read(&session->worker);
+		enum capture_status status = worker_read(worker);
 		int64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
 
 		if (!begun && !(begun = begin(session)))
 			return false;
-		worker_judge(&session->worker);
-		if (session->worker.batch.count == 0 && session->options->live)
+		worker_judge(worker);
+		if (worker->batch.count == 0 && session->options->live)
 			output_flush(session->output);
 		if (status != CAPTURE_MORE)
 			break;
@@ -195,13 +223,29 @@ static bool loop(struct session *session)
 		if (now >= session->tick)
 			on_tick(session, now);
 	}
-	tcpaudit_finish(session->worker.engine);
+	tcpaudit_finish(worker->engine);
+	return true;
+}
+
+/* Interfaces only: they know what they are before their first batch. */
+static bool run_together(struct session *session, char **error)
+{
+	int64_t now;
+
+	if (!begin(session) || !crew_start(&session->crew, error))
+		return false;
+	while (crew_wait(&session->crew, PATIENCE)) {
+		obey_signals(session);
+		if ((now = clock_ns(CLOCK_MONOTONIC_COARSE)) >= session->tick)
+			on_tick(session, now);
+	}
+	crew_join(&session->crew);
 	return true;
 }
 
 static void report_damage(const struct session *session)
 {
-	for (size_t i = 0; i < session->worker.input_count; i++) {
+	for (size_t i = 0; i < session->input_count; i++) {
 		const struct capture_input *input = &session->state.inputs[i];
 		if (input->error == NULL)
 			continue;
@@ -257,23 +301,38 @@ static void announce(const struct session *session)
 	fputs("tcpaudit: listening on", stderr);
 	for (size_t i = 0; i < session->options->input_count; i++)
 		fprintf(stderr, "%s %s", i ? "," : "", session->options->inputs[i]);
+	if (session->crew.count > 1)
+		fprintf(stderr, "; %zu workers", session->crew.count);
 	fputc('\n', stderr);
 }
 
-static bool open_capture(struct session *session, char **error)
+/* A capture for each worker; files have one. */
+static bool open_captures(struct session *session, struct capture **captures, size_t workers, char **error)
 {
 	const struct options *options = session->options;
-	struct capture *capture;
 
-	session->quota = (struct worker_quota){.live = options->live, .limit = options->count};
 	if (options->live)
-		capture = capture_open_interfaces(options->inputs, options->input_count, &options->capture, error);
-	else
-		capture = capture_open_files(options->inputs, options->input_count, &options->capture, error);
-	if (capture == NULL || !worker_init(&session->worker, &session->quota, capture))
+		return capture_open_shared(options->inputs, options->input_count, &options->capture, workers, captures, error);
+	captures[0] = capture_open_files(options->inputs, options->input_count, &options->capture, error);
+	return captures[0] != NULL;
+}
+
+static bool open_crew(struct session *session, char **error)
+{
+	const struct options *options = session->options;
+	struct capture *captures[CAPTURE_WORKERS_MOST];
+	size_t workers = options->live ? options->workers : 1;
+
+	session->crew.quota.live = options->live;
+	session->crew.quota.limit = options->count;
+	session->crew.rules = options->rules;
+	session->crew.pin = &options->pin;
+	if (!open_captures(session, captures, workers, error) || !crew_init(&session->crew, captures, workers, error))
 		return false;
-	session->state.inputs = calloc(session->worker.input_count + 1, sizeof *session->state.inputs);
-	return session->state.inputs != NULL;
+	session->input_count = only_worker(session)->input_count;
+	if (workers < options->workers && !options->quiet)
+		fprintf(stderr, "tcpaudit: --workers %" PRIu64 ": files have one worker\n", options->workers);
+	return worker_state_init(&session->state, session->input_count);
 }
 
 /* After the inputs: a run that cannot start must not empty the file of the last one. */
@@ -318,19 +377,20 @@ static bool open_report(struct session *session)
 {
 	struct options *options = session->options;
 	const struct report_format *format = options->format;
-	size_t count;
+	const struct capture_input *inputs = session->state.inputs;
 
 	if (format == NULL)
 		format = output_is_terminal(session->output) ? &report_text : &report_jsonl;
 	if (!options->severity_given && format == &report_text)
 		options->report.min_severity = TCPAUDIT_WARNING;
 	options->report.page = page_of(session);
-	session->report = report_new(format, &options->report, capture_inputs(session->worker.capture, &count),
-	                             session->worker.input_count, session->output);
+	if (session->crew.count == 1) /* they may learn more of themselves at any time */
+		inputs = capture_inputs(only_worker(session)->capture, &session->input_count);
+	session->report = report_new(format, &options->report, inputs, session->input_count, session->output);
 	return session->report != NULL;
 }
 
-static bool open_engine(struct session *session, char **error)
+static bool open_engines(struct session *session, char **error)
 {
 	struct tcpaudit_settings *settings = &session->options->settings;
 	struct tcpaudit_sink report = report_sink(session->report);
@@ -343,8 +403,7 @@ static bool open_engine(struct session *session, char **error)
 	}
 	settings->min_severity = session->options->report.min_severity;
 	settings->states = session->report->format != &report_text;
-	session->worker.engine = tcpaudit_new(settings, &sink);
-	return session->worker.engine != NULL;
+	return crew_equip(&session->crew, settings, &sink);
 }
 
 static bool open_labeller(const struct options *options, struct worker *worker, char **error)
@@ -360,6 +419,20 @@ static bool open_labeller(const struct options *options, struct worker *worker, 
 	return true;
 }
 
+/* nDPI has much state: each engine has one of its own. */
+static bool open_labellers(struct session *session, char **error)
+{
+	for (size_t i = 0; i < session->crew.count; i++)
+		if (!open_labeller(session->options, &session->crew.member[i].worker, error))
+			return false;
+	return true;
+}
+
+static bool run(struct session *session, char **error)
+{
+	return session->crew.count == 1 ? run_alone(session) : run_together(session, error);
+}
+
 int session_run(struct options *options)
 {
 	struct session session = {.options = options};
@@ -367,19 +440,22 @@ int session_run(struct options *options)
 	int status;
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
-	if (open_capture(&session, &error) && open_output(&session, &error) && open_report(&session) &&
-	    open_engine(&session, &error) && open_labeller(options, &session.worker, &error)) {
+	if (open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
+	    open_engines(&session, &error) && open_labellers(&session, &error)) {
 		announce(&session);
-		if (!loop(&session))
+		if (!run(&session, &error)) {
 			session.report->out_of_memory |= !output_broken(session.output);
+			if (error != NULL)
+				complain(error);
+		}
 		status = finish(&session);
 	} else {
 		status = complain(error);
 	}
 	free(error);
 	report_free(session.report);
-	worker_fini(&session.worker);
+	crew_fini(&session.crew);
 	output_close(session.output, NULL);
-	free(session.state.inputs);
+	worker_state_fini(&session.state);
 	return status;
 }

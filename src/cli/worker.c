@@ -35,10 +35,28 @@ void worker_fini(struct worker *worker)
 	free(worker->surplus);
 }
 
+void worker_stop(struct worker_quota *quota, enum worker_stop how)
+{
+	unsigned go = WORKER_GO;
+
+	atomic_compare_exchange_strong(&quota->stop, &go, how);
+}
+
+static void obey(struct worker *worker)
+{
+	unsigned stop = worker->stopping ? WORKER_GO : atomic_load_explicit(&worker->quota->stop, memory_order_relaxed);
+
+	if (stop == WORKER_GO)
+		return;
+	capture_stop(worker->capture, stop == WORKER_DISCARD);
+	worker->stopping = true;
+}
+
 enum capture_status worker_read(struct worker *worker)
 {
 	enum capture_status status;
 
+	obey(worker);
 	if (worker->quota->live)
 		worker->looked = wall_clock();
 	status = capture_read(worker->capture, &worker->batch);
@@ -46,26 +64,28 @@ enum capture_status worker_read(struct worker *worker)
 	return status;
 }
 
-void worker_stop(struct worker *worker, bool discard)
+static bool passes(const struct capture_batch *batch, size_t i)
 {
-	if (!worker->stopping)
-		capture_stop(worker->capture, discard);
-	worker->stopping = true;
+	return batch->fate[i] != TCPAUDIT_FATE_FILTER && batch->fate[i] != TCPAUDIT_FATE_NOT_PACKET;
 }
 
-/* How many frames of the batch may be used before -c is reached. */
+/* How many frames of the batch may be used before -c is reached, by all workers together. */
 static size_t allowed(struct worker *worker)
 {
 	const struct capture_batch *batch = &worker->batch;
 	struct worker_quota *quota = worker->quota;
-	size_t i = 0;
+	uint64_t passing = 0, before;
+	size_t i;
 
 	if (quota->limit == 0 || worker->stopping)
 		return batch->count;
-	while (i < batch->count && quota->passed < quota->limit) {
-		quota->passed += batch->fate[i] != TCPAUDIT_FATE_FILTER && batch->fate[i] != TCPAUDIT_FATE_NOT_PACKET;
-		i++;
-	}
+	for (i = 0; i < batch->count; i++)
+		passing += passes(batch, i);
+	before = atomic_fetch_add_explicit(&quota->passed, passing, memory_order_relaxed);
+	if (before + passing >= quota->limit)
+		worker_stop(quota, WORKER_DISCARD);
+	for (i = 0; i < batch->count && before < quota->limit; i++)
+		before += passes(batch, i);
 	return i;
 }
 
@@ -98,12 +118,21 @@ void worker_judge(struct worker *worker)
 		}
 	}
 	leave(worker, count);
-	if (worker->quota->limit > 0 && worker->quota->passed >= worker->quota->limit)
-		worker_stop(worker, true);
 	/* Time goes on without frames too.  A second is more than frames of several interfaces are held back, and the clock was
 	 * read before the ring was found empty: no frame that comes now is older. */
 	if (batch->count == 0 && worker->quota->live)
 		tcpaudit_advance(worker->engine, worker->looked - SECOND);
+}
+
+bool worker_state_init(struct worker_state *state, size_t input_count)
+{
+	state->inputs = calloc(input_count + 1, sizeof *state->inputs);
+	return state->inputs != NULL;
+}
+
+void worker_state_fini(struct worker_state *state)
+{
+	free(state->inputs);
 }
 
 void worker_state(struct worker *worker, struct worker_state *state)
@@ -117,4 +146,54 @@ void worker_state(struct worker *worker, struct worker_state *state)
 	capture_kernel_counters(worker->capture, &state->kernel);
 	label_count(worker->labeller, &state->labels);
 	state->counted = worker->counted;
+	state->gone = worker->gone;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* All counters are sums but the two times, which are the last members. */
+static void add_counters(struct tcpaudit_counters *sum, const struct tcpaudit_counters *counters)
+{
+	enum { SUMS = offsetof(struct tcpaudit_counters, first) / sizeof(uint64_t) };
+	uint64_t to[SUMS], from[SUMS];
+
+	_Static_assert(sizeof *sum == SUMS * sizeof(uint64_t) + 2 * sizeof(int64_t), "a counter that is no sum");
+	memcpy(to, sum, sizeof to);
+	memcpy(from, counters, sizeof from);
+	for (size_t i = 0; i < SUMS; i++)
+		to[i] += from[i];
+	memcpy(sum, to, sizeof to);
+	if (sum->first == 0 || (counters->first != 0 && counters->first < sum->first))
+		sum->first = counters->first;
+	sum->newest = later(sum->newest, counters->newest);
+}
+
+static void add_input(struct capture_input *sum, const struct capture_input *input)
+{
+	sum->packets += input->packets;
+	sum->bytes += input->bytes;
+	sum->recorded_drops += input->recorded_drops;
+	sum->odd += input->odd;
+	if (sum->error == NULL)
+		sum->error = input->error;
+}
+
+void worker_state_add(struct worker_state *sum, const struct worker_state *state, size_t input_count)
+{
+	add_counters(&sum->counters, &state->counters);
+	for (size_t i = 0; i < input_count; i++)
+		add_input(&sum->inputs[i], &state->inputs[i]);
+	sum->kernel.received += state->kernel.received;
+	sum->kernel.dropped += state->kernel.dropped;
+	sum->kernel.interface_dropped += state->kernel.interface_dropped;
+	sum->kernel.longest_pause = later(sum->kernel.longest_pause, state->kernel.longest_pause);
+	sum->labels.named += state->labels.named;
+	sum->labels.unnamed += state->labels.unnamed;
+	sum->labels.off += state->labels.off;
+	sum->labels.memory += state->labels.memory;
+	sum->counted = later(sum->counted, state->counted);
+	sum->gone |= state->gone;
 }

@@ -4,14 +4,23 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include <stdatomic.h>
+
 #include "cli/label.h"
 #include "report/report.h"
+
+enum worker_stop {
+	WORKER_GO,
+	WORKER_STOP,   /* let nothing more in, and judge what is there */
+	WORKER_DISCARD /* ... and only count what is there */
+};
 
 /* What the workers of a run have in common. */
 struct worker_quota {
 	bool live;
-	uint64_t limit;  /* frames that may pass the filter (-c); 0 any */
-	uint64_t passed; /* of them, have */
+	uint64_t limit;          /* frames that may pass the filter (-c); 0 any */
+	_Atomic uint64_t passed; /* of them, have, or would have */
+	_Atomic unsigned stop;   /* enum worker_stop */
 };
 
 struct worker {
@@ -23,9 +32,9 @@ struct worker {
 	size_t input_count;
 	uint64_t *surplus; /* frames that were handed out and left unread behind -c, by input */
 	int64_t counted;   /* newest time of the frames that were only counted; 0 none */
+	bool gone;
 	int64_t looked;    /* ns on the clock of frames, before the batch was read: live only */
 	bool stopping;
-	bool gone;
 };
 
 /* How a worker stands: its parts of a report_state. */
@@ -33,8 +42,9 @@ struct worker_state {
 	struct tcpaudit_counters counters;
 	struct capture_kernel kernel;
 	struct label_counters labels;
-	struct capture_input *inputs; /* the caller's, input_count of them */
+	struct capture_input *inputs; /* as many as the worker has */
 	int64_t counted;
+	bool gone; /* an interface went away */
 };
 
 /* Takes over the capture.  false when out of memory. */
@@ -43,16 +53,25 @@ bool worker_init(struct worker *worker, struct worker_quota *quota, struct captu
 /* Accepts a zeroed one. */
 void worker_fini(struct worker *worker);
 
-/* Fills the batch. */
+/* Fills the batch; stops first, if that was asked for. */
 enum capture_status worker_read(struct worker *worker);
 
 /* Judges the batch; without one, live, lets time go on. */
 void worker_judge(struct worker *worker);
 
-/* Lets nothing more in.  With `discard`, what the kernel still holds is counted, not judged. */
-void worker_stop(struct worker *worker, bool discard);
+/* Has all workers of the quota stop at their next reading; what was asked for first, holds. */
+void worker_stop(struct worker_quota *quota, enum worker_stop how);
 
-/* `state->inputs` must have room. */
+/* Room for the state of a run with so many inputs.  false when out of memory. */
+bool worker_state_init(struct worker_state *state, size_t input_count);
+
+/* Accepts a zeroed one. */
+void worker_state_fini(struct worker_state *state);
+
+/* How this worker stands now. */
 void worker_state(struct worker *worker, struct worker_state *state);
+
+/* Adds the state of another worker with the same inputs. */
+void worker_state_add(struct worker_state *sum, const struct worker_state *state, size_t input_count);
 
 #endif

@@ -443,6 +443,11 @@ struct tcpaudit_sink rulebook_sink(struct rulebook *b, const struct report *repo
 	return sink;
 }
 
+bool rulebook_has_scopes(const struct rulebook *b)
+{
+	return b->scopes > 0;
+}
+
 /* ---- for the report ---- */
 
 static bool message(void *user, size_t row, struct record *record, char *out, size_t size)

@@ -39,6 +39,9 @@ void rulebook_apply(struct rulebook *rulebook, struct tcpaudit_settings *setting
 /* A sink in front of a report's: answers for the rules, and keeps back what a limit does not let through. */
 struct tcpaudit_sink rulebook_sink(struct rulebook *rulebook, const struct report *report, const struct tcpaudit_sink *inner);
 
+/* Whether the sink's scopes() has anything to look for; changes only in rulebook_reload(). */
+bool rulebook_has_scopes(const struct rulebook *rulebook);
+
 /* What the report asks of it; lives as long as the rulebook. */
 const struct report_rules *rulebook_report(struct rulebook *rulebook);
 

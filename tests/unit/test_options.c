@@ -217,6 +217,26 @@ Test(options, actions)
 	}
 }
 
+Test(options, workers_and_their_processors)
+{
+	accept("-i lo");
+	cr_assert_eq(options.workers, 1);
+	cr_assert_eq(options.pin.count, 0);
+	end();
+	accept("-i lo --workers 64 --pin auto");
+	cr_assert_eq(options.workers, 64);
+	cr_assert_geq(options.pin.count, 1);
+	int first = options.pin.processor[0], count = (int)options.pin.count;
+	for (int i = 1; i < count; i++)
+		cr_assert_gt(options.pin.processor[i], options.pin.processor[i - 1]);
+	end();
+	char line[64];
+	snprintf(line, sizeof line, "-i lo --pin %d,%d-%d", first, first, first);
+	accept(line);
+	cr_assert_eq(options.pin.count, 2);
+	cr_assert_eq(options.pin.processor[1], first);
+}
+
 Test(options, what_changes_nothing_is_accepted)
 {
 	accept("-r x -n -l --no-dpi --workers 1 --sandbox off");
@@ -238,6 +258,14 @@ Test(options, wrong_values_are_refused)
 	refuse("-r x --severity no-such-check=note", "--list-checks");
 	refuse("-r x --severity fin-ack-beyond", "ID=SEVERITY");
 	refuse("-r x --ladder 0", "--ladder");
+	refuse("-i lo --workers 0", "1 to 64");
+	refuse("-i lo --workers 65", "1 to 64");
+	refuse("-i lo --workers two", "1 to 64");
+	refuse("-i lo --pin 0,", "a list of processors");
+	refuse("-i lo --pin 1-0", "a list of processors");
+	refuse("-i lo --pin 0:1", "a list of processors");
+	refuse("-i lo --pin 1023", "may use");
+	refuse("-i lo --pin all", "auto");
 	refuse("-r", "needs a value");
 	refuse("-r x --memcap", "needs a value");
 }
@@ -255,7 +283,6 @@ Test(options, options_of_later_versions_are_refused)
 {
 	refuse("--explain fin-ack-beyon", "near it: fin-ack-beyond");
 	refuse("-r x --sandbox on", "sandbox");
-	refuse("-r x --workers 2", "one worker");
 	refuse("-i lo -Z nobody", "-Z");
 }
 
