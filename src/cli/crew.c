@@ -278,7 +278,27 @@ static void call(struct crew *crew)
 			pthread_cond_wait(&crew->answered, &crew->lock);
 }
 
-void crew_state(struct crew *crew, struct worker_state *state)
+/* The lock is held. */
+static void tell_apart(const struct crew *crew, struct report_workers *workers)
+{
+	workers->count = crew->count;
+	for (size_t i = 0; i < crew->count; i++) {
+		const struct worker_state *now = &crew->member[i].now;
+
+		workers->worker[i] = (struct report_worker){
+		        .packets = now->counters.frames,
+		        .connections = now->counters.connections,
+		        .dropped = now->kernel.dropped,
+		        .longest_pause = now->kernel.longest_pause,
+		};
+	}
+	if (crew->splits != NULL) {
+		workers->split = crew->splits->found;
+		workers->splits_forgotten = crew->splits->forgotten;
+	}
+}
+
+void crew_state(struct crew *crew, struct worker_state *state, struct report_workers *workers)
 {
 	if (!crew->member[0].started) {
 		for (size_t i = 0; i < crew->count; i++)
@@ -294,6 +314,7 @@ void crew_state(struct crew *crew, struct worker_state *state)
 	memcpy(inputs, first->inputs, crew->member[0].worker.input_count * sizeof *inputs);
 	for (size_t i = 1; i < crew->count; i++)
 		worker_state_add(state, &crew->member[i].now, crew->member[0].worker.input_count);
+	tell_apart(crew, workers);
 	crew_unlock(crew);
 }
 

@@ -62,8 +62,9 @@ void crew_join(struct crew *crew);
 void crew_lock(struct crew *crew);
 void crew_unlock(struct crew *crew);
 
-/* How all stand together.  `state->inputs` must have room.  Waits until each has come to the end of its batch. */
-void crew_state(struct crew *crew, struct worker_state *state);
+/* How all stand together, and each alone; `state->inputs` and `workers->worker` must have room.  Waits until each has come to the
+ * end of its batch. */
+void crew_state(struct crew *crew, struct worker_state *state, struct report_workers *workers);
 
 /* Stops all workers between two of their batches, takes the lock, and gives them new settings; until crew_resume(). */
 void crew_halt(struct crew *crew);

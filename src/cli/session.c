@@ -38,6 +38,7 @@ struct session {
 	struct report *report;
 	struct progress progress;
 	struct worker_state state; /* as of the last state_now() */
+	struct report_workers workers;
 	int64_t begun; /* monotonic ns, as the following */
 	int64_t tick;  /* when to look at the clock's duties again */
 	int64_t next_stats;
@@ -83,7 +84,9 @@ static struct report_state state_now(struct session *session)
 {
 	struct report_state state = {.live = session->options->live};
 
-	crew_state(&session->crew, &session->state);
+	crew_state(&session->crew, &session->state, &session->workers);
+	if (session->crew.count > 1)
+		state.workers = &session->workers;
 	state.gone = session->state.gone;
 	state.counters = &session->state.counters;
 	state.kernel = session->state.kernel;
@@ -266,6 +269,17 @@ static void print_counters(const struct report_state *state)
 		fprintf(stderr, "%" PRIu64 " packets dropped by interface\n", state->kernel.interface_dropped);
 }
 
+/* Halves of connections say less than whole ones: whoever runs it must know how to get these. */
+static void report_splits(const struct report_state *state)
+{
+	if (state->workers == NULL || state->workers->split == 0)
+		return;
+	fprintf(stderr,
+	        "tcpaudit: %" PRIu64 " connections were seen by two workers, one direction each: the kernel's hash does not see"
+	        " their sockets (tunnels, VLAN tags in one direction); --workers 1 sees them whole\n",
+	        state->workers->split);
+}
+
 /* Completes the report and says on standard error what a reader of it must know.  Returns the exit status. */
 static int finish(struct session *session)
 {
@@ -279,6 +293,7 @@ static int finish(struct session *session)
 	if (!session->options->quiet && state.live)
 		print_counters(&state);
 	report_damage(session);
+	report_splits(&state);
 	if (!report_ledger(&state, &error))
 		complain(error);
 	free(error);
@@ -332,7 +347,8 @@ static bool open_crew(struct session *session, char **error)
 	session->input_count = only_worker(session)->input_count;
 	if (workers < options->workers && !options->quiet)
 		fprintf(stderr, "tcpaudit: --workers %" PRIu64 ": files have one worker\n", options->workers);
-	return worker_state_init(&session->state, session->input_count);
+	session->workers.worker = calloc(workers, sizeof *session->workers.worker);
+	return session->workers.worker != NULL && worker_state_init(&session->state, session->input_count);
 }
 
 /* After the inputs: a run that cannot start must not empty the file of the last one. */
@@ -457,5 +473,6 @@ int session_run(struct options *options)
 	crew_fini(&session.crew);
 	output_close(session.output, NULL);
 	worker_state_fini(&session.state);
+	free(session.workers.worker);
 	return status;
 }

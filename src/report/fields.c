@@ -503,6 +503,16 @@ static bool get_by_close(struct record *r, struct field_value *v)
 NUMBER(kernel_received, r->state->live, r->state->kernel.received)
 NUMBER(kernel_dropped, r->state->live, r->state->kernel.dropped)
 NUMBER(kernel_interface_dropped, r->state->live, r->state->kernel.interface_dropped)
+NUMBER(kernel_longest_pause, r->state->live, r->state->kernel.longest_pause / 1000)
+#define WORKERS (r->state->workers)
+#define WORKER  (WORKERS->worker[r->row])
+NUMBER(workers, WORKERS != NULL, WORKERS->count)
+NUMBER(worker_packets, true, WORKER.packets)
+NUMBER(worker_connections, true, WORKER.connections)
+NUMBER(worker_dropped, true, WORKER.dropped)
+NUMBER(worker_longest_pause, true, WORKER.longest_pause / 1000)
+NUMBER(connections_split, WORKERS != NULL, WORKERS->split)
+NUMBER(splits_forgotten, WORKERS != NULL && WORKERS->splits_forgotten != 0, WORKERS->splits_forgotten)
 NUMBER(connections_total, true, COUNTERS->connections)
 NUMBER(connections_open, true, COUNTERS->open)
 #define MEASURES r->report->measures
@@ -639,7 +649,7 @@ static const struct field table[] = {
 	{"event_type", EACH, FIELD_STRING, EACH, "", "kind of record: meta, flow, finding, stats or summary", get_event_type, NULL},
 	{"timestamp", EACH, FIELD_TIME, EACH, "", "last frame of a flow, decisive frame of a finding, otherwise when the record was made (files: the newest frame so far)", get_timestamp, NULL},
 
-	{"flow_id", BOTH, FIELD_INTEGER, BOTH, "", "connection: the ordinal, among all frames read, of the frame that began it", get_flow_id, NULL},
+	{"flow_id", BOTH, FIELD_INTEGER, BOTH, "", "connection: the ordinal, among all frames read, of the frame that began it; with several workers, among those of its worker, whose number (from 1) times 2^46 is added", get_flow_id, NULL},
 	{"community_id", BOTH, FIELD_STRING, BOTH, "", "Community ID version 1 with seed 0", get_community_id, NULL},
 	{"src_ip", BOTH, FIELD_ADDRESS, BOTH, "", "address of the client, which sent the first SYN or is presumed to have", get_src_ip, NULL},
 	{"src_port", BOTH, FIELD_INTEGER, BOTH, "", "port of the client", get_client_port, NULL},
@@ -777,6 +787,7 @@ static const struct field table[] = {
 	{"kernel.received", SUMS, FIELD_INTEGER, SUMS, "packets", "passed the filter: read and dropped together (live)", get_kernel_received, NULL},
 	{"kernel.dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "no room in the ring (live)", get_kernel_dropped, NULL},
 	{"kernel.interface_dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "dropped by the interface or its driver (live)", get_kernel_interface_dropped, NULL},
+	{"kernel.longest_pause_us", SUMS, FIELD_INTEGER, 0, "us", "longest time for which a ring was not read while its worker had other things to do (live)", get_kernel_longest_pause, NULL},
 	{"connections.total", SUMS, FIELD_INTEGER, SUMS, "connections", "incarnations begun", get_connections_total, NULL},
 	{"connections.open", SUMS, FIELD_INTEGER, SUMS, "connections", "of them, not reported yet", get_connections_open, NULL},
 	{"connections.by_close", SUMS, FIELD_COUNTS, SUMS, "connections", "reported ones, by close.kind", get_by_close, NULL},
@@ -784,6 +795,8 @@ static const struct field table[] = {
 	{"connections.twins_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many handshakes at once to tell whether they are there on the other side of a NAT, too", get_twins_forgotten, NULL},
 	{"connections.pressure_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to count the TIME-WAITs of each", get_pressure_forgotten, NULL},
 	{"connections.isns_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "too many hosts at once to compare the initial sequence numbers of each", get_isns_forgotten, NULL},
+	{"connections.split", SUMS, FIELD_INTEGER, 0, "connections", "of which two workers saw one direction each (--workers)", get_connections_split, NULL},
+	{"connections.splits_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "seen in one direction, too many at once to tell whether another worker saw the other", get_splits_forgotten, NULL},
 	{"close_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that have been in CLOSE-WAIT", get_close_wait_ends, NULL},
 	{"close_wait.open", LAST, FIELD_INTEGER, 0, "ends", "of them, were not seen to leave it", get_close_wait_open, NULL},
 	{"close_wait.median_us", LAST, FIELD_INTEGER, 0, "us", "that they stayed there, or have been there at the end", get_close_wait_median, NULL},
@@ -830,6 +843,11 @@ static const struct field table[] = {
 	{"inputs[].odd", SUMS, FIELD_INTEGER, 0, "packets", "with an impossible length or time", get_input_odd, NULL},
 	{"rules", META, FIELD_STRINGS, META, "", "rule files", get_rules, NULL},
 	{"checks", META, FIELD_STRINGS, META, "", "ids of the checks that are not disabled", get_checks, NULL},
+	{"workers", SUMS, FIELD_ROWS, 0, "", "each of several workers (--workers)", get_workers, NULL},
+	{"workers[].packets", SUMS, FIELD_INTEGER, SUMS, "packets", "frames that it read", get_worker_packets, NULL},
+	{"workers[].connections", SUMS, FIELD_INTEGER, SUMS, "connections", "incarnations that began with it", get_worker_connections, NULL},
+	{"workers[].dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "no room in its rings", get_worker_dropped, NULL},
+	{"workers[].longest_pause_us", SUMS, FIELD_INTEGER, SUMS, "us", "longest time for which its rings were not read", get_worker_longest_pause, NULL},
 	{"linktypes", META, FIELD_INTEGERS, META, "", "LINKTYPE_ values of the inputs, as far as known at the start", get_linktypes, NULL},
 	{"snaplen", META, FIELD_INTEGER, 0, "bytes", "largest snapshot length of the inputs", get_snaplen, NULL},
 	{"filter", META, FIELD_STRING, META, "", "BPF expression; empty: none", get_filter, NULL},

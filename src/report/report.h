@@ -73,6 +73,19 @@ struct report_dpi {
 	uint64_t memory;  /* bytes held for it */
 };
 
+/* Of a run with several workers. */
+struct report_workers {
+	struct report_worker {
+		uint64_t packets;      /* frames read */
+		uint64_t connections;  /* begun */
+		uint64_t dropped;      /* from its rings */
+		int64_t longest_pause; /* as in struct capture_kernel */
+	} * worker;
+	size_t count;
+	uint64_t split;            /* connections of which two workers saw one direction each */
+	uint64_t splits_forgotten; /* single directions whose other half may not have been recognised: too many at once */
+};
+
 /* How far a run has come.  Borrowed for the length of a call. */
 struct report_state {
 	int64_t time; /* ns; of the last frame of a file, of the clock live */
@@ -83,6 +96,7 @@ struct report_state {
 	size_t input_count;
 	struct capture_kernel kernel;
 	const struct report_dpi *dpi; /* NULL: no labels */
+	const struct report_workers *workers; /* NULL: there is one */
 	/* set by the report */
 	enum report_verdict verdict;
 	int exit_status;

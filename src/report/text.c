@@ -203,6 +203,8 @@ static void show_quality(struct page *page, const struct report_state *state, co
 		clause(page, &some, PAGE_ERROR, mismatch != NULL ? mismatch : "the packet ledger does not add up");
 	free(mismatch);
 	show_drops(page, &some, state);
+	if (state->workers != NULL)
+		count_clause(page, &some, PAGE_ERROR, state->workers->split, "connection", "seen by two workers, one direction each");
 	show_reasons(page, &some, counters);
 	for (size_t i = TCPAUDIT_UNUSABLE_NONE + 1; i < TCPAUDIT_UNUSABLE_COUNT; i++)
 		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP ? PAGE_ERROR : PAGE_PLAIN, counters->unusable[i],
