@@ -146,6 +146,10 @@ void tcpaudit_count(struct tcpaudit *engine, enum tcpaudit_fate fate);
 /* Moves time on without a frame (live captures when nothing arrives), so that connections settle and expire. */
 void tcpaudit_advance(struct tcpaudit *engine, int64_t now);
 
+/* The same, in small parts, for a caller that has frames to fetch: true if there may be more to do at once, so that it calls again
+ * soon. */
+bool tcpaudit_advance_some(struct tcpaudit *engine, int64_t now);
+
 /* The capture has ended: reports every connection that is left. */
 void tcpaudit_finish(struct tcpaudit *engine);
 

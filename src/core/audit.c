@@ -25,6 +25,8 @@
 #define JUMP          (3600 * SECOND)
 #define LATEST        (INT64_MAX / 2) /* the year 2116 */
 #define SWEEP_SLICES  1024
+#define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
+#define DUE_AT_ONCE   256 /* ... and when time goes on without one */
 #define INCARNATIONS  8 /* looked at behind one socket pair */
 
 struct tcpaudit {
@@ -361,14 +363,18 @@ static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
 	return c->last + e->settings.idle_timeout;
 }
 
-static void expire(struct tcpaudit *e)
+/* Looks at so many of those whose time has come, at most: whoever waits for the next frame must not wait for a whole tick's.
+ * True: there may be more. */
+static bool expire(struct tcpaudit *e, uint64_t most)
 {
-	uint32_t slot;
-
 	if (e->now < e->quiet_until)
-		return;
-	e->quiet_until = flow_next_tick(e->now);
-	while ((slot = flow_due(e->table, e->now)) != SLOT_NONE) {
+		return false;
+	for (; most > 0; most--) {
+		uint32_t slot = flow_due(e->table, e->now);
+		if (slot == SLOT_NONE) {
+			e->quiet_until = flow_next_tick(e->now);
+			return false;
+		}
 		if (slot_buried(slot)) {
 			const struct tombstone *t = flow_tombstone(e->table, slot);
 			if (t->was.last + TOMBSTONE_FOR <= e->now)
@@ -383,6 +389,7 @@ static void expire(struct tcpaudit *e)
 		else
 			flow_schedule(e->table, slot, due);
 	}
+	return true;
 }
 
 /* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
@@ -412,14 +419,26 @@ static int64_t believe(struct tcpaudit *e, const struct tcpaudit_frame *f)
 	return time;
 }
 
-void tcpaudit_advance(struct tcpaudit *e, int64_t now)
+static bool advance(struct tcpaudit *e, int64_t now, uint64_t most)
 {
-	if (!e->started || bounded(now) <= e->now)
-		return;
-	e->now = bounded(now);
-	expire(e);
+	if (!e->started)
+		return false;
+	if (bounded(now) > e->now)
+		e->now = bounded(now);
+	bool more = expire(e, most);
 	sweep(e, false);
 	decoder_expire(e->decoder, e->now);
+	return more;
+}
+
+void tcpaudit_advance(struct tcpaudit *e, int64_t now)
+{
+	advance(e, now, UINT64_MAX);
+}
+
+bool tcpaudit_advance_some(struct tcpaudit *e, int64_t now)
+{
+	return advance(e, now, DUE_AT_ONCE);
 }
 
 /* ---- which incarnation ---- */
@@ -800,7 +819,7 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 	int64_t now = e->now; /* nothing may depend on how frames come in batches */
 	for (unsigned i = 0; i < n; i++) {
 		e->now = e->clock[i];
-		expire(e);
+		expire(e, DUE_A_FRAME);
 		sweep(e, false);
 		if (e->icmp[i])
 			icmp_error(e, &e->segment[i]);
@@ -808,7 +827,7 @@ static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, un
 			judge(e, i);
 	}
 	e->now = now;
-	expire(e);
+	expire(e, DUE_A_FRAME * (count - n));
 	decoder_expire(e->decoder, now);
 	uint64_t lost = decoder_take_lost(e->decoder);
 	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
@@ -834,6 +853,7 @@ void tcpaudit_finish(struct tcpaudit *e)
 	uint64_t *order = malloc((count ? count : 1) * FLOW_ORDER_EACH);
 	uint32_t slot;
 
+	expire(e, UINT64_MAX);
 	sweep(e, true);
 	e->ended = true;
 	decoder_expire(e->decoder, INT64_MAX);

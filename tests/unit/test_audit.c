@@ -543,6 +543,52 @@ Test(audit, advance_settles_and_expires)
 	bench_free(b);
 }
 
+static struct bench *many_that_are_due(uint32_t count)
+{
+	struct bench *b = bench_for_many(0, 0);
+	for (uint32_t n = 0; n < count; n++) {
+		open_number(b, n, EPOCH);
+		close_number(b, n, EPOCH);
+	}
+	cr_assert_eq(b->records, 0);
+	return b;
+}
+
+/* Whoever fetches frames from a ring must not be kept from it. */
+Test(audit, what_is_due_at_once_is_done_in_parts)
+{
+	struct bench *b = many_that_are_due(5000);
+	unsigned parts = 0;
+	for (bool more = true; more; parts++) {
+		uint64_t before = b->records;
+		more = tcpaudit_advance_some(b->engine, EPOCH + 30 * SECONDS);
+		cr_assert_leq(b->records - before, 256);
+		cr_assert(!more || parts < 1000, "it comes to an end");
+	}
+	cr_assert_eq(b->records, 5000);
+	cr_assert_geq(parts, 20);
+	cr_assert_not(tcpaudit_advance_some(b->engine, EPOCH + 30 * SECONDS));
+	check_books(b);
+	bench_finish(b);
+	bench_free(b);
+}
+
+/* Frames do it too, a little each, and faster than they can begin connections. */
+Test(audit, what_is_due_does_not_wait_for_silence)
+{
+	struct bench *b = many_that_are_due(5000);
+	for (uint32_t n = 0; n < 2000; n++) {
+		uint64_t before = b->records;
+		send_number(b, 6000 + n, A, TCPAUDIT_SYN, 100, 0, EPOCH + 30 * SECONDS);
+		cr_assert_leq(b->records - before, 17);
+	}
+	cr_assert_eq(b->records, 5000);
+	check_books(b);
+	bench_finish(b);
+	cr_assert_eq(b->records, 7000);
+	bench_free(b);
+}
+
 Test(audit, what_comes_while_it_settles_still_counts)
 {
 	struct bench *b = bench_new();
