@@ -303,6 +303,12 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 	return status;
 }
 
+void capture_hurry(struct capture *capture, bool hurry)
+{
+	if (capture->live)
+		live_hurry(capture->live, hurry);
+}
+
 void capture_stop(struct capture *capture, bool discard)
 {
 	capture->stopped = true;

@@ -78,6 +78,9 @@ bool capture_open_shared(const char *const *names, size_t count, const struct ca
 /* Fills the batch, in time order. */
 enum capture_status capture_read(struct capture *capture, struct capture_batch *batch);
 
+/* Live: whether the next capture_read() is to return at once, even with nothing, because its caller has more to do. */
+void capture_hurry(struct capture *capture, bool hurry);
+
 /* Live: lets nothing more in; what the ring still holds is handed out by further capture_read() calls until CAPTURE_END.
  * With `discard` those frames get the fate AFTER_STOP.  Files: ends at once; the rest is not read. */
 void capture_stop(struct capture *capture, bool discard);

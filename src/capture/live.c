@@ -88,6 +88,7 @@ struct live {
 	struct pollfd *poll;
 	int loopback; /* ifindex of lo, 0 none */
 	bool stopping, discard;
+	bool hurry; /* the reader does not want to wait */
 	int64_t looked;  /* ns, when the rings were read last, or their reader woke up */
 	int64_t longest; /* ns between that and the next reading */
 };
@@ -709,6 +710,8 @@ enum source_status live_read(struct live *live, struct capture_batch *batch)
 	hand_out(live, batch, now);
 	if (batch->count > 0 || live_status(live) != SOURCE_MORE)
 		return batch->count > 0 ? SOURCE_MORE : live_status(live);
+	if (live->hurry && !live->stopping)
+		return SOURCE_MORE;
 	bool ready = wait_for_frames(live, now);
 	live->looked = now_ns();
 	if (!ready)
@@ -717,6 +720,11 @@ enum source_status live_read(struct live *live, struct capture_batch *batch)
 	fill(live, now);
 	hand_out(live, batch, now);
 	return SOURCE_MORE;
+}
+
+void live_hurry(struct live *live, bool hurry)
+{
+	live->hurry = hurry;
 }
 
 void live_stop(struct live *live, bool discard)

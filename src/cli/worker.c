@@ -99,6 +99,17 @@ static void leave(struct worker *worker, size_t from)
 			worker->surplus[worker->batch.frame[i].input]++;
 }
 
+/* Time goes on without frames too.  A second is more than frames of several interfaces are held back, and the clock was read
+ * before the ring was found empty: no frame that comes now is older.  If much is due, the ring is looked at in between. */
+static void pass_time(struct worker *worker)
+{
+	bool more = worker->batch.count == 0 && tcpaudit_advance_some(worker->engine, worker->looked - SECOND);
+
+	if (more != worker->busy)
+		capture_hurry(worker->capture, more);
+	worker->busy = more;
+}
+
 /* Runs of frames with work in them go to the engine together; the others only count. */
 void worker_judge(struct worker *worker)
 {
@@ -118,10 +129,8 @@ void worker_judge(struct worker *worker)
 		}
 	}
 	leave(worker, count);
-	/* Time goes on without frames too.  A second is more than frames of several interfaces are held back, and the clock was
-	 * read before the ring was found empty: no frame that comes now is older. */
-	if (batch->count == 0 && worker->quota->live)
-		tcpaudit_advance(worker->engine, worker->looked - SECOND);
+	if (worker->quota->live)
+		pass_time(worker);
 }
 
 bool worker_state_init(struct worker_state *state, size_t input_count)

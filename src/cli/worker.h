@@ -32,9 +32,10 @@ struct worker {
 	size_t input_count;
 	uint64_t *surplus; /* frames that were handed out and left unread behind -c, by input */
 	int64_t counted;   /* newest time of the frames that were only counted; 0 none */
-	bool gone;
 	int64_t looked;    /* ns on the clock of frames, before the batch was read: live only */
+	bool busy;         /* much was due: the next reading does not wait */
 	bool stopping;
+	bool gone; /* an interface went away */
 };
 
 /* How a worker stands: its parts of a report_state. */
