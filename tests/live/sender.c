@@ -66,9 +66,9 @@ static int open_interface(const char *name)
 }
 
 struct job {
-	uint8_t *file;
+	const char *path, *interface;
+	uint8_t *file; /* a copy of its own, which it changes */
 	size_t size;
-	const char *interface;
 	unsigned thread, threads, passes;
 	double rate, begun;
 	unsigned long long sent;
@@ -168,6 +168,8 @@ static void *send_all(void *user)
 	int fd = open_interface(job->interface);
 	unsigned count;
 
+	job->file = map(job->path, &job->size);
+	job->begun = now();
 	for (unsigned i = 0; i < BATCH; i++) {
 		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
@@ -187,15 +189,14 @@ int main(int argc, char **argv)
 	pthread_t thread[THREADS_MOST];
 	unsigned long threads = argc > 3 ? strtoul(argv[3], NULL, 10) : 1, passes = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
 	unsigned long long sent = 0;
-	size_t size;
 
 	if (argc < 3 || threads == 0 || threads > THREADS_MOST)
 		return 2;
-	uint8_t *file = map(argv[1], &size);
 	double rate = argc > 5 ? atof(argv[5]) / (double)threads : 0, begun = now();
 
 	for (unsigned i = 0; i < threads; i++) {
-		job[i] = (struct job){file, size, argv[2], i, (unsigned)threads, (unsigned)passes, rate, begun, 0};
+		job[i] = (struct job){.path = argv[1], .interface = argv[2], .thread = i, .threads = (unsigned)threads,
+		                      .passes = (unsigned)passes, .rate = rate};
 		if (pthread_create(&thread[i], NULL, send_all, &job[i]) != 0)
 			fail("thread");
 	}

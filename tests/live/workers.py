@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Two workers on an interface: what a run does besides auditing, while packets come.  Signals, rules that change, -c, -a, stats, an
+interface that goes away, several interfaces, connections of which each worker sees one direction."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True  # the source may be read-only
+import lab
+import line_rate
+import scenarios
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONNECTIONS, RATE = 2000, 20000
+WORKERS = ("--workers", "2")
+
+
+class Traffic:
+    """The capture on its way; over when it is left."""
+
+    def __init__(self, net, path, passes=1, rate=RATE):
+        self.process = subprocess.Popen(["ip", "netns", "exec", net.name[0], line_rate.sender(), path, net.device[0], "2", str(passes),
+                                         str(rate)], stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sent = int(self.process.communicate()[0].split()[0])
+
+
+def ended(listener):
+    """Its exit status and output, when it ends by itself."""
+    status = listener.process.wait(20)
+    listener.out.seek(0)
+    listener.err.seek(0)
+    return status, lab.records(listener.out.read().decode()), listener.err.read().decode()
+
+
+def of_type(records, kind):
+    return [r for r in records if r["event_type"] == kind]
+
+
+def sums(records):
+    """What every stats record and the summary owe: the rows of the workers add up."""
+    problems = []
+    for r in of_type(records, "stats") + of_type(records, "summary"):
+        rows = r["workers"]
+        for name, whole in (("packets", r["packets"]["read"]), ("connections", r["connections"]["total"]),
+                            ("dropped", r["kernel"]["dropped"])):
+            if sum(row[name] for row in rows) != whole:
+                problems.append(f"{r['event_type']}: {name}: {rows}, together {whole}")
+    return problems
+
+
+def signals_and_stats(tap, net, path):
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "--stats-interval", "1s")
+    with Traffic(net, path, 3):
+        for _ in range(20):
+            audit.process.send_signal(signal.SIGUSR1)
+            time.sleep(0.05)
+    time.sleep(1.2)
+    status, out, err = audit.stop()
+    records = lab.records(out)
+    stats = of_type(records, "stats")
+    read = [r["packets"]["read"] for r in stats]
+    tap.check("stats on USR1 and each second", [] if len(stats) >= 10 else [f"{len(stats)} records"])
+    tap.check("stats grow", [] if read == sorted(read) and read and read[-1] > 0 else [f"{read}"])
+    tap.check("workers add up", sums(records))
+    tap.check("ledger", scenarios.judge_run(status, records, True) + ([err] if status else []))
+
+
+def rules_change(tap, net, path):
+    """A rule of the site appears while both workers are at work: findings of it, from both."""
+    with tempfile.TemporaryDirectory() as directory:
+        rules = os.path.join(directory, "rules.yaml")
+        write = lambda text: open(rules, "w").write(text)
+        write("checks:\n  rst-instead-of-fin:\n    severity: warning\n")
+        audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "--rules", rules)
+        with Traffic(net, path, 4):
+            time.sleep(0.3)
+            for i in range(10):
+                write("checks:\n  rst-instead-of-fin:\n    enabled: false\n"
+                      f"rules:\n  - id: local-port-80-{i % 3}\n    on: close\n    when: dest_port == 80\n    severity: note\n"
+                      f"    title: a connection to port 80, rule {i % 3}\n    scope: tcp port 80\n")
+                audit.process.send_signal(signal.SIGHUP)
+                time.sleep(0.1)
+            write("rules: 7\n")  # a bad file keeps the rules of before
+            audit.process.send_signal(signal.SIGHUP)
+        status, out, err = audit.stop()
+    records = lab.records(out)
+    findings = of_type(records, "finding")
+    own = {f["flow_id"] // line_rate.WORKER for f in findings if f["rule_id"].startswith("local-port-80")}
+    problems = [] if own == {1, 2} else [f"findings of workers {own}"]
+    if err.count("the rules were read again") < 5 or err.count("the old rules stay") != 1:
+        problems.append(err)
+    tap.check("rules change", problems + ([f"exit status {status}"] if status else []))
+
+
+def count_stops(tap, net, path):
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "-c", "5000")
+    with Traffic(net, path):
+        status, records, err = ended(audit)
+    packets = lab.summary(records)["packets"]
+    judged = packets["read"] - packets["not_analysed"].get("after-stop", 0)
+    tap.check("-c counts over both", ([] if judged == 5000 else [f"{packets}"]) + scenarios.judge_run(status, records, True))
+
+
+def time_stops(tap, net, path):
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "-a", "duration:1.5")
+    with Traffic(net, path, 3):
+        status, records, err = ended(audit)
+    tap.check("-a stops both", scenarios.judge_run(status, records, True))
+    tap.check("-a: workers add up", sums(records))
+
+
+def pinned(tap, net, path):
+    processor = min(os.sched_getaffinity(0))
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "--pin", str(processor))
+    threads = [os.sched_getaffinity(int(t)) for t in os.listdir(f"/proc/{audit.process.pid}/task")]
+    status, out, err = audit.stop()
+    tap.check("--pin", [] if threads.count({processor}) >= 2 and status == 0 else [f"{threads}", err])
+
+
+def halves(tap, net, path):
+    """In UDP tunnels the hash does not see the sockets: what it parts is counted, and accused of nothing."""
+    made = os.path.join(os.path.dirname(path), "vxlan.pcap")
+    with open(path, "rb") as source, open(made, "wb") as target:
+        data, at = source.read(), 24
+        target.write(data[:24])
+        while at < len(data):
+            length = int.from_bytes(data[at + 8:at + 12], "little")
+            frame = data[at + 16:at + 16 + length]
+            outer = vxlan(frame)
+            size = len(outer).to_bytes(4, "little")
+            target.write(data[at:at + 8] + size + size + outer)
+            at += 16 + length
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS)
+    with Traffic(net, made):
+        pass
+    status, out, err = audit.stop()
+    records = lab.records(out)
+    end = lab.summary(records)["connections"]
+    whole = sum(n for kind, n in end["by_close"].items() if not kind.startswith("oneway"))
+    pairs = {}
+    for f in lab.flows(records):
+        ends = frozenset([(f["src_ip"], f["src_port"]), (f["dest_ip"], f["dest_port"])])
+        pairs.setdefault(ends, set()).add(f["flow_id"] // line_rate.WORKER)
+    split = sum(len(workers) > 1 for workers in pairs.values())
+    problems = [] if 0 < split == end["split"] and f"{split} connections were seen by two workers" in err else [
+        f"{split} pairs of sockets at two workers, split {end['split']}, {whole} whole", err]
+    problems += [f"a severe finding of half a connection: {f['rule_id']}" for f in of_type(records, "finding")
+                 if f["severity"] in ("warning", "error")][:3]
+    tap.check(f"{split} connections in VXLAN seen by two workers, and counted", problems + ([f"status {status}"] if status else []))
+
+
+def vxlan(frame):
+    """In a tunnel between two hosts, whose outer source port is each direction's own."""
+    inner = frame[14:]
+    towards = inner[12:16] < inner[16:20]
+    source, target = (b"\xc0\x00\x02\x01", b"\xc0\x00\x02\x02") if towards else (b"\xc0\x00\x02\x02", b"\xc0\x00\x02\x01")
+    port = 49152 + sum(inner[12:24]) * 7 % 9973 + (0 if towards else 5000)
+    udp = port.to_bytes(2, "big") + b"\x12\xb5" + (16 + len(frame)).to_bytes(2, "big") + b"\0\0" + b"\x08\0\0\0\0\0\x07\0" + frame
+    header = bytearray(b"\x45\0" + (20 + len(udp)).to_bytes(2, "big") + b"\0\0\0\0\x40\x11\0\0" + source + target)
+    total = sum(int.from_bytes(header[i:i + 2], "big") for i in range(0, 20, 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    header[10:12] = (~total & 0xFFFF).to_bytes(2, "big")
+    return frame[:12] + b"\x08\0" + bytes(header) + udp
+
+
+def several_interfaces(tap, net, path):
+    """Every packet is seen twice, on the interface and on `any`."""
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "-i", "any")
+    with Traffic(net, path) as traffic:
+        pass
+    status, out, err = audit.stop()
+    records = lab.records(out)
+    end = lab.summary(records)
+    seen = [row["packets"] for row in end["inputs"]]
+    tap.check("two interfaces", ([] if seen == [traffic.sent, traffic.sent] and not end["kernel"]["dropped"] else
+                                 [f"sent {traffic.sent}, seen {seen}", err]) + ([f"status {status}"] if status else []) + sums(records))
+
+
+def interface_gone(tap, net, path):
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS)
+    with Traffic(net, path):
+        pass
+    lab.ip("-n", net.name[0], "link", "del", net.device[0])
+    status, records, err = ended(audit)
+    end = lab.summary(records)
+    problems = [] if status == 4 and err.count("the interface disappeared") == 1 else [f"exit status {status}: {err}"]
+    read = end["packets"]["read"]
+    if end["kernel"]["received"] != read + end["kernel"]["dropped"] or not read:
+        problems.append(f"ledger: {end['kernel']}, {read} read")
+    tap.check("an interface that goes away", problems)
+
+
+def main():
+    reason = lab.why_not() or (None if os.path.exists(line_rate.sender()) else "needs tests/live/sender")
+    if reason:
+        print(f"1..0 # SKIP {reason}")
+        return 0
+    tap, net = lab.Tap(), lab.Cable()
+    try:
+        for end in (0, 1):  # no neighbour discovery among the packets
+            net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "known.pcap")
+            subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(CONNECTIONS)], check=True,
+                           stdout=subprocess.DEVNULL)
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, interface_gone):
+                part(tap, net, path)
+    finally:
+        net.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
