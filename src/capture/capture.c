@@ -303,6 +303,12 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 	return status;
 }
 
+void capture_wake(struct capture *capture)
+{
+	if (capture->live)
+		live_wake(capture->live);
+}
+
 void capture_hurry(struct capture *capture, bool hurry)
 {
 	if (capture->live)

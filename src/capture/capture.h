@@ -81,6 +81,9 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 /* Live: whether the next capture_read() is to return at once, even with nothing, because its caller has more to do. */
 void capture_hurry(struct capture *capture, bool hurry);
 
+/* Live, of several workers, from any thread: a capture_read() that waits for packets, or the next that would, returns at once. */
+void capture_wake(struct capture *capture);
+
 /* Live: lets nothing more in; what the ring still holds is handed out by further capture_read() calls until CAPTURE_END.
  * With `discard` those frames get the fate AFTER_STOP.  Files: ends at once; the rest is not read. */
 void capture_stop(struct capture *capture, bool discard);

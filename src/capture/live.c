@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,6 +87,7 @@ struct live {
 	struct port *port;
 	size_t count;
 	struct pollfd *poll;
+	int wake;     /* eventfd of one that shares its interfaces, else -1 */
 	int loopback; /* ifindex of lo, 0 none */
 	bool stopping, discard;
 	bool hurry; /* the reader does not want to wait */
@@ -535,6 +537,7 @@ struct live *live_open(const char *const *names, size_t count, const struct capt
 	if (live) {
 		live->port = calloc(count + 1, sizeof *live->port);
 		live->poll = calloc(count + 1, sizeof *live->poll);
+		live->wake = -1;
 	}
 	bool good = (live && live->port && live->poll) || source_error(error, "out of memory");
 	if (good)
@@ -571,6 +574,9 @@ static bool port_join(const struct port *port, int *group, char **error)
 
 bool live_join(struct live *live, int *groups, char **error)
 {
+	live->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (live->wake < 0)
+		return source_error(error, "no event counter: %s", strerror(errno));
 	for (size_t i = 0; i < live->count; i++)
 		if (!port_join(&live->port[i], &groups[i], error))
 			return false;
@@ -667,10 +673,14 @@ static int patience(const struct live *live, int64_t now)
 static bool wait_for_frames(struct live *live, int64_t now)
 {
 	nfds_t n = 0;
+	uint64_t count;
+	live->poll[n++] = (struct pollfd){.fd = live->wake, .events = POLLIN};
 	for (size_t i = 0; i < live->count && !live->stopping; i++)
 		if (!live->port[i].ended && !live->port[i].gone)
 			live->poll[n++] = (struct pollfd){.fd = live->port[i].fd, .events = POLLIN};
 	int ready = poll(live->poll, n, patience(live, now));
+	if (live->poll[0].revents != 0 && read(live->wake, &count, sizeof count) < 0)
+		return false; /* somebody else's reading: nothing to do */
 	if (ready != 0)
 		return ready > 0;
 	for (size_t i = 0; i < live->count; i++)
@@ -722,6 +732,13 @@ enum source_status live_read(struct live *live, struct capture_batch *batch)
 	return SOURCE_MORE;
 }
 
+void live_wake(struct live *live)
+{
+	const uint64_t one = 1;
+	if (live->wake >= 0 && write(live->wake, &one, sizeof one) < 0)
+		return; /* the counter is full: it is awake */
+}
+
 void live_hurry(struct live *live, bool hurry)
 {
 	live->hurry = hurry;
@@ -768,6 +785,8 @@ void live_close(struct live *live)
 		free(port->arena);
 		free(port->held);
 	}
+	if (live->wake >= 0)
+		close(live->wake);
 	free(live->port);
 	free(live->poll);
 	free(live);

@@ -72,6 +72,7 @@ bool live_join(struct live *live, int *groups, char **error);
 /* From here on frames come. */
 bool live_begin(struct live *live, const char *filter, char **error);
 enum source_status live_read(struct live *live, struct capture_batch *batch);
+void live_wake(struct live *live);
 void live_hurry(struct live *live, bool hurry);
 void live_stop(struct live *live, bool discard);
 void live_kernel(struct live *live, struct capture_kernel *kernel);

@@ -149,13 +149,19 @@ void crew_fini(struct crew *crew)
 	pthread_mutex_destroy(&crew->lock);
 }
 
+/* 0 is no limit, and stays so. */
+static uint64_t part_of_limit(const struct crew *crew, uint64_t limit)
+{
+	return limit > 0 && limit < crew->count ? 1 : limit / crew->count;
+}
+
 /* Connections fall to the workers evenly, so each has its part of what all may hold. */
 static struct tcpaudit_settings part_of(const struct crew *crew, const struct tcpaudit_settings *settings)
 {
 	struct tcpaudit_settings part = *settings;
 
-	part.memcap = (settings->memcap + crew->count - 1) / crew->count;
-	part.max_flows = (settings->max_flows + crew->count - 1) / crew->count;
+	part.memcap = part_of_limit(crew, settings->memcap);
+	part.max_flows = part_of_limit(crew, settings->max_flows);
 	return part;
 }
 
@@ -228,7 +234,7 @@ bool crew_start(struct crew *crew, char **error)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (reason == 0)
 		return true;
-	worker_stop(&crew->quota, WORKER_DISCARD);
+	crew_stop(crew, WORKER_DISCARD);
 	crew_join(crew);
 	if (asprintf(error, "cannot start a worker: %s", strerror(reason)) < 0)
 		*error = NULL;
@@ -268,11 +274,26 @@ bool crew_wait(struct crew *crew, unsigned ms)
 	return !finished;
 }
 
+/* So that nobody goes on waiting for packets. */
+static void wake(struct crew *crew)
+{
+	for (size_t i = 0; i < crew->count; i++)
+		if (crew->member[i].started)
+			capture_wake(crew->member[i].worker.capture);
+}
+
+void crew_stop(struct crew *crew, enum worker_stop how)
+{
+	worker_stop(&crew->quota, how);
+	wake(crew);
+}
+
 /* Waits until all have answered; the lock is held, and is free while waiting. */
 static void call(struct crew *crew)
 {
 	unsigned number = atomic_fetch_add(&crew->call, 1) + 1;
 
+	wake(crew);
 	for (size_t i = 0; i < crew->count; i++)
 		while (crew->member[i].started && !crew->member[i].finished && crew->member[i].heard != number)
 			pthread_cond_wait(&crew->answered, &crew->lock);

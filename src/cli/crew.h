@@ -56,6 +56,9 @@ bool crew_start(struct crew *crew, char **error);
 /* Sleeps for at most so many ms.  false: all workers have finished. */
 bool crew_wait(struct crew *crew, unsigned ms);
 
+/* Has all workers stop, as worker_stop(), and now. */
+void crew_stop(struct crew *crew, enum worker_stop how);
+
 /* Waits for the end of the threads.  Afterwards nothing is shared any more. */
 void crew_join(struct crew *crew);
 

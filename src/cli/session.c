@@ -101,7 +101,7 @@ static struct report_state state_now(struct session *session)
 
 static void stop(struct session *session, enum worker_stop how)
 {
-	worker_stop(&session->crew.quota, how);
+	crew_stop(&session->crew, how);
 }
 
 /* New rules hold for what is judged from now on. */
