@@ -312,13 +312,25 @@ static int port_dispatch(struct port *port, int most, int64_t now)
 	return 0;
 }
 
+/* How many frames of the ring the counters know of: a drop before one of these has been counted. */
+static uint64_t port_known(const struct port *port)
+{
+	uint64_t entered = port->received - port->dropped;
+	return entered > port->came ? entered - port->came : 0;
+}
+
+/* No frame is taken before the counters have told of the drops in front of it. */
 static void port_fill(struct port *port, int64_t now)
 {
-	if (now - port->counted >= COUNT_EVERY) {
-		port_count(port);
-		port->counted = now;
-	}
 	int room = port_room(port);
+	bool old = now - port->counted >= COUNT_EVERY;
+	if (old || port_known(port) == 0)
+		port_count(port);
+	if (old)
+		port->counted = now;
+	uint64_t known = port_known(port);
+	if (known > 0 && (uint64_t)room > known)
+		room = (int)known;
 	if (room > 0)
 		port_dispatch(port, room, now);
 }
