@@ -186,6 +186,45 @@ def several_interfaces(tap, net, path):
                                  [f"sent {traffic.sent}, seen {seen}", err]) + ([f"status {status}"] if status else []) + sums(records))
 
 
+def packets_of(flows):
+    """By socket pair: how many packets were seen, and whether drops are noted."""
+    seen = {}
+    for f in flows:
+        ends = frozenset([(f["src_ip"], f["src_port"]), (f["dest_ip"], f["dest_port"])])
+        count, noted = seen.get(ends, (0, False))
+        count += f["flow"]["pkts_toserver"] + f["flow"]["pkts_toclient"]
+        seen[ends] = count, noted or "cap-drops" in f["capture"]
+    return seen
+
+
+def overload(tap, net, path):
+    """Stopped now and then, it loses packets: all are counted, whoever lost some says so, and nobody is accused."""
+    _, file = lab.audit_file(path)
+    audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, "-B", "128", "-s", "256")
+    with Traffic(net, path, rate=40000):
+        for _ in range(5):
+            audit.process.send_signal(signal.SIGSTOP)
+            time.sleep(0.08)
+            audit.process.send_signal(signal.SIGCONT)
+            time.sleep(0.03)
+    status, out, err = audit.stop()
+    records = lab.records(out)
+    end = lab.summary(records)
+    dropped = end["kernel"]["dropped"]
+    if not dropped:
+        tap.skip("overload", "nothing was dropped")
+        return
+    whole, seen = packets_of(lab.flows(file)), packets_of(lab.flows(records))
+    torn = [noted for ends, (count, noted) in seen.items() if count < whole[ends][0]]
+    problems = scenarios.judge_run(status, records, False)  # no warnings, no errors
+    if end["kernel"]["received"] != end["packets"]["read"] + dropped or end["verdict"] != "incomplete":
+        problems.append(f"{end['verdict']}: {end['kernel']}, {end['packets']['read']} read")
+    if torn.count(False) > 0.1 * len(torn):  # those whose last packets were lost cannot know
+        problems.append(f"of {len(torn)} connections that lost packets {torn.count(False)} do not say so")
+    tap.check("overload: ledger, drops are noted, nobody is accused", problems + sums(records))
+    print(f"# {dropped} packets dropped, {len(torn)} connections lost some, {torn.count(True)} say so")
+
+
 def interface_gone(tap, net, path):
     audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS)
     with Traffic(net, path):
@@ -213,7 +252,7 @@ def main():
             path = os.path.join(directory, "known.pcap")
             subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(CONNECTIONS)], check=True,
                            stdout=subprocess.DEVNULL)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, overload, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()
