@@ -417,7 +417,7 @@ Test(fields, meta_and_summary)
 {
 	report.input_count = state.input_count = 2;
 	state.live = true;
-	state.kernel = (struct capture_kernel){12, 2, 0};
+	state.kernel = (struct capture_kernel){12, 2, 0, 7999};
 	counters.frames = 10;
 	counters.fate[TCPAUDIT_FATE_TCP] = 7;
 	counters.fate[TCPAUDIT_FATE_NOT_IP] = 3;
@@ -441,7 +441,7 @@ Test(fields, meta_and_summary)
 	expect(meta, "filter", "\"tcp\"");
 	cr_assert_eq(json_object_array_length(find(meta, "checks")), count - 1);
 	expect(summary, "packets", "{\"read\":10,\"tcp\":7,\"not_analysed\":{\"not-ip\":3},\"tcp_unusable\":{\"checksum\":1}}");
-	expect(summary, "kernel", "{\"received\":12,\"dropped\":2,\"interface_dropped\":0}");
+	expect(summary, "kernel", "{\"received\":12,\"dropped\":2,\"interface_dropped\":0,\"longest_pause_us\":7}");
 	expect(summary, "connections.by_close", "{\"four-way\":2}");
 	cr_assert_eq(json_object_object_length(find(summary, "findings")), 1);
 	cr_assert_eq(json_object_object_length(find(summary, "suppressed")), 1);
@@ -473,6 +473,32 @@ Test(fields, the_summary_has_a_row_for_each_service)
 	       "\"close_wait_median_us\":4864,\"close_wait_p95_us\":4864}]");
 	expect(summary, "services_left_out", "3");
 	json_object_put(summary);
+}
+
+Test(fields, each_of_several_workers_has_a_row)
+{
+	struct report_worker each[] = {{60, 6, 0, 1500}, {40, 4, 2, 900999}};
+	struct report_workers workers = {each, 2, 3, 0};
+	json_object *alone = parse(RECORD_SUMMARY);
+
+	cr_assert_null(find(alone, "workers"));
+	cr_assert_null(find(alone, "connections.split"));
+	json_object_put(alone);
+	state.workers = &workers;
+	for (unsigned kind = RECORD_STATS; kind != 0; kind = kind == RECORD_STATS ? RECORD_SUMMARY : 0) {
+		json_object *record = parse(kind);
+
+		expect(record, "workers",
+		       "[{\"packets\":60,\"connections\":6,\"dropped\":0,\"longest_pause_us\":1},"
+		       "{\"packets\":40,\"connections\":4,\"dropped\":2,\"longest_pause_us\":900}]");
+		expect(record, "connections.split", "3");
+		cr_assert_null(find(record, "connections.splits_forgotten"));
+		json_object_put(record);
+	}
+	workers.splits_forgotten = 5;
+	json_object *record = parse(RECORD_SUMMARY);
+	expect(record, "connections.splits_forgotten", "5");
+	json_object_put(record);
 }
 
 /* Whether the record has what the schema requires, and nothing that it does not know. */
