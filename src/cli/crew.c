@@ -109,12 +109,16 @@ static struct tcpaudit_sink sink_of(struct crew_member *member)
 
 bool crew_init(struct crew *crew, struct capture **captures, size_t count, char **error)
 {
+	pthread_mutexattr_t spinning; /* it is held for microseconds, most of the time */
 	pthread_condattr_t steady;
 	bool good;
 
 	pthread_condattr_init(&steady);
 	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-	pthread_mutex_init(&crew->lock, NULL);
+	pthread_mutexattr_init(&spinning);
+	pthread_mutexattr_settype(&spinning, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&crew->lock, &spinning);
+	pthread_mutexattr_destroy(&spinning);
 	pthread_cond_init(&crew->answered, &steady);
 	pthread_condattr_destroy(&steady);
 	pthread_cond_init(&crew->released, NULL);
