@@ -230,9 +230,9 @@ Test(options, workers_and_their_processors)
 	for (int i = 1; i < count; i++)
 		cr_assert_gt(options.pin.processor[i], options.pin.processor[i - 1]);
 	end();
-	char line[64];
-	snprintf(line, sizeof line, "-i lo --pin %d,%d-%d", first, first, first);
-	accept(line);
+	char pins[64];
+	snprintf(pins, sizeof pins, "-i lo --pin %d,%d-%d", first, first, first);
+	accept(pins);
 	cr_assert_eq(options.pin.count, 2);
 	cr_assert_eq(options.pin.processor[1], first);
 }
