@@ -277,9 +277,11 @@ static int insert(struct history *h, const struct event *e, int at)
 		h->dropped += h->dropped < UINT16_MAX;
 		return -1;
 	}
-	memmove(&h->event[at + 1], &h->event[at], (size_t)(h->count - at) * sizeof h->event[0]);
+	if (at < h->count) {
+		memmove(&h->event[at + 1], &h->event[at], (size_t)(h->count - at) * sizeof h->event[0]);
+		shift_indices(h, at - 1, 1);
+	}
 	h->count++;
-	shift_indices(h, at - 1, 1);
 	h->event[at] = *e;
 	return at;
 }

@@ -160,11 +160,14 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 	struct mirror before, after;
 	bool midstream = j->c->entry.bits & CONN_MIDSTREAM;
 
+	bool last = at + 1 >= j->h->count; /* the end of all: known already */
+
 	mirror_run(&before, j->h, (unsigned)at, j->c->end, midstream);
-	mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, midstream);
+	if (!last)
+		mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, midstream);
 	for (unsigned x = 0; x < 2; x++) {
 		f->before[x] = mirror_states(&before, x);
-		f->after[x] = mirror_states(&after, x);
+		f->after[x] = mirror_states(last ? j->file->mirror : &after, x);
 	}
 }
 
@@ -380,6 +383,8 @@ void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *se
 	for (int row = 0; row < ROWS; row++) {
 		if (settings->check[row].severity < 0)
 			continue;
+		if (settings->check[row].scope)
+			add(plan->scoped, row);
 		if (row >= ROW_cap_midstream)
 			add(plan->capture, row);
 		for (unsigned awake = 0; row < ROW_cap_midstream && awake < 16; awake++)
@@ -390,11 +395,14 @@ void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *se
 
 static void ask_rows(struct judging *j, const uint64_t set[TCPAUDIT_CHECK_WORDS])
 {
+	const uint64_t *scoped = j->result->plan->scoped;
+
 	for (int word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
 		for (uint64_t left = set[word]; left; left &= left - 1) {
 			j->row = word * 64 + __builtin_ctzll(left);
-			if (check_applies(j->file->settings, j->row, j->c->scopes))
-				functions[j->row](j);
+			if (left & -left & scoped[word] && !check_applies(j->file->settings, j->row, j->c->scopes))
+				continue;
+			functions[j->row](j);
 		}
 }
 

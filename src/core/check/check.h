@@ -41,6 +41,7 @@ struct judging {
 /* Which rows are asked, by what is awake: made once from the settings, for the user's choice seldom changes. */
 struct check_plan {
 	uint64_t capture[TCPAUDIT_CHECK_WORDS];
+	uint64_t scoped[TCPAUDIT_CHECK_WORDS]; /* of them, not for all connections */
 	uint64_t awake[16][TCPAUDIT_CHECK_WORDS];
 };
 
