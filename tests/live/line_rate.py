@@ -3,6 +3,7 @@
 was sent is read, the ledger is exact, each connection is whole at one worker, and all is said as of the file.
 
 --full (make line-rate) sends millions of packets and is a measurement: what is lost there is a finding about this machine, too.
+It goes without application labels, unless --dpi asks for them: they cost more than all the rest.
 Without it packets are so few that the rings hold all of them, so nothing may be lost wherever it runs."""
 import argparse
 import collections
@@ -129,6 +130,7 @@ def main():
     parser.add_argument("--connections", type=int)
     parser.add_argument("--passes", type=int)
     parser.add_argument("--threads", type=int, help="of the sender")
+    parser.add_argument("--dpi", action="store_true", help="with --full: look for applications, too")
     options = parser.parse_args()
     reason = lab.why_not() or (None if os.path.exists(sender()) else "needs tests/live/sender")
     if reason:
@@ -146,7 +148,7 @@ def main():
                            stdout=subprocess.DEVNULL)
             _, file = lab.audit_file(path)
             for workers in (1, 2):
-                words = ["--workers", str(workers)]
+                words = ["--workers", str(workers)] + (["--no-dpi"] if options.full and not options.dpi else [])
                 if options.full:
                     run = Run(net, path, size, *words, "--flows", "flagged")
                     check(tap, f"{workers} worker{'s' * (workers > 1)}", run, size, file, workers, False)
