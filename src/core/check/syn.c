@@ -81,8 +81,10 @@ void check_syn_third_ack_bad(struct judging *j)
 	tcp_seq seq = seq_add(j->c->end[TCPAUDIT_CLIENT].iss, 1), ack = event_end(&j->h->event[syn_ack]);
 	if (e->is & EVENT_PROBE || e->flags & TCPAUDIT_RST)
 		return;
+	uint8_t ahead = (uint8_t)(seq_gt(e->seq, seq) + seq_gt(e->ack, ack));
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
-	                         .alike = (uint8_t)(seq_gt(e->seq, seq) + seq_gt(e->ack, ack)),
+	                         .alike = ahead,
+	                         .at_most = ahead && !(j->premises & TCPAUDIT_PREMISE_NO_LOSS) ? TCPAUDIT_POSSIBLE : 0,
 	                         .evidence = {syn_ack, at, -1},
 	                         .expected = {{"seq", seq}, {"ack", ack}},
 	                         .observed = {{"seq", e->seq}, {"ack", e->ack}}});
