@@ -309,6 +309,11 @@ void capture_wake(struct capture *capture)
 		live_wake(capture->live);
 }
 
+unsigned capture_fullness(const struct capture *capture)
+{
+	return capture->live ? live_fullness(capture->live) : 0;
+}
+
 void capture_hurry(struct capture *capture, bool hurry)
 {
 	if (capture->live)

@@ -81,6 +81,9 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 /* Live: whether the next capture_read() is to return at once, even with nothing, because its caller has more to do. */
 void capture_hurry(struct capture *capture, bool hurry);
 
+/* Live: how much of the fullest ring waits to be read, in percent, as of a moment ago.  Files: 0. */
+unsigned capture_fullness(const struct capture *capture);
+
 /* Live, of several workers, from any thread: a capture_read() that waits for packets, or the next that would, returns at once. */
 void capture_wake(struct capture *capture);
 

@@ -61,6 +61,8 @@ struct port {
 	uint8_t address[6]; /* of an Ethernet interface: frames from it are this host's own */
 	bool has_address;
 	uint32_t slot;             /* bytes that one frame can take */
+	uint64_t ring;             /* bytes */
+	uint64_t octets;           /* captured, of the frames that came */
 	uint32_t fraction;         /* ns per unit of libpcap's tv_usec */
 	struct filter *own_filter; /* where the kernel refuses to run the user's expression */
 
@@ -249,6 +251,7 @@ static void packet_came(u_char *user, const struct pcap_pkthdr *header, const u_
 {
 	struct port *port = (struct port *)(void *)user;
 	port->came++;
+	port->octets += header->caplen;
 	if (port->starting)
 		return;
 	uint32_t caplen = header->caplen < port->slot ? header->caplen : port->slot - 1;
@@ -379,6 +382,7 @@ static bool port_start(struct port *port, char **error)
 	}
 	port->starting = false;
 	port->calm = 0;
+	port->octets = 0;
 	port->received = port->dropped = port->came = port->lost_from = port->lost_to = 0;
 	return true;
 }
@@ -504,6 +508,7 @@ static bool port_activate(struct port *port, const char *name, const struct capt
 	pcap_set_snaplen(port->pcap, snaplen);
 	pcap_set_promisc(port->pcap, options->promiscuous);
 	pcap_set_timeout(port->pcap, BLOCK_TIMEOUT);
+	port->ring = ring;
 	pcap_set_buffer_size(port->pcap, ring < INT_MAX ? (int)ring : INT_MAX);
 	bool nano = pcap_set_tstamp_precision(port->pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
 	int status = pcap_activate(port->pcap);
@@ -749,6 +754,22 @@ void live_wake(struct live *live)
 	const uint64_t one = 1;
 	if (live->wake >= 0 && write(live->wake, &one, sizeof one) < 0)
 		return; /* the counter is full: it is awake */
+}
+
+#define FRAME_ROOM 112 /* what the kernel puts in front of a frame in the ring, about */
+
+unsigned live_fullness(const struct live *live)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < live->count; i++) {
+		const struct port *port = &live->port[i];
+		uint64_t mean = FRAME_ROOM + (port->came > 0 ? port->octets / port->came : 0);
+		uint64_t percent = port->ring > 0 ? port_known(port) * mean * 100 / port->ring : 0;
+		if (percent > most)
+			most = percent;
+	}
+	return most < 100 ? (unsigned)most : 100;
 }
 
 void live_hurry(struct live *live, bool hurry)

@@ -74,6 +74,8 @@ bool live_begin(struct live *live, const char *filter, char **error);
 enum source_status live_read(struct live *live, struct capture_batch *batch);
 void live_wake(struct live *live);
 void live_hurry(struct live *live, bool hurry);
+/* Percent of the fullest ring, as of the last reading of the counters. */
+unsigned live_fullness(const struct live *live);
 void live_stop(struct live *live, bool discard);
 void live_kernel(struct live *live, struct capture_kernel *kernel);
 void live_close(struct live *live);

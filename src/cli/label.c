@@ -62,6 +62,7 @@ struct labeller {
 	struct ndpi_detection_module_struct *module;
 	struct arena arena;
 	jmp_buf escape;
+	bool hurry;
 	bool off; /* nDPI ran out of memory and must not be called any more */
 	struct label_counters counters;
 	uint16_t free; /* slots: the first of those that nobody has, the oldest and the newest of the others; 0 none */
@@ -287,6 +288,14 @@ static void leave_undecided(struct labeller *l, uint16_t *note)
 	l->counters.off++;
 }
 
+/* nDPI takes microseconds for a text, and the packets that wait do not. */
+static void shed(struct labeller *l, uint16_t *note)
+{
+	leave_undecided(l, note);
+	l->counters.off--;
+	l->counters.shed++;
+}
+
 /* No more text will come. */
 static void conclude(struct labeller *l, uint16_t *note)
 {
@@ -399,6 +408,10 @@ static bool take_text(void *user, uint16_t *note, const struct tcpaudit_segment 
 
 	if (*note >= DECIDED)
 		return true; /* it gave way */
+	if (l->hurry) {
+		shed(l, note);
+		return true;
+	}
 	if (!make_way(l, *note == 0)) {
 		leave_undecided(l, note);
 		return true;
@@ -467,6 +480,12 @@ struct labeller *label_new(const struct label_options *options, char **error)
 		*error = NULL;
 	label_free(l);
 	return NULL;
+}
+
+void label_hurry(struct labeller *l, bool hurry)
+{
+	if (l != NULL)
+		l->hurry = hurry;
 }
 
 void label_count(const struct labeller *l, struct label_counters *counters)

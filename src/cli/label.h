@@ -5,6 +5,8 @@
 #ifndef LABEL_H
 #define LABEL_H
 
+#include <stdbool.h>
+
 #include <tcpaudit/label.h>
 
 #define LABEL_MEMORY (UINT64_C(64) << 20)
@@ -18,6 +20,7 @@ struct label_counters {
 	uint64_t named;   /* connections that got a label */
 	uint64_t unnamed; /* connections with text in which nothing was recognised */
 	uint64_t off;     /* connections that were not looked at, or not to the end, for want of memory */
+	uint64_t shed;    /* ... for want of time */
 	uint64_t memory;  /* bytes held now */
 };
 
@@ -28,6 +31,9 @@ const char *label_library(void);
 
 /* NULL with *error (caller frees) when out of memory; NULL without in a build without nDPI. */
 struct labeller *label_new(const struct label_options *options, char **error);
+
+/* While there is no time, text gets no label: what is undecided stays so.  Accepts NULL. */
+void label_hurry(struct labeller *labeller, bool hurry);
 
 /* What the engine calls.  Valid for the labeller's life. */
 struct tcpaudit_labeller label_functions(struct labeller *labeller);

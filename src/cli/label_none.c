@@ -21,6 +21,12 @@ struct tcpaudit_labeller label_functions(struct labeller *labeller)
 	return (struct tcpaudit_labeller){0};
 }
 
+void label_hurry(struct labeller *labeller, bool hurry)
+{
+	(void)labeller;
+	(void)hurry;
+}
+
 void label_count(const struct labeller *labeller, struct label_counters *counters)
 {
 	(void)labeller;

@@ -75,6 +75,7 @@ static const struct report_dpi *dpi_now(struct session *session)
 	                                   .named = counters->named,
 	                                   .unnamed = counters->unnamed,
 	                                   .off = counters->off,
+	                                   .shed = counters->shed,
 	                                   .memory = counters->memory};
 	return &session->dpi;
 }

@@ -110,12 +110,28 @@ static void pass_time(struct worker *worker)
 	worker->busy = more;
 }
 
+#define CROWDED 50 /* percent of a ring from which on the least urgent work is left undone */
+#define CLEAR   10 /* ... until there is no more than this */
+
+/* Labels are the first to go: nothing is judged by them, and a lost packet makes all that is judged doubtful. */
+static void shed_load(struct worker *worker)
+{
+	unsigned full = capture_fullness(worker->capture);
+
+	if (full >= CROWDED)
+		label_hurry(worker->labeller, true);
+	else if (full <= CLEAR)
+		label_hurry(worker->labeller, false);
+}
+
 /* Runs of frames with work in them go to the engine together; the others only count. */
 void worker_judge(struct worker *worker)
 {
 	const struct capture_batch *batch = &worker->batch;
 	size_t count = allowed(worker);
 
+	if (worker->quota->live && worker->labeller != NULL)
+		shed_load(worker);
 	for (size_t i = 0, run; i < count; i += run) {
 		for (run = 0; i + run < count && batch->fate[i + run] == TCPAUDIT_FATE_TCP; run++)
 			;
@@ -202,6 +218,7 @@ void worker_state_add(struct worker_state *sum, const struct worker_state *state
 	sum->labels.named += state->labels.named;
 	sum->labels.unnamed += state->labels.unnamed;
 	sum->labels.off += state->labels.off;
+	sum->labels.shed += state->labels.shed;
 	sum->labels.memory += state->labels.memory;
 	sum->counted = later(sum->counted, state->counted);
 	sum->gone |= state->gone;

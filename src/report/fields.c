@@ -571,6 +571,7 @@ TEXT(dpi_library, DPI != NULL, DPI->library)
 NUMBER(dpi_named, DPI != NULL, DPI->named)
 NUMBER(dpi_unnamed, DPI != NULL, DPI->unnamed)
 NUMBER(dpi_off, DPI != NULL, DPI->off)
+NUMBER(dpi_shed, DPI != NULL, DPI->shed)
 NUMBER(dpi_memory, DPI != NULL, DPI->memory)
 
 NUMBER(output_records, true, r->state->records + 1)
@@ -825,6 +826,7 @@ static const struct field table[] = {
 	{"dpi.named", SUMS, FIELD_INTEGER, 0, "connections", "that got an app_proto; the object is there only if applications are looked for", get_dpi_named, NULL},
 	{"dpi.unnamed", SUMS, FIELD_INTEGER, 0, "connections", "in whose text nothing was recognised", get_dpi_unnamed, NULL},
 	{"dpi.off", SUMS, FIELD_INTEGER, 0, "connections", "not looked at, or not to the end, for want of memory", get_dpi_off, NULL},
+	{"dpi.shed", SUMS, FIELD_INTEGER, 0, "connections", "not looked at, or not to the end, because packets would have been lost", get_dpi_shed, NULL},
 	{"dpi.memory_bytes", SUMS, FIELD_INTEGER, 0, "bytes", "held for recognition", get_dpi_memory, NULL},
 	{"findings", SUMS, FIELD_COUNTS, SUMS, "findings", "raised, by rule_id, of any severity", get_finding_counts, NULL},
 	{"suppressed", SUMS, FIELD_COUNTS, SUMS, "findings", "too uncertain to be shown, by rule_id", get_suppressed, NULL},

@@ -70,6 +70,7 @@ struct report_dpi {
 	uint64_t named;   /* connections with a label */
 	uint64_t unnamed; /* in whose text nothing was recognised */
 	uint64_t off;     /* not looked at for want of memory */
+	uint64_t shed;    /* ... for want of time */
 	uint64_t memory;  /* bytes held for it */
 };
 

@@ -214,6 +214,8 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	             "evicted for want of memory (--memcap, --max-flows)");
 	if (state->dpi != NULL)
 		count_clause(page, &some, PAGE_WARNING, state->dpi->off, "connection", "without a label for want of memory");
+	if (state->dpi != NULL)
+		count_clause(page, &some, PAGE_WARNING, state->dpi->shed, "connection", "without a label for want of time");
 	count_clause(page, &some, PAGE_PLAIN, counters->time_backwards, "packet", "stamped earlier than the one before");
 	count_clause(page, &some, PAGE_ERROR, state->lost, "output record", "lost");
 	if (state->gone)

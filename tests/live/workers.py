@@ -221,8 +221,10 @@ def overload(tap, net, path):
         problems.append(f"{end['verdict']}: {end['kernel']}, {end['packets']['read']} read")
     if torn.count(False) > 0.1 * len(torn):  # those whose last packets were lost cannot know
         problems.append(f"of {len(torn)} connections that lost packets {torn.count(False)} do not say so")
+    if "dpi" in end and not end["dpi"]["shed"]:
+        problems.append(f"labels were made while packets were lost: {end['dpi']}")
     tap.check("overload: ledger, drops are noted, nobody is accused", problems + sums(records))
-    print(f"# {dropped} packets dropped, {len(torn)} connections lost some, {torn.count(True)} say so")
+    print(f"# {dropped} packets dropped, {len(torn)} connections lost some, {torn.count(True)} say so; labels: {end.get('dpi')}")
 
 
 def interface_gone(tap, net, path):

@@ -562,7 +562,7 @@ Test(fields, labels_are_there_if_there_is_one)
 
 Test(fields, the_summary_has_a_row_for_each_application)
 {
-	static const struct report_dpi dpi = {.library = "nDPI 4.2.0", .named = 3, .unnamed = 2, .off = 1, .memory = 4096};
+	static const struct report_dpi dpi = {.library = "nDPI 4.2.0", .named = 3, .unnamed = 2, .off = 1, .shed = 5, .memory = 4096};
 
 	connection.half_close_bytes = 10;
 	connection.label = (struct tcpaudit_label){.proto = "SSH", .confidence = TCPAUDIT_LABEL_TEXT};
@@ -581,7 +581,7 @@ Test(fields, the_summary_has_a_row_for_each_application)
 	expect(summary, "apps",
 	       "[{\"app_proto\":\"TLS\",\"connections\":2,\"by_close\":{\"abort-client\":2},\"half_close\":0,\"aborted\":2},"
 	       "{\"app_proto\":\"SSH\",\"connections\":1,\"by_close\":{\"four-way\":1},\"half_close\":1,\"aborted\":0}]");
-	expect(summary, "dpi", "{\"named\":3,\"unnamed\":2,\"off\":1,\"memory_bytes\":4096}");
+	expect(summary, "dpi", "{\"named\":3,\"unnamed\":2,\"off\":1,\"shed\":5,\"memory_bytes\":4096}");
 	expect(meta, "dpi_library", "\"nDPI 4.2.0\"");
 	json_object_put(summary);
 	json_object_put(meta);

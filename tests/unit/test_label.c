@@ -269,6 +269,28 @@ Test(label, a_failed_allocation_is_survived_wherever_it_happens)
 	label_free(labeller);
 }
 
+Test(label, without_time_text_stays_unlabelled)
+{
+	struct labeller *labeller = new_labeller(0);
+	struct talk before = begin(labeller, 1, 80), within = begin(labeller, 2, 80), behind = begin(labeller, 3, 80);
+
+	says(&before, TCPAUDIT_CLIENT, "\1\2\3", 3); /* nothing yet */
+	label_hurry(labeller, true);
+	says(&before, TCPAUDIT_CLIENT, HTTP, strlen(HTTP));
+	says(&within, TCPAUDIT_CLIENT, HTTP, strlen(HTTP));
+	label_hurry(labeller, false);
+	says(&behind, TCPAUDIT_CLIENT, HTTP, strlen(HTTP));
+	cr_assert_null(ends(&before).proto);
+	cr_assert_null(ends(&within).proto);
+	cr_assert_str_eq(ends(&behind).proto, "HTTP");
+	struct label_counters sum = counters(labeller);
+	cr_assert_eq(sum.shed, 2);
+	cr_assert_eq(sum.named, 1);
+	cr_assert_eq(sum.unnamed + sum.off, 0);
+	label_hurry(NULL, true);
+	label_free(labeller);
+}
+
 Test(label, too_little_memory_is_said_at_the_start)
 {
 	char *error;
