@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/fuzz/run.sh: builds every fuzz target with libFuzzer, ASan and UBSan, and lets each run for FUZZ_SECONDS (30).
-# The seeds are the shipped captures, or rule files; for text there is a dictionary.  What it finds stays in the build folder.
+# The seeds are the shipped captures, or rule files; for text there is a dictionary; and what was
+# found before, in tests/fuzz/found.  What it finds stays in the build folder.
 # Prints TAP; skips without clang's runtime.
 srcdir=${srcdir:-.}
 seconds=${FUZZ_SECONDS:-30}
@@ -38,6 +39,7 @@ seeds() {
     case $1 in
     expression) echo "-dict=$srcdir/tests/fuzz/expression.dict" ;;
     rules) echo "-dict=$srcdir/tests/fuzz/rules.dict $srcdir/rules" ;;
+    engine) echo "$srcdir/pcaps $srcdir/tests/fuzz/found/engine" ;;
     *) echo "$srcdir/pcaps" ;;
     esac
 }
