@@ -287,6 +287,8 @@ def own_rules():
     check(mine(severity="info")[0]["severity"] == "info", "severity")
     check(mine(message="port {dest_port} {{x}}")[0]["message"].startswith("port "), "message")
     check(mine(message="{{{dest_port}}}")[0]["message"] == "{%d}" % mine()[0]["dest_port"], "message: braces")
+    aborted = found(capture("abort-server"), "mine", rules=rule(when="close.aborted_by == server"))
+    check(aborted and aborted[0]["evidence"] and aborted[0]["evidence"][-1]["flags"].count("RST"), "a reset is its own evidence", aborted)
     check(mine(enabled=False) == [], "enabled")
     check(0 < len(mine(scope="port 5432")) < all_flows, "scope")
     check(len(mine(limit=dict(count=2))) == 2, "limit")

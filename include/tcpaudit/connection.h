@@ -165,6 +165,7 @@ struct tcpaudit_connection {
 	uint8_t kind;         /* enum tcpaudit_kind */
 	uint8_t closed_first; /* enum tcpaudit_who */
 	uint8_t aborted_by;   /* enum tcpaudit_who; UNKNOWN: probably neither end */
+	struct tcpaudit_evidence reset; /* the first effective reset; frame 0: there is none */
 	uint8_t confidence;   /* enum tcpaudit_confidence, of the kind */
 	bool post_close_reset;
 	bool forged_suspect;   /* a FIN or reset is probably not from whom it says */

@@ -617,6 +617,8 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->kind = (uint8_t)kind_of(&f);
 	r->closed_first = who_closed_first(&f);
 	r->aborted_by = who_aborted(&f, r->kind);
+	if (f.h->first_reset >= 0)
+		r->reset = event_evidence(&f.h->event[f.h->first_reset]);
 	r->forged_suspect = f.h->fin[0].forged || f.h->fin[1].forged || is_suspected(&f, reset_plausible(f.c, f.h));
 	r->confidence = confidence_of(&f, (enum tcpaudit_kind)r->kind);
 	r->post_close_reset = was_reset_after_close(&f);

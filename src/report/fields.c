@@ -223,6 +223,7 @@ TEXT(close_kind, true, tcpaudit_kind_name((enum tcpaudit_kind)r->connection->kin
 TEXT(closed_first, true, tcpaudit_who_name((enum tcpaudit_who)r->connection->closed_first))
 TEXT(close_confidence, true, tcpaudit_confidence_name((enum tcpaudit_confidence)r->connection->confidence))
 TEXT(aborted_by, r->connection->aborted_by != TCPAUDIT_WHO_NONE, tcpaudit_who_name((enum tcpaudit_who)r->connection->aborted_by))
+NUMBER(reset_frame, r->connection->reset.frame != 0, r->connection->reset.frame)
 NUMBER(post_close_reset, r->connection->post_close_reset, 1)
 NUMBER(forged_suspect, r->connection->forged_suspect, 1)
 NUMBER(close_latency, r->connection->close_latency >= 0, r->connection->close_latency / 1000)
@@ -693,6 +694,7 @@ static const struct field table[] = {
 	{"close.kind", FLOW, FIELD_STRING, FLOW, "", "how it ended", get_close_kind, kinds},
 	{"close.closed_first", FLOW, FIELD_STRING, FLOW, "", "end whose first FIN does not acknowledge the other's", get_closed_first, anyone},
 	{"close.confidence", FLOW, FIELD_STRING, FLOW, "", "how far kind is proven", get_close_confidence, any_confidence},
+	{"close.reset_frame", FLOW, FIELD_INTEGER, 0, "", "frame of the first effective reset", get_reset_frame, NULL},
 	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the first effective reset; unknown if it was probably neither end", get_aborted_by, anyone},
 	{"close.post_close_rst", FLOW, FIELD_BOOLEAN, 0, "", "a reset followed after both FINs were acknowledged", get_post_close_reset, NULL},
 	{"close.forged_suspect", FLOW, FIELD_BOOLEAN, 0, "", "a FIN or reset is probably not from whom it says", get_forged_suspect, NULL},

@@ -424,14 +424,17 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 /* What the connection's own record proves of its end. */
 static void take_evidence(struct tcpaudit_finding *f)
 {
-	for (unsigned x = 0; x < 2; x++)
-		if (f->connection->end[x].fin_sent && f->connection->end[x].fin.frame)
-			f->evidence[f->evidence_count++] = f->connection->end[x].fin;
-	if (f->evidence_count == 2 && f->evidence[0].time > f->evidence[1].time) {
-		struct tcpaudit_evidence first = f->evidence[1];
+	const struct tcpaudit_connection *c = f->connection;
+	const struct tcpaudit_evidence *known[] = {c->end[0].fin_sent ? &c->end[0].fin : NULL,
+	                                           c->end[1].fin_sent ? &c->end[1].fin : NULL, &c->reset};
 
-		f->evidence[1] = f->evidence[0];
-		f->evidence[0] = first;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (!known[i] || !known[i]->frame)
+			continue;
+		size_t at = f->evidence_count++;
+		for (; at && f->evidence[at - 1].time > known[i]->time; at--)
+			f->evidence[at] = f->evidence[at - 1];
+		f->evidence[at] = *known[i];
 	}
 }
 
