@@ -97,7 +97,7 @@ struct tcpaudit_sink {
 	            uint64_t held[TCPAUDIT_CHECK_WORDS]);
 	/* Of rows whose policy says `suppressed`, for each finding before it is counted. */
 	enum tcpaudit_ruling (*suppressed)(void *user, const struct tcpaudit_finding *finding);
-	/* A watched segment and the states in which the ends can be after it. */
+	/* A watched segment and the states in which the ends can be after it; 0 where there is no memory to tell. */
 	void (*segment)(void *user, uint64_t flow_id, const struct tcpaudit_segment *segment, unsigned from,
 	                const tcpaudit_state_set states[2]);
 };
