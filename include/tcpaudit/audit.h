@@ -136,7 +136,9 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 /* Has applications named; the argument is copied.  To be called before the first frame, if at all. */
 void tcpaudit_set_labeller(struct tcpaudit *engine, const struct tcpaudit_labeller *labeller);
 
-/* Judges frames in the order given.  Any number; batches of 32 are best.  Frames whose fate is already known to the
+#define TCPAUDIT_BATCH 32 /* frames that are decoded together */
+
+/* Judges frames in the order given.  Any number; multiples of TCPAUDIT_BATCH are best.  Frames whose fate is already known to the
  * caller (rejected by its filter, no packet) are counted with tcpaudit_count instead. */
 void tcpaudit_frames(struct tcpaudit *engine, const struct tcpaudit_frame *frames, size_t count);
 

@@ -1,29 +1,26 @@
-/* audit.c - the engine: batches of frames through decode, flow, connection; what has ended through mirror, close, checks, to the
- * sink.
+/* audit.c - the engine: batches of segments through flow, connection; what has ended through mirror, close, checks, to the sink.
  *
- * Holds packet time, finds the incarnation that a segment belongs to, and decides when a connection is over. */
+ * Finds the incarnation that a segment belongs to, and decides when a connection is over.  Frames become segments, and get their
+ * packet time, in front.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "check/check.h"
 #include "connection.h"
-#include "decode.h"
 #include "flow.h"
 #include "flow_order.h"
 #include "flow_twins.h"
+#include "front.h"
 #include "isn.h"
 #include "late.h"
 #include "pressure.h"
 #include "unusual.h"
 
 #define SECOND        1000000000ll
-#define BATCH         32
 #define SETTLING      (5 * SECOND)   /* after the last frame of a connection that has closed */
 #define RESET_SETTLED (15 * SECOND)  /* ... by a reset: nothing acknowledges it, and its receiver may go on without it */
 #define HALF_OPEN_FOR (200 * SECOND) /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
 #define TOMBSTONE_FOR (256 * SECOND) /* 2 MSL of the RFC, and slack */
-#define JUMP          (3600 * SECOND)
-#define LATEST        (INT64_MAX / 2) /* the year 2116 */
 #define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
@@ -34,9 +31,9 @@ struct tcpaudit {
 	struct check_plan plan;
 	struct tcpaudit_sink sink;
 	struct tcpaudit_labeller labeller;
-	struct decoder *decoder;
+	struct front front;
 	struct flow_table *table;
-	struct tcpaudit_counters counters;
+	struct tcpaudit_counters counters; /* but those of the front */
 	int64_t now;
 	int64_t quiet_until; /* nothing is due before */
 	bool started;
@@ -46,22 +43,12 @@ struct tcpaudit {
 		int64_t next;    /* nothing is to be done before */
 		uint32_t cursor; /* place that is to be visited next */
 	} sweep;
-	struct clock {
-		int64_t newest; /* time of the newest frame, INT64_MIN none yet */
-		int64_t held;   /* a time far ahead that waits for its confirmation, INT64_MIN none */
-	} source[64];           /* by the low bits of the source's number */
 	struct routes routes;
 	struct twins twins;
 	struct pressure pressure;
-	const struct tcpaudit_frame *frame[BATCH];
 	struct isns isns;
-	struct tcpaudit_segment segment[BATCH];
-	uint32_t hash[BATCH];
-	int64_t clock[BATCH];   /* packet time when each segment of the batch is judged */
-	bool icmp[BATCH];       /* it is only quoted, by an ICMP error */
-	uint32_t likely[BATCH]; /* where its connection was when the batch began */
-	bool crossed[BATCH];
-	struct socket_pair pair[BATCH];
+	struct batch batch;
+	uint32_t likely[BATCH]; /* where the connection of each segment was when the batch began */
 };
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
@@ -75,12 +62,6 @@ void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 		settings->threshold[i] = tcpaudit_thresholds()[i].normal;
 }
 
-/* Packet times are whatever the capture says.  Within these bounds, sums and differences of them are numbers. */
-static int64_t bounded(int64_t time)
-{
-	return time < 0 ? 0 : time > LATEST ? LATEST : time;
-}
-
 struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
 {
 	struct tcpaudit *e = calloc(1, sizeof *e);
@@ -91,9 +72,8 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 	e->sink = *sink;
 	check_plan_init(&e->plan, settings);
-	e->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
 	e->table = flow_table_new(settings->hash_key, settings->memcap);
-	if (!e->decoder || !e->table) {
+	if (!front_init(&e->front, settings) || !e->table) {
 		tcpaudit_free(e);
 		return NULL;
 	}
@@ -116,7 +96,7 @@ void tcpaudit_free(struct tcpaudit *e)
 {
 	if (!e)
 		return;
-	decoder_free(e->decoder);
+	front_fini(&e->front);
 	flow_table_free(e->table);
 	free(e);
 }
@@ -392,31 +372,12 @@ static bool expire(struct tcpaudit *e, uint64_t most)
 	return true;
 }
 
-/* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
- * judged at the time that is believed. */
-static int64_t believe(struct tcpaudit *e, const struct tcpaudit_frame *f)
+/* The time of the first frame: nothing was due before. */
+static void start(struct tcpaudit *e, int64_t now)
 {
-	struct clock *clock = &e->source[f->source & 63];
-	int64_t time = bounded(f->time);
-
-	if (!e->started) {
-		e->started = true;
-		e->counters.first = e->now = time;
-		flow_start_clock(e->table, e->now);
-		for (size_t i = 0; i < sizeof e->source / sizeof e->source[0]; i++)
-			e->source[i] = (struct clock){INT64_MIN, INT64_MIN};
-	}
-	e->counters.time_backwards += time < clock->newest;
-	clock->newest = time;
-	bool far = time - e->now > JUMP, confirmed = clock->held >= 0 && time - clock->held < JUMP && clock->held - time < JUMP;
-	clock->held = far && !confirmed ? time : INT64_MIN;
-	if (far && !confirmed) {
-		e->counters.time_held++;
-		return e->now;
-	}
-	if (time > e->now)
-		e->now = time;
-	return time;
+	e->started = true;
+	e->now = now;
+	flow_start_clock(e->table, now);
 }
 
 static bool advance(struct tcpaudit *e, int64_t now, uint64_t most)
@@ -424,10 +385,10 @@ static bool advance(struct tcpaudit *e, int64_t now, uint64_t most)
 	if (!e->started)
 		return false;
 	if (bounded(now) > e->now)
-		e->now = bounded(now);
+		e->front.now = e->now = bounded(now);
 	bool more = expire(e, most);
 	sweep(e, false);
-	decoder_expire(e->decoder, e->now);
+	front_release(&e->front);
 	return more;
 }
 
@@ -560,12 +521,12 @@ static void remember_former(struct tcpaudit *e, struct connection *c)
 	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
 }
 
-static uint32_t begin(struct tcpaudit *e, unsigned i, uint32_t older)
+static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uint32_t older)
 {
-	const struct tcpaudit_segment *s = &e->segment[i];
-	const struct socket_pair *pair = &e->pair[i];
-	uint32_t hash = e->hash[i];
-	bool crossed = e->crossed[i];
+	const struct tcpaudit_segment *s = &b->segment[i];
+	const struct socket_pair *pair = &b->pair[i];
+	uint32_t hash = b->hash[i];
+	bool crossed = b->crossed[i];
 	make_room(e, &older);
 	if (older != SLOT_NONE && flow_entry(e->table, older)->newer != SLOT_NONE)
 		older = flow_find(e->table, pair, hash, SLOT_NONE);
@@ -578,7 +539,7 @@ static uint32_t begin(struct tcpaudit *e, unsigned i, uint32_t older)
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
 	if (e->sink.scopes)
-		c->scopes = e->sink.scopes(e->sink.user, e->frame[i]);
+		c->scopes = e->sink.scopes(e->sink.user, b->frame[i]);
 	if (is_syn(s))
 		remember_former(e, c);
 	if (e->labeller.text && is_syn(s))
@@ -677,19 +638,19 @@ static void compare_isns(struct tcpaudit *e, struct connection *c)
 	}
 }
 
-static void judge(struct tcpaudit *e, unsigned i)
+static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 {
-	struct tcpaudit_segment *s = &e->segment[i];
-	bool crossed = e->crossed[i];
+	struct tcpaudit_segment *s = &b->segment[i];
+	bool crossed = b->crossed[i];
 	while (flow_full(e->table))
 		evict(e, flow_victim(e->table));
-	uint32_t slot = flow_find(e->table, &e->pair[i], e->hash[i], e->likely[i]);
+	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], e->likely[i]);
 	if (end_overdue(e, slot))
-		slot = flow_find(e->table, &e->pair[i], e->hash[i], SLOT_NONE);
+		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
-		uint32_t other = flow_find_elsewhere(e->table, &e->pair[i], e->hash[i]);
+		uint32_t other = flow_find_elsewhere(e->table, &b->pair[i], b->hash[i]);
 		if (other != SLOT_NONE &&
 		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
 			slot = other;
@@ -703,7 +664,7 @@ static void judge(struct tcpaudit *e, unsigned i)
 		slot = choose_incarnation(e, slot, s, crossed);
 	if (slot == SLOT_NONE) {
 		tell_older(e, newest, s, crossed);
-		slot = begin(e, i, newest);
+		slot = begin(e, b, i, newest);
 		follows = newest != SLOT_NONE && e->settings.points >> TCPAUDIT_ON_REUSE & 1;
 	} else if (slot != newest) {
 		tell_newer(e, newest, slot, s, crossed);
@@ -786,53 +747,34 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	c->odd = segment_evidence(s, from);
 }
 
+/* The buckets of the segments are on their way. */
+static void judge_batch(struct tcpaudit *e, struct batch *b)
+{
+	if (!e->started && b->frames > 0)
+		start(e, b->first);
+	for (unsigned i = 0; i < b->count; i++)
+		e->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
+	for (unsigned i = 0; i < b->count; i++)
+		flow_prefetch_history(e->table, e->likely[i]);
+	for (unsigned i = 0; i < b->count; i++) { /* nothing may depend on how frames come in batches */
+		e->now = b->clock[i];
+		expire(e, DUE_A_FRAME);
+		sweep(e, false);
+		if (b->icmp[i])
+			icmp_error(e, &b->segment[i]);
+		else
+			judge(e, b, i);
+	}
+	e->now = b->now;
+	expire(e, DUE_A_FRAME * (b->frames - b->count));
+}
+
 /* Decodes up to a batch, so that the table's buckets can be on their way while the next frame is decoded; then judges. */
 static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, unsigned count)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		struct tcpaudit_segment *s = &e->segment[n];
-		int64_t time = believe(e, &frames[i]);
-		enum tcpaudit_fate fate = decoder_decode(e->decoder, &frames[i], s);
-		e->counters.frames++;
-		e->counters.fate[fate]++;
-		e->icmp[n] = fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
-		if (fate != TCPAUDIT_FATE_TCP && !e->icmp[n])
-			continue;
-		if (!e->icmp[n] && s->unusable) {
-			e->counters.unusable[s->unusable]++;
-			continue;
-		}
-		s->time = time;
-		e->frame[n] = &frames[i];
-		e->clock[n] = e->now;
-		e->crossed[n] = socket_pair_of(s, &e->pair[n]);
-		e->hash[n] = flow_hash(e->table, &e->pair[n]);
-		flow_prefetch_bucket(e->table, e->hash[n]);
-		n++;
-	}
-	for (unsigned i = 0; i < n; i++)
-		e->likely[i] = flow_prefetch_record(e->table, e->hash[i]);
-	for (unsigned i = 0; i < n; i++)
-		flow_prefetch_history(e->table, e->likely[i]);
-	int64_t now = e->now; /* nothing may depend on how frames come in batches */
-	for (unsigned i = 0; i < n; i++) {
-		e->now = e->clock[i];
-		expire(e, DUE_A_FRAME);
-		sweep(e, false);
-		if (e->icmp[i])
-			icmp_error(e, &e->segment[i]);
-		else
-			judge(e, i);
-	}
-	e->now = now;
-	expire(e, DUE_A_FRAME * (count - n));
-	decoder_expire(e->decoder, now);
-	uint64_t lost = decoder_take_lost(e->decoder);
-	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
-	e->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
-	decoder_release(e->decoder);
+	front_fill(&e->front, &e->batch, frames, count, e->table);
+	judge_batch(e, &e->batch);
+	front_release(&e->front);
 }
 
 void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, size_t count)
@@ -843,8 +785,7 @@ void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, si
 
 void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)
 {
-	e->counters.frames++;
-	e->counters.fate[fate]++;
+	front_count(&e->front, fate);
 }
 
 void tcpaudit_finish(struct tcpaudit *e)
@@ -856,10 +797,7 @@ void tcpaudit_finish(struct tcpaudit *e)
 	expire(e, UINT64_MAX);
 	sweep(e, true);
 	e->ended = true;
-	decoder_expire(e->decoder, INT64_MAX);
-	uint64_t lost = decoder_take_lost(e->decoder);
-	e->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
-	e->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
+	front_end(&e->front);
 	uint64_t n = order ? flow_order(e->table, order) : 0;
 	for (uint64_t i = 0; i < n; i++) {
 		flow_prefetch_slots(e->table, i + 2 < n ? flow_ordered(order[i + 2]) : SLOT_NONE,
@@ -873,9 +811,18 @@ void tcpaudit_finish(struct tcpaudit *e)
 
 void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *counters)
 {
+	const struct front_counters *front = &e->front.counters;
+
 	*counters = e->counters;
+	counters->frames = front->frames;
+	memcpy(counters->fate, front->fate, sizeof front->fate);
+	for (size_t i = 0; i < TCPAUDIT_UNUSABLE_COUNT; i++)
+		counters->unusable[i] += front->unusable[i];
+	counters->time_backwards = front->time_backwards;
+	counters->time_held = front->time_held;
+	counters->first = front->first;
 	counters->newest = e->now;
 	counters->open = flow_count(e->table);
 	counters->tombstones_evicted = flow_tombstones_evicted(e->table);
-	counters->memory = flow_memory(e->table) + decoder_memory(e->decoder) + sizeof *e;
+	counters->memory = flow_memory(e->table) + decoder_memory(e->front.decoder) + sizeof *e;
 }

@@ -69,7 +69,7 @@ struct arena {
 };
 
 struct flow_table {
-	uint64_t key[2];
+	struct flow_key key;
 	struct bucket *bucket;
 	uint32_t buckets; /* power of two */
 	uint32_t indexed;
@@ -134,7 +134,15 @@ __attribute__((always_inline)) static inline uint64_t sip_hash(const uint64_t ke
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
+struct flow_key flow_key(const uint8_t key[16])
+{
+	struct flow_key words;
+
+	memcpy(words.word, key, sizeof words.word);
+	return words;
+}
+
+uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *p)
 {
 	uint64_t word[4];
 	uint32_t ports = (uint32_t)p->port[0] << 16 | p->port[1];
@@ -145,12 +153,17 @@ uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 		memcpy(&a, &p->address[0], 4);
 		memcpy(&b, &p->address[1], 4);
 		word[0] = (uint64_t)a << 32 | b;
-		h = sip_hash(t->key, word, 1, ports);
+		h = sip_hash(key->word, word, 1, ports);
 	} else {
 		memcpy(word, p->address, 32);
-		h = sip_hash(t->key, word, 4, ports);
+		h = sip_hash(key->word, word, 4, ports);
 	}
 	return (uint32_t)(h ^ h >> 32);
+}
+
+uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
+{
+	return flow_key_hash(&t->key, p);
 }
 
 bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
@@ -213,7 +226,7 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	struct flow_table *t = calloc(1, sizeof *t);
 	if (!t)
 		return NULL;
-	memcpy(t->key, key, sizeof t->key);
+	t->key = flow_key(key);
 	t->memcap = memcap;
 	t->buckets = 1024;
 	t->bucket = pages(t->buckets * sizeof *t->bucket);

@@ -117,6 +117,15 @@ void flow_table_free(struct flow_table *table);
 /* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
 bool socket_pair_of(const struct tcpaudit_segment *segment, struct socket_pair *pair);
 
+/* The secret of the hash. */
+struct flow_key {
+	uint64_t word[2];
+};
+
+struct flow_key flow_key(const uint8_t key[16]);
+uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *pair);
+
+/* The same by the table's own key. */
 uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
 
 /* Brings the index bucket of a hash on its way. */

@@ -1,0 +1,104 @@
+/* front.c - packet time, decoding, socket pairs and their hashes: all that a frame needs before its connection is looked up. */
+#include "front.h"
+
+#include <string.h>
+
+#define JUMP (3600ll * 1000000000) /* ns */
+
+bool front_init(struct front *front, const struct tcpaudit_settings *settings)
+{
+	front->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
+	front->key = flow_key(settings->hash_key);
+	for (size_t i = 0; i < sizeof front->source / sizeof front->source[0]; i++)
+		front->source[i] = (struct clock){INT64_MIN, INT64_MIN};
+	return front->decoder != NULL;
+}
+
+void front_fini(struct front *front)
+{
+	decoder_free(front->decoder);
+}
+
+/* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
+ * judged at the time that is believed. */
+static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
+{
+	struct clock *clock = &front->source[f->source & 63];
+	int64_t time = bounded(f->time);
+
+	if (!front->started) {
+		front->started = true;
+		front->counters.first = front->now = time;
+	}
+	front->counters.time_backwards += time < clock->newest;
+	clock->newest = time;
+	bool far = time - front->now > JUMP;
+	bool confirmed = clock->held >= 0 && time - clock->held < JUMP && clock->held - time < JUMP;
+	clock->held = far && !confirmed ? time : INT64_MIN;
+	if (far && !confirmed) {
+		front->counters.time_held++;
+		return front->now;
+	}
+	if (time > front->now)
+		front->now = time;
+	return time;
+}
+
+void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
+                const struct flow_table *table)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct tcpaudit_segment *s = &batch->segment[n];
+		int64_t time = believe(front, &frames[i]);
+		enum tcpaudit_fate fate = decoder_decode(front->decoder, &frames[i], s);
+		front_count(front, fate);
+		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
+		if (fate != TCPAUDIT_FATE_TCP && !batch->icmp[n])
+			continue;
+		if (!batch->icmp[n] && s->unusable) {
+			front->counters.unusable[s->unusable]++;
+			continue;
+		}
+		s->time = time;
+		batch->frame[n] = &frames[i];
+		batch->clock[n] = front->now;
+		batch->crossed[n] = socket_pair_of(s, &batch->pair[n]);
+		batch->hash[n] = flow_key_hash(&front->key, &batch->pair[n]);
+		if (table)
+			flow_prefetch_bucket(table, batch->hash[n]);
+		n++;
+	}
+	batch->frames = count;
+	batch->count = n;
+	batch->first = front->counters.first;
+	batch->now = front->now;
+}
+
+static void count_lost(struct front *front)
+{
+	uint64_t lost = decoder_take_lost(front->decoder);
+
+	front->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
+	front->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
+}
+
+void front_release(struct front *front)
+{
+	decoder_expire(front->decoder, front->now);
+	count_lost(front);
+	decoder_release(front->decoder);
+}
+
+void front_end(struct front *front)
+{
+	decoder_expire(front->decoder, INT64_MAX);
+	count_lost(front);
+}
+
+void front_count(struct front *front, enum tcpaudit_fate fate)
+{
+	front->counters.frames++;
+	front->counters.fate[fate]++;
+}
