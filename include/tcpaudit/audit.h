@@ -145,6 +145,46 @@ void tcpaudit_frames(struct tcpaudit *engine, const struct tcpaudit_frame *frame
 /* Counts a frame that is not handed in. */
 void tcpaudit_count(struct tcpaudit *engine, enum tcpaudit_fate fate);
 
+/* ---- reading on one thread, judging on another ---- */
+
+/* Decodes frames for an engine that judges elsewhere.  What both find out together is what tcpaudit_frames() finds, to the last
+ * bit, if the batches are judged in the order in which they were read, and nothing else is handed to that engine. */
+struct tcpaudit_reader;
+
+/* TCPAUDIT_BATCH frames at most, read but not judged yet.  Whoever has it may read into it or have it judged, one at a time. */
+struct tcpaudit_batch;
+
+/* The settings must be those of the engine, its hash_key included.  NULL when out of memory; the argument is copied. */
+struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings);
+
+/* Both accept NULL. */
+void tcpaudit_reader_free(struct tcpaudit_reader *reader);
+void tcpaudit_batch_free(struct tcpaudit_batch *batch);
+
+/* NULL when out of memory. */
+struct tcpaudit_batch *tcpaudit_batch_new(void);
+
+/* Fills the batch, whatever it held, with up to TCPAUDIT_BATCH frames; none: only with what was counted.  Their octets are copied:
+ * the frames may go.  Without memory for that, they have the fate NO_MEMORY. */
+void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch, const struct tcpaudit_frame *frames,
+                   size_t count);
+
+/* Counts a frame that is not handed in: the next batch tells the engine. */
+void tcpaudit_read_count(struct tcpaudit_reader *reader, enum tcpaudit_fate fate);
+
+/* No more frames come: fills the last batch, to be judged before tcpaudit_finish(). */
+void tcpaudit_read_end(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch);
+
+/* Judges the first batch, and counts what its reader has counted.  The others, if any, are those that come next, in order: what
+ * they need is fetched from memory meanwhile.  More than four are of no use. */
+void tcpaudit_judge(struct tcpaudit *engine, struct tcpaudit_batch *const *batches, size_t count);
+
+/* Bytes held now.  The engine's own counter knows nothing of them. */
+size_t tcpaudit_reader_memory(const struct tcpaudit_reader *reader);
+size_t tcpaudit_batch_memory(const struct tcpaudit_batch *batch);
+
+/* ---- time, and the end ---- */
+
 /* Moves time on without a frame (live captures when nothing arrives), so that connections settle and expire. */
 void tcpaudit_advance(struct tcpaudit *engine, int64_t now);
 

@@ -126,10 +126,18 @@ static void reread_rules(struct session *session)
 	free(error);
 }
 
+/* Whatever one worker's second thread has in hand is done with (handover.h). */
+static void settle(struct session *session)
+{
+	if (session->crew.count == 1)
+		worker_settle(only_worker(session));
+}
+
 static void reopen(struct session *session)
 {
 	char *error;
 
+	settle(session);
 	reread_rules(session);
 	if (session->report->format != &report_jsonl) {
 		if (session->options->output != NULL)
@@ -174,6 +182,7 @@ static void on_tick(struct session *session, int64_t now)
 		show_stats(session);
 		session->next_stats += options->stats_interval;
 	}
+	settle(session);
 	crew_lock(&session->crew);
 	output_flush(session->output);
 	if (output_broken(session->output))
@@ -205,6 +214,19 @@ static bool begin(struct session *session)
 	return output_flush(session->output) || !output_broken(session->output);
 }
 
+/* If another thread writes the report, its inputs are a copy: what it reads of them changes between two batches. */
+static void renew_inputs(struct session *session)
+{
+	const struct capture_input *inputs = capture_inputs(only_worker(session)->capture, &session->input_count);
+
+	for (size_t i = 0; i < session->input_count; i++) {
+		if (inputs[i].time_digits == session->state.inputs[i].time_digits)
+			continue;
+		settle(session);
+		session->state.inputs[i].time_digits = inputs[i].time_digits;
+	}
+}
+
 static bool run_alone(struct session *session)
 {
 	struct worker *worker = only_worker(session);
@@ -218,6 +240,8 @@ static bool run_alone(struct session *session)
 
 		if (!begun && !(begun = begin(session)))
 			return false;
+		if (worker->handover != NULL)
+			renew_inputs(session);
 		worker_judge(worker);
 		if (worker->batch.count == 0 && session->options->live)
 			output_flush(session->output);
@@ -227,7 +251,7 @@ static bool run_alone(struct session *session)
 		if (now >= session->tick)
 			on_tick(session, now);
 	}
-	tcpaudit_finish(worker->engine);
+	worker_finish(worker);
 	return true;
 }
 
@@ -322,6 +346,12 @@ static void announce(const struct session *session)
 	fputc('\n', stderr);
 }
 
+/* Files have one reader and one engine; a second worker is a thread between them. */
+static bool reads_ahead(const struct options *options)
+{
+	return !options->live && options->workers > 1;
+}
+
 /* A capture for each worker; files have one. */
 static bool open_captures(struct session *session, struct capture **captures, size_t workers, char **error)
 {
@@ -346,8 +376,8 @@ static bool open_crew(struct session *session, char **error)
 	if (!open_captures(session, captures, workers, error) || !crew_init(&session->crew, captures, workers, error))
 		return false;
 	session->input_count = only_worker(session)->input_count;
-	if (workers < options->workers && !options->quiet)
-		fprintf(stderr, "tcpaudit: --workers %" PRIu64 ": files have one worker\n", options->workers);
+	if (!options->live && options->workers > 2 && !options->quiet)
+		fprintf(stderr, "tcpaudit: --workers %" PRIu64 ": files have two at most\n", options->workers);
 	session->workers.worker = calloc(workers, sizeof *session->workers.worker);
 	return session->workers.worker != NULL && worker_state_init(&session->state, session->input_count);
 }
@@ -401,7 +431,7 @@ static bool open_report(struct session *session)
 	if (!options->severity_given && format == &report_text)
 		options->report.min_severity = TCPAUDIT_WARNING;
 	options->report.page = page_of(session);
-	if (session->crew.count == 1) /* they may learn more of themselves at any time */
+	if (session->crew.count == 1 && !reads_ahead(options)) /* they may learn more of themselves at any time */
 		inputs = capture_inputs(only_worker(session)->capture, &session->input_count);
 	session->report = report_new(format, &options->report, inputs, session->input_count, session->output);
 	return session->report != NULL;
@@ -445,6 +475,17 @@ static bool open_labellers(struct session *session, char **error)
 	return true;
 }
 
+static bool open_handover(struct session *session, char **error)
+{
+	const struct options *options = session->options;
+	struct worker *worker = only_worker(session);
+
+	if (!reads_ahead(options))
+		return true;
+	worker->handover = handover_new(worker->engine, &options->settings, &options->pin, error);
+	return worker->handover != NULL;
+}
+
 static bool run(struct session *session, char **error)
 {
 	return session->crew.count == 1 ? run_alone(session) : run_together(session, error);
@@ -458,7 +499,7 @@ int session_run(struct options *options)
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
 	if (open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
-	    open_engines(&session, &error) && open_labellers(&session, &error)) {
+	    open_engines(&session, &error) && open_labellers(&session, &error) && open_handover(&session, &error)) {
 		announce(&session);
 		if (!run(&session, &error)) {
 			session.report->out_of_memory |= !output_broken(session.output);

@@ -29,6 +29,7 @@ bool worker_init(struct worker *worker, struct worker_quota *quota, struct captu
 
 void worker_fini(struct worker *worker)
 {
+	handover_end(worker->handover);
 	tcpaudit_free(worker->engine);
 	label_free(worker->labeller);
 	capture_close(worker->capture);
@@ -124,6 +125,22 @@ static void shed_load(struct worker *worker)
 		label_hurry(worker->labeller, false);
 }
 
+static void take_frames(struct worker *worker, const struct tcpaudit_frame *frames, size_t count)
+{
+	if (worker->handover != NULL)
+		handover_frames(worker->handover, frames, count);
+	else
+		tcpaudit_frames(worker->engine, frames, count);
+}
+
+static void take_count(struct worker *worker, enum tcpaudit_fate fate)
+{
+	if (worker->handover != NULL)
+		handover_count(worker->handover, fate);
+	else
+		tcpaudit_count(worker->engine, fate);
+}
+
 /* Runs of frames with work in them go to the engine together; the others only count. */
 void worker_judge(struct worker *worker)
 {
@@ -136,9 +153,9 @@ void worker_judge(struct worker *worker)
 		for (run = 0; i + run < count && batch->fate[i + run] == TCPAUDIT_FATE_TCP; run++)
 			;
 		if (run > 0) {
-			tcpaudit_frames(worker->engine, &batch->frame[i], run);
+			take_frames(worker, &batch->frame[i], run);
 		} else {
-			tcpaudit_count(worker->engine, (enum tcpaudit_fate)batch->fate[i]);
+			take_count(worker, (enum tcpaudit_fate)batch->fate[i]);
 			if (batch->frame[i].time > worker->counted)
 				worker->counted = batch->frame[i].time;
 			run = 1;
@@ -147,6 +164,19 @@ void worker_judge(struct worker *worker)
 	leave(worker, count);
 	if (worker->quota->live)
 		pass_time(worker);
+}
+
+void worker_settle(struct worker *worker)
+{
+	if (worker->handover != NULL)
+		handover_settle(worker->handover);
+}
+
+void worker_finish(struct worker *worker)
+{
+	handover_end(worker->handover);
+	worker->handover = NULL;
+	tcpaudit_finish(worker->engine);
 }
 
 bool worker_state_init(struct worker_state *state, size_t input_count)
@@ -164,10 +194,13 @@ void worker_state(struct worker *worker, struct worker_state *state)
 {
 	const struct capture_input *inputs = capture_inputs(worker->capture, &worker->input_count);
 
+	worker_settle(worker);
 	memcpy(state->inputs, inputs, worker->input_count * sizeof *inputs);
 	for (size_t i = 0; i < worker->input_count; i++)
 		state->inputs[i].packets -= worker->surplus[i];
 	tcpaudit_counters(worker->engine, &state->counters);
+	if (worker->handover != NULL)
+		state->counters.memory += handover_memory(worker->handover);
 	capture_kernel_counters(worker->capture, &state->kernel);
 	label_count(worker->labeller, &state->labels);
 	state->counted = worker->counted;

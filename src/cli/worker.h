@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "cli/handover.h"
 #include "cli/label.h"
 #include "report/report.h"
 
@@ -28,6 +29,7 @@ struct worker {
 	struct capture *capture;
 	struct tcpaudit *engine;
 	struct labeller *labeller; /* NULL: no labels */
+	struct handover *handover; /* to a thread that judges; NULL: this one does */
 	struct capture_batch batch;
 	size_t input_count;
 	uint64_t *surplus; /* frames that were handed out and left unread behind -c, by input */
@@ -59,6 +61,12 @@ enum capture_status worker_read(struct worker *worker);
 
 /* Judges the batch; without one, live, lets time go on. */
 void worker_judge(struct worker *worker);
+
+/* Waits until all that was read has been judged: until the next worker_judge(), nobody else touches anything of the worker's. */
+void worker_settle(struct worker *worker);
+
+/* The input has ended: judges what is left. */
+void worker_finish(struct worker *worker);
 
 /* Has all workers of the quota stop at their next reading; what was asked for first, holds. */
 void worker_stop(struct worker_quota *quota, enum worker_stop how);

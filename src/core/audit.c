@@ -14,6 +14,7 @@
 #include "isn.h"
 #include "late.h"
 #include "pressure.h"
+#include "reader.h"
 #include "unusual.h"
 
 #define SECOND        1000000000ll
@@ -24,6 +25,7 @@
 #define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
+#define AHEAD         3   /* batches: as many as fetching has steps */
 #define INCARNATIONS  8 /* looked at behind one socket pair */
 
 struct tcpaudit {
@@ -47,8 +49,7 @@ struct tcpaudit {
 	struct twins twins;
 	struct pressure pressure;
 	struct isns isns;
-	struct batch batch;
-	uint32_t likely[BATCH]; /* where the connection of each segment was when the batch began */
+	struct batch batch; /* of its own front */
 };
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
@@ -644,7 +645,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	bool crossed = b->crossed[i];
 	while (flow_full(e->table))
 		evict(e, flow_victim(e->table));
-	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], e->likely[i]);
+	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i]);
 	if (end_overdue(e, slot))
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	bool asymmetric = false;
@@ -747,17 +748,38 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	c->odd = segment_evidence(s, from);
 }
 
-/* The buckets of the segments are on their way. */
-static void judge_batch(struct tcpaudit *e, struct batch *b)
+/* Brings on its way what comes next of segment i, if there is such a one: each step needs what the one before has fetched. */
+static void fetch(const struct tcpaudit *e, struct batch *b, unsigned i)
+{
+	if (i >= b->count)
+		return;
+	if (b->fetched == FETCHED_NOTHING)
+		flow_prefetch_bucket(e->table, b->hash[i]);
+	else if (b->fetched == FETCHED_BUCKETS)
+		b->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
+	else if (b->fetched == FETCHED_RECORDS)
+		flow_prefetch_history(e->table, b->likely[i]);
+}
+
+static void fetch_rest(const struct tcpaudit *e, struct batch *b)
+{
+	for (; b->fetched < FETCHED_HISTORIES; b->fetched++)
+		for (unsigned i = 0; i < b->count; i++)
+			fetch(e, b, i);
+}
+
+/* `ahead`: batches that come next.  What they need is fetched bit by bit while this one is judged, so that nobody waits for it. */
+static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const *ahead, unsigned count)
 {
 	if (!e->started && b->frames > 0)
 		start(e, b->first);
-	for (unsigned i = 0; i < b->count; i++)
-		e->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
-	for (unsigned i = 0; i < b->count; i++)
-		flow_prefetch_history(e->table, e->likely[i]);
-	for (unsigned i = 0; i < b->count; i++) { /* nothing may depend on how frames come in batches */
-		e->now = b->clock[i];
+	fetch_rest(e, b);
+	for (unsigned i = 0; i < BATCH && (i < b->count || count > 0); i++) {
+		for (unsigned k = 0; k < count; k++)
+			fetch(e, ahead[k], i);
+		if (i >= b->count)
+			continue;
+		e->now = b->clock[i]; /* nothing may depend on how frames come in batches */
 		expire(e, DUE_A_FRAME);
 		sweep(e, false);
 		if (b->icmp[i])
@@ -765,6 +787,8 @@ static void judge_batch(struct tcpaudit *e, struct batch *b)
 		else
 			judge(e, b, i);
 	}
+	for (unsigned k = 0; k < count; k++)
+		ahead[k]->fetched += ahead[k]->fetched < FETCHED_HISTORIES;
 	e->now = b->now;
 	expire(e, DUE_A_FRAME * (b->frames - b->count));
 }
@@ -773,7 +797,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b)
 static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, unsigned count)
 {
 	front_fill(&e->front, &e->batch, frames, count, e->table);
-	judge_batch(e, &e->batch);
+	judge_batch(e, &e->batch, NULL, 0);
 	front_release(&e->front);
 }
 
@@ -781,6 +805,19 @@ void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, si
 {
 	for (size_t done = 0; done < count; done += BATCH)
 		do_batch(e, frames + done, (unsigned)(count - done < BATCH ? count - done : BATCH));
+}
+
+void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *const *batches, size_t count)
+{
+	struct batch *ahead[AHEAD];
+	unsigned known = 0;
+
+	for (size_t i = 1; i < count && known < AHEAD; i++)
+		ahead[known++] = &batches[i]->batch;
+	e->front.counters = batches[0]->counters;
+	e->front.now = batches[0]->batch.now;
+	judge_batch(e, &batches[0]->batch, ahead, known);
+	batch_judged(batches[0]);
 }
 
 void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)

@@ -19,6 +19,9 @@ struct front_counters {
 	int64_t first;
 };
 
+/* What has been brought on its way from memory, of all connections of a batch. */
+enum fetched { FETCHED_NOTHING, FETCHED_BUCKETS, FETCHED_RECORDS, FETCHED_HISTORIES };
+
 /* Frames that were decoded together.  Of those without a segment nothing but their number is kept. */
 struct batch {
 	unsigned frames;
@@ -32,6 +35,9 @@ struct batch {
 	int64_t clock[BATCH]; /* packet time when each segment is judged */
 	bool crossed[BATCH];
 	bool icmp[BATCH]; /* it is only quoted, by an ICMP error */
+	/* by those who judge it */
+	enum fetched fetched;
+	uint32_t likely[BATCH]; /* where the connection of each segment was then */
 };
 
 struct front {

@@ -1,0 +1,270 @@
+/* handover.c - the ring of batches between the thread that reads and the thread that judges.
+ *
+ * One writes `filled`, the other `judged`; both only grow, and what lies between them is the judge's.  Who finds nothing to do
+ * looks a few times more and then sleeps.  Whoever is asleep is not woken for each batch: the judge when there is some work,
+ * the reader when there is some room, since waking takes longer than either. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "cli/handover.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACES    64u
+#define WORTH     8u                 /* batches for which the judge is woken */
+#define BYTES     ((size_t)16 << 20) /* on their way at once, unless a single batch has more */
+#define LOOKS     2000               /* before going to sleep: some 50 microseconds */
+#define SEEN_ONCE 4                  /* batches that tcpaudit_judge() can make use of */
+
+struct handover {
+	struct tcpaudit *engine;
+	struct tcpaudit_reader *reader;
+	struct tcpaudit_batch *place[PLACES];
+	const struct pin *pin;
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t work, room;
+	struct { /* the reading thread's own */
+		size_t bytes[PLACES];
+		size_t held;       /* by batches that were not seen judged yet */
+		unsigned released; /* batches up to here were */
+		bool counted;      /* something that no batch has told yet */
+	} own;
+	alignas(64) _Atomic unsigned filled;
+	_Atomic bool ended;       /* nothing more will be */
+	_Atomic bool judge_sleeps;
+	alignas(64) _Atomic unsigned judged;
+	_Atomic bool reader_sleeps; /* until no more than `wanted` are on their way */
+	_Atomic unsigned wanted;
+};
+
+static inline void relax(void)
+{
+#if defined __x86_64__ || defined __i386__
+	__builtin_ia32_pause();
+#endif
+}
+
+/* ---- the thread that judges ---- */
+
+static void wake(struct handover *h, pthread_cond_t *condition)
+{
+	pthread_mutex_lock(&h->lock);
+	pthread_cond_signal(condition);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static bool nothing(struct handover *h, unsigned judged)
+{
+	return atomic_load(&h->filled) == judged && !atomic_load(&h->ended);
+}
+
+/* How many were filled; as many as were judged: it is over. */
+static unsigned await_work(struct handover *h, unsigned judged)
+{
+	for (unsigned i = 0; i < LOOKS && nothing(h, judged); i++)
+		relax();
+	if (nothing(h, judged)) {
+		pthread_mutex_lock(&h->lock);
+		atomic_store(&h->judge_sleeps, true);
+		while (nothing(h, judged))
+			pthread_cond_wait(&h->work, &h->lock);
+		atomic_store(&h->judge_sleeps, false);
+		pthread_mutex_unlock(&h->lock);
+	}
+	return atomic_load(&h->filled);
+}
+
+static void judge_next(struct handover *h, unsigned judged, unsigned filled)
+{
+	struct tcpaudit_batch *next[SEEN_ONCE];
+	unsigned count = 0;
+
+	for (; count < SEEN_ONCE && judged + count != filled; count++)
+		next[count] = h->place[(judged + count) % PLACES];
+	tcpaudit_judge(h->engine, next, count);
+}
+
+static void *run(void *user)
+{
+	struct handover *h = user;
+	unsigned judged = 0, filled;
+
+	pin_worker(h->pin, 1);
+	while ((filled = await_work(h, judged)) != judged) {
+		judge_next(h, judged, filled);
+		atomic_store(&h->judged, ++judged);
+		if (atomic_load(&h->reader_sleeps) && filled - judged <= atomic_load(&h->wanted))
+			wake(h, &h->room);
+	}
+	return NULL;
+}
+
+/* ---- the thread that reads ---- */
+
+static unsigned on_their_way(struct handover *h)
+{
+	return atomic_load(&h->filled) - atomic_load(&h->judged);
+}
+
+/* Waits until no more than so many batches are on their way. */
+static void await_judge(struct handover *h, unsigned most)
+{
+	for (unsigned i = 0; i < LOOKS && on_their_way(h) > most; i++)
+		relax();
+	if (on_their_way(h) <= most)
+		return;
+	pthread_mutex_lock(&h->lock);
+	atomic_store(&h->wanted, most);
+	atomic_store(&h->reader_sleeps, true);
+	while (on_their_way(h) > most)
+		pthread_cond_wait(&h->room, &h->lock);
+	atomic_store(&h->reader_sleeps, false);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static void release(struct handover *h)
+{
+	for (unsigned judged = atomic_load(&h->judged); h->own.released != judged; h->own.released++)
+		h->own.held -= h->own.bytes[h->own.released % PLACES];
+}
+
+/* The next batch to be filled. */
+static struct tcpaudit_batch *await_room(struct handover *h)
+{
+	release(h);
+	while (on_their_way(h) == PLACES || (h->own.held > BYTES && on_their_way(h) > 0)) {
+		await_judge(h, on_their_way(h) / 2);
+		release(h);
+	}
+	return h->place[atomic_load_explicit(&h->filled, memory_order_relaxed) % PLACES];
+}
+
+static void hand_over(struct handover *h, struct tcpaudit_batch *batch)
+{
+	unsigned filled = atomic_load_explicit(&h->filled, memory_order_relaxed);
+	size_t bytes = tcpaudit_batch_memory(batch);
+
+	h->own.bytes[filled % PLACES] = bytes;
+	h->own.held += bytes;
+	h->own.counted = false;
+	atomic_store(&h->filled, filled + 1);
+	if (atomic_load(&h->judge_sleeps) && on_their_way(h) >= WORTH)
+		wake(h, &h->work);
+}
+
+void handover_frames(struct handover *h, const struct tcpaudit_frame *frames, size_t count)
+{
+	struct tcpaudit_batch *batch = await_room(h);
+
+	tcpaudit_read(h->reader, batch, frames, count);
+	hand_over(h, batch);
+}
+
+void handover_count(struct handover *h, enum tcpaudit_fate fate)
+{
+	tcpaudit_read_count(h->reader, fate);
+	h->own.counted = true;
+}
+
+void handover_settle(struct handover *h)
+{
+	if (h->own.counted)
+		handover_frames(h, NULL, 0);
+	if (atomic_load(&h->judge_sleeps))
+		wake(h, &h->work);
+	await_judge(h, 0);
+}
+
+uint64_t handover_memory(const struct handover *h)
+{
+	uint64_t memory = sizeof *h + tcpaudit_reader_memory(h->reader);
+
+	for (unsigned i = 0; i < PLACES; i++)
+		memory += tcpaudit_batch_memory(h->place[i]);
+	return memory;
+}
+
+/* ---- beginning and end ---- */
+
+static bool allocate(struct handover *h, const struct tcpaudit_settings *settings)
+{
+	h->reader = tcpaudit_reader_new(settings);
+	for (unsigned i = 0; i < PLACES; i++)
+		if ((h->place[i] = tcpaudit_batch_new()) == NULL)
+			return false;
+	return h->reader != NULL;
+}
+
+/* Signals are the caller's: its thread alone gets them. */
+static int start(struct handover *h)
+{
+	sigset_t all, before;
+	int reason;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	reason = pthread_create(&h->thread, NULL, run, h);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	h->started = reason == 0;
+	return reason;
+}
+
+static void stop(struct handover *h)
+{
+	struct tcpaudit_batch *last;
+
+	if (!h->started)
+		return;
+	last = await_room(h);
+	tcpaudit_read_end(h->reader, last);
+	hand_over(h, last);
+	atomic_store(&h->ended, true);
+	wake(h, &h->work);
+	pthread_join(h->thread, NULL);
+}
+
+struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, const struct pin *pin,
+                              char **error)
+{
+	struct handover *h = aligned_alloc(alignof(struct handover), sizeof *h);
+	int reason;
+
+	if (h == NULL)
+		return NULL;
+	memset(h, 0, sizeof *h);
+	h->engine = engine;
+	h->pin = pin;
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->work, NULL);
+	pthread_cond_init(&h->room, NULL);
+	reason = allocate(h, settings) ? start(h) : ENOMEM;
+	if (reason == 0)
+		return h;
+	handover_end(h);
+	if (asprintf(error, "cannot start a worker: %s", strerror(reason)) < 0)
+		*error = NULL;
+	return NULL;
+}
+
+void handover_end(struct handover *h)
+{
+	if (h == NULL)
+		return;
+	stop(h);
+	tcpaudit_reader_free(h->reader);
+	for (unsigned i = 0; i < PLACES; i++)
+		tcpaudit_batch_free(h->place[i]);
+	pthread_cond_destroy(&h->room);
+	pthread_cond_destroy(&h->work);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}

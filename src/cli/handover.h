@@ -1,0 +1,32 @@
+/* handover.h - a second thread for files: this one reads and decodes, that one judges and reports, some batches behind.
+ *
+ * Batches go over in order, so everything is found and said as on one thread.  While there is one, engine, labeller, rules and
+ * report are the other thread's; handover_settle() gives them back until the next batch. */
+#ifndef HANDOVER_H
+#define HANDOVER_H
+
+#include <tcpaudit/audit.h>
+
+#include "cli/pin.h"
+
+struct handover;
+
+/* Starts the thread.  The engine is borrowed; settings are those it was made with.  NULL and *error. */
+struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, const struct pin *pin,
+                              char **error);
+
+/* As tcpaudit_frames(), TCPAUDIT_BATCH at most, and tcpaudit_count().  Wait while too much is on its way. */
+void handover_frames(struct handover *handover, const struct tcpaudit_frame *frames, size_t count);
+void handover_count(struct handover *handover, enum tcpaudit_fate fate);
+
+/* Waits until all has been judged.  Then the thread stands still. */
+void handover_settle(struct handover *handover);
+
+/* Bytes held: to be added to the engine's.  After handover_settle(). */
+uint64_t handover_memory(const struct handover *handover);
+
+/* The input has ended: has the rest judged, ends the thread and frees everything.  What remains to be done is
+ * tcpaudit_finish().  Accepts NULL. */
+void handover_end(struct handover *handover);
+
+#endif

@@ -1,0 +1,18 @@
+/* reader.h - inside the engine: a batch that owns what it points to. */
+#ifndef READER_H
+#define READER_H
+
+#include "front.h"
+
+struct tcpaudit_batch {
+	struct batch batch;
+	struct front_counters counters; /* as of its end */
+	struct tcpaudit_frame frame[BATCH];
+	uint8_t *bytes; /* of the frames of its segments, and of datagrams that were put together */
+	size_t room;
+};
+
+/* After it has been judged: memory that batches seldom need is given back. */
+void batch_judged(struct tcpaudit_batch *batch);
+
+#endif
