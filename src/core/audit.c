@@ -768,9 +768,20 @@ static void fetch_rest(const struct tcpaudit *e, struct batch *b)
 			fetch(e, b, i);
 }
 
+/* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
+static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
+{
+	for (; from < to; from++) {
+		e->now = b->clock[from];
+		expire(e, DUE_A_FRAME);
+	}
+}
+
 /* `ahead`: batches that come next.  What they need is fetched bit by bit while this one is judged, so that nobody waits for it. */
 static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const *ahead, unsigned count)
 {
+	unsigned passed = 0;
+
 	if (!e->started && b->frames > 0)
 		start(e, b->first);
 	fetch_rest(e, b);
@@ -779,8 +790,8 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const
 			fetch(e, ahead[k], i);
 		if (i >= b->count)
 			continue;
-		e->now = b->clock[i]; /* nothing may depend on how frames come in batches */
-		expire(e, DUE_A_FRAME);
+		pass_frames(e, b, passed, b->place[i] + 1u);
+		passed = b->place[i] + 1u;
 		sweep(e, false);
 		if (b->icmp[i])
 			icmp_error(e, &b->segment[i]);
@@ -789,8 +800,8 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const
 	}
 	for (unsigned k = 0; k < count; k++)
 		ahead[k]->fetched += ahead[k]->fetched < FETCHED_HISTORIES;
+	pass_frames(e, b, passed, b->frames);
 	e->now = b->now;
-	expire(e, DUE_A_FRAME * (b->frames - b->count));
 }
 
 /* Decodes up to a batch, so that the table's buckets can be on their way while the next frame is decoded; then judges. */

@@ -52,6 +52,7 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 	for (unsigned i = 0; i < count; i++) {
 		struct tcpaudit_segment *s = &batch->segment[n];
 		int64_t time = believe(front, &frames[i]);
+		batch->clock[i] = front->now;
 		enum tcpaudit_fate fate = decoder_decode(front->decoder, &frames[i], s);
 		front_count(front, fate);
 		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
@@ -63,7 +64,7 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 		}
 		s->time = time;
 		batch->frame[n] = &frames[i];
-		batch->clock[n] = front->now;
+		batch->place[n] = (uint8_t)i;
 		batch->crossed[n] = socket_pair_of(s, &batch->pair[n]);
 		batch->hash[n] = flow_key_hash(&front->key, &batch->pair[n]);
 		if (table)

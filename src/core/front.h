@@ -22,17 +22,18 @@ struct front_counters {
 /* What has been brought on its way from memory, of all connections of a batch. */
 enum fetched { FETCHED_NOTHING, FETCHED_BUCKETS, FETCHED_RECORDS, FETCHED_HISTORIES };
 
-/* Frames that were decoded together.  Of those without a segment nothing but their number is kept. */
+/* Frames that were decoded together.  Of those without a segment nothing but their time is kept. */
 struct batch {
 	unsigned frames;
 	unsigned count; /* of segments */
 	int64_t first;  /* packet time of the first frame of all */
 	int64_t now;    /* ... behind the last one of this batch */
+	int64_t clock[BATCH]; /* ... when each frame is looked at */
+	uint8_t place[BATCH]; /* of each segment, among the frames */
 	struct tcpaudit_segment segment[BATCH];
 	const struct tcpaudit_frame *frame[BATCH]; /* of each segment */
 	struct socket_pair pair[BATCH];
 	uint32_t hash[BATCH];
-	int64_t clock[BATCH]; /* packet time when each segment is judged */
 	bool crossed[BATCH];
 	bool icmp[BATCH]; /* it is only quoted, by an ICMP error */
 	/* by those who judge it */
