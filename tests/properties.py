@@ -46,7 +46,7 @@ def read(path):
 
 
 # What a frame and a connection are called, and where they were read, is all that files may change.
-CALLED = {"flow_id", "input", "pcap_filename", "frame", "fin_frame", "ack_frame", "wireshark", "flow_before"}
+CALLED = {"flow_id", "input", "pcap_filename", "frame", "fin_frame", "ack_frame", "reset_frame", "wireshark", "flow_before"}
 
 
 def scrubbed(value):
