@@ -5,8 +5,8 @@
 
 Makes captures with `generate`, runs tcpaudit beside a bare libpcap loop over the same file, in turns, and prints medians of
 the ratios; fails if one is more than twice as bad as the one in `expected`, whose first line names the machine.  P1, P3 and so
-on are goals that are stated for large captures: --big measures those (8 GB in DIR, some minutes).  --update writes what was
-measured into `expected`."""
+on are goals that are stated for large captures: --big measures those (8 GB in DIR, some minutes).  --update measures
+three times, and writes the medians into `expected`."""
 import argparse
 import contextlib
 import os
@@ -151,17 +151,17 @@ def machine():
     return f"{model}, {os.cpu_count()} processors, {platform.system()} {platform.release().split('-')[0]}"
 
 
-def expectations():
-    with open(EXPECTED, encoding="utf-8") as lines:
+def expectations(path):
+    with open(path, encoding="utf-8") as lines:
         pairs = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     return {name: float(value) for name, value in pairs}
 
 
-def remember(measured):
+def remember(path, measured):
     """What is not measured now stays as it was."""
-    known = expectations() if os.path.exists(EXPECTED) else {}
+    known = expectations(path) if os.path.exists(path) else {}
     known.update(measured)
-    with open(EXPECTED, "w", encoding="utf-8") as out:
+    with open(path, "w", encoding="utf-8") as out:
         out.write(f"# {machine()}\n# bench.py --update: medians; smaller is better\n")
         out.writelines(f"{name} {value:.3g}\n" for name, value in known.items())
 
@@ -203,6 +203,7 @@ def main():
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--expected", metavar="FILE", help="instead of that beside this script; --tiny has none")
     parser.add_argument("--runs", type=int)
     parser.add_argument("--dir")
     parser.add_argument("capture", nargs="?")
@@ -212,10 +213,12 @@ def main():
         bench = Bench(folder, word, given.runs or (1 if given.tiny else 5))
         if given.profile:
             return profile(bench, word, given.capture)
-        expected = {} if given.tiny or given.update else expectations()
-        measured, bad = compare(bench, "big-" if given.big else "", expected)
-    if given.update:
-        remember(measured)
+        path = given.expected or (None if given.tiny else EXPECTED)
+        expected = {} if given.update or not path else expectations(path)
+        turns = [compare(bench, "big-" if given.big else "", expected) for _ in range(3 if given.update else 1)]
+    measured, bad = turns[0]
+    if given.update and path:
+        remember(path, {name: statistics.median(turn[name] for turn, _ in turns) for name in measured})
     return 1 if bad else 0
 
 

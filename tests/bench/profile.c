@@ -137,7 +137,7 @@ static void print_hint(void)
 		return;
 	bool counters = system("perf stat -e cache-misses true 2>&1 | grep -q '[0-9] *cache-misses'") == 0;
 	puts("\nTo look further:\n  tests/bench/generate -o mix.pcap mix 100000 20000\n"
-	     "  perf record -g ./tcpaudit --no-dpi -T text -r mix.pcap; perf report");
+	     "  perf record ./tcpaudit --no-dpi -T text -r mix.pcap; perf report");
 	puts(counters ? "  perf stat -e cycles,cache-misses,dTLB-load-misses ./tcpaudit ..."
 	              : "(no hardware counters here: perf samples by the clock)");
 }

@@ -39,10 +39,12 @@ def audit(path, *options):
     return records
 
 
-def bench(*options):
+def bench(*options, status=0):
     environment = dict(os.environ, TCPAUDIT=PROGRAM)
-    return subprocess.run([sys.executable, "-B", os.path.join(HERE, "bench.py"), "--tiny", *options], env=environment, check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
+    ran = subprocess.run([sys.executable, "-B", os.path.join(HERE, "bench.py"), "--tiny", *options], env=environment, check=False,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    expect(f"status of bench.py {options}: {ran.stderr[-300:]}", ran.returncode, status)
+    return ran.stdout
 
 
 def close_kinds(records):
@@ -146,6 +148,16 @@ def the_bench_measures_everything_that_is_committed(_):
         committed = [line.split()[0] for line in lines if not line.startswith("#")]
     expect("rows", sorted(rows), sorted(name for name in committed if not name.startswith("big-")))
     expect("octets a connection are some", float(rows["p6"]) > 10, True)
+
+
+@test
+def the_bench_fails_on_what_is_twice_as_bad(folder):
+    expected = os.path.join(folder, "expected")
+    for octets, status in ((1, 1), (1000000, 0)):
+        with open(expected, "w", encoding="utf-8") as out:
+            out.write(f"# nobody's machine\np6 {octets}\n")
+        out = bench("--expected", expected, status=status)
+        expect("says so", "more than twice as bad as 1" in out, status == 1)
 
 
 def main():
