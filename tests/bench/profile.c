@@ -33,6 +33,8 @@ struct subject {
 	uint64_t packets;
 	uint64_t connections;
 	double ns[STAGES]; /* of the whole capture, medians */
+	double kernel;     /* ns that the kernel took for the text report, median */
+	uint64_t peak;     /* octets of memory for it */
 	int64_t pause;     /* ns, least of the rounds */
 };
 
@@ -76,10 +78,23 @@ static double start_of_program(const char *program, unsigned rounds)
 	return median(ns, rounds);
 }
 
+/* What some stages tell beside their time. */
+static void note(struct subject *s, enum stage stage, const struct figures *figures)
+{
+	if (stage == STAGE_TEXT) {
+		s->peak = figures->peak;
+	} else if (stage == STAGE_CHECKS) {
+		s->packets = figures->packets;
+		s->connections = figures->connections;
+	} else if (stage == STAGE_PAUSES && figures->pause < s->pause) {
+		s->pause = figures->pause;
+	}
+}
+
 /* All stages in turns, round after round; the first, which warms caches, does not count. */
 static void measure(struct subject *s, const char *program, unsigned rounds)
 {
-	static double ns[STAGES][ROUNDS_MOST + 1];
+	static double ns[STAGES][ROUNDS_MOST + 1], kernel[ROUNDS_MOST + 1];
 	struct figures figures;
 
 	s->pause = INT64_MAX;
@@ -88,18 +103,16 @@ static void measure(struct subject *s, const char *program, unsigned rounds)
 			if (!stage_run(stage, s->path, program, &figures))
 				fail();
 			ns[stage][i] = figures.seconds * 1e9;
-			if (stage == STAGE_CHECKS) {
-				s->packets = figures.packets;
-				s->connections = figures.connections;
-			}
-			if (stage == STAGE_PAUSES && figures.pause < s->pause)
-				s->pause = figures.pause;
+			if (stage == STAGE_TEXT)
+				kernel[i] = figures.kernel * 1e9;
+			note(s, stage, &figures);
 		}
+	if (s->packets == 0)
+		fail();
 	double start = start_of_program(program, rounds);
 	for (enum stage stage = 0; stage < STAGES; stage++)
 		s->ns[stage] = median(ns[stage] + 1, rounds) - (stage == STAGE_TEXT || stage == STAGE_JSON ? start : 0);
-	if (s->packets == 0)
-		fail();
+	s->kernel = median(kernel + 1, rounds);
 }
 
 /* What a stage adds to the one before it, over a whole capture. */
@@ -157,6 +170,8 @@ static void print_table(const struct subject s[3], size_t subjects, unsigned rou
 		print_row(s, subjects, place);
 	printf("\n%-22s%9.1f   a packet; the text report is %.2f times that\n", stage_name[STAGE_LOOP],
 	       s[0].ns[STAGE_LOOP] / packets, s[0].ns[STAGE_TEXT] / s[0].ns[STAGE_LOOP]);
+	printf("%-22s%9.1f   of the text report: reads and page faults\n", "the kernel's part", s[0].kernel / packets);
+	printf("%-22s%9.1f   MiB at most\n", "memory", (double)s[0].peak / (1 << 20));
 	printf("%-22s%9.3f   ms at most for a batch of 32 packets%s\n", "pause", (double)s[0].pause / 1e6,
 	       s[0].pause > 50000000 ? ": TOO LONG" : "");
 	print_hint();

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -176,6 +177,7 @@ static void run_program(enum stage stage, const char *path, const char *program)
 bool stage_run(enum stage stage, const char *path, const char *program, struct figures *figures)
 {
 	struct figures *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct rusage usage = {0};
 	int status = -1;
 
 	if (shared == MAP_FAILED)
@@ -189,9 +191,11 @@ bool stage_run(enum stage stage, const char *path, const char *program, struct f
 		run_program(stage, path, program);
 		_exit(127);
 	}
-	bool ended = child > 0 && waitpid(child, &status, 0) == child;
+	bool ended = child > 0 && wait4(child, &status, 0, &usage) == child;
 	*figures = *shared;
 	figures->seconds = (double)(clock_ns() - begun) / 1e9;
+	figures->kernel = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+	figures->peak = (uint64_t)usage.ru_maxrss * 1024;
 	munmap(shared, sizeof *shared);
 	if (!ended || status != 0)
 		fprintf(stderr, "%s: stage %d: status %d\n", path, (int)stage, status);

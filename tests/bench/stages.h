@@ -21,6 +21,8 @@ enum stage {
 
 /* What one run tells. */
 struct figures {
+	double kernel;    /* seconds of processor time that the kernel took for it: reads, page faults */
+	uint64_t peak;    /* resident octets at most */
 	double seconds;   /* wall time, memory given back included */
 	uint64_t packets; /* 0 for the program's stages, which do not tell; the same holds for the following */
 	uint64_t connections;
