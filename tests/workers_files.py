@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""workers_files.py: captures read with several workers are judged as with one: the same output, to the last byte.  Prints TAP.
+
+ pcaps      each capture of pcaps/, in all formats
+ mix        thousands of conversations, some damaged: with options that look at frames, memory, time or text; compressed;
+            several files; cut anywhere
+ pipes      a slow writer, a slow reader, a reader that goes away, signals meanwhile
+
+What the arguments say of themselves is left out, and what of many hosts was forgotten: the random key decides that."""
+import gzip
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True  # the source may be read-only
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import makecap
+from makecap import ACK, FIN, PSH, RST, SYN
+
+PCAPS = os.path.join(HERE, "..", "pcaps")
+PROGRAM = os.path.abspath(os.environ.get("TCPAUDIT", "./tcpaudit"))
+FORMATS = (["-T", "jsonl", "--flows", "all", "--min-severity", "info", "--transitions"], ["-T", "text", "-v"],
+           ["-T", "json", "--checksum", "strict"])
+RULES = """version: 1
+checks:
+  close-orderly: {scope: net 10.1.0.0/16}
+rules:
+  - id: odd-port
+    on: close
+    scope: portrange 20000-30000
+    when: close.aborted_by == server
+    title: aborted
+  - id: still-there
+    on: tick
+    when: close.close_wait.duration > 1s
+    title: waits
+    limit: {count: 3, per: service, every: 1m}
+"""
+
+count = failed = 0
+
+
+def report(what, problems):
+    global count, failed
+    count += 1
+    failed += bool(problems)
+    print(f"{'not ok' if problems else 'ok'} {count} - {what}")
+    for problem in problems[:6]:
+        print(f"# {problem}")
+    sys.stdout.flush()
+
+
+def plain(output):
+    return re.sub(rb'"args":\s*\[.*?\]|,\s*"[a-z]+_forgotten":\s*\d+', b"", output, flags=re.S)
+
+
+def run(workers, *options, **more):
+    done = subprocess.run([PROGRAM, "--workers", str(workers), "-q", *options], cwd=PCAPS, capture_output=True, check=False,
+                          timeout=120, **more)
+    return done.returncode, plain(done.stdout), done.stderr
+
+
+def difference(one, other):
+    if one == other:
+        return []
+    lines, others = one[1].splitlines(), other[1].splitlines()
+    for i, (a, b) in enumerate(zip(lines, others)):
+        if a != b:
+            at = next((k for k, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+            return [f"line {i + 1}: {a[max(0, at - 40):at + 40]!r} is now {b[max(0, at - 40):at + 40]!r}"]
+    return [f"exit {one[0]}, {other[0]}; {len(lines)} lines, {len(others)}; {one[2][-200:]!r}, {other[2][-200:]!r}"]
+
+
+def same(what, *options, workers=(2,), **more):
+    one = run(1, *options, **more)
+    problems = [] if one[1] or one[2] else ["nothing was said: the comparison is empty"]
+    for n in workers:
+        other = run(n, *options, **more)
+        other = other[:2] + (re.sub(rb"tcpaudit: --workers \d+: files have .*\n", b"", other[2]),)
+        problems += difference(one, other)
+    report(what, problems)
+    return one
+
+
+# ---- a mix ----
+
+def conversation(rng, number, start):
+    """Frames of one connection with times, none of them rare: opened, some text, closed in one of several ways."""
+    client = f"10.{number % 3}.0.{number % 20 + 1}"
+    server, port, at = f"192.0.2.{number % 3 + 1}", 1024 + rng.randrange(40000), start
+    ends, seq = ((client, port), (server, rng.choice((80, 443, 25000, 5432)))), [rng.randrange(2**32), rng.randrange(2**32)]
+    frames = []
+
+    def say(side, flags, text=b"", ahead=0):
+        nonlocal at
+        at += rng.choice((0.0001, 0.002, 0.05, 0.3))
+        (a, p), (b, q) = ends[side], ends[1 - side]
+        segment = makecap.tcp_segment(a, b, (p, q), seq[side] + ahead, seq[1 - side] if flags & ACK else 0, flags, 64000, b"", text)
+        packet = makecap.ip_packet(a, b, 6, segment, identification=rng.randrange(65536))
+        if text and rng.random() < 0.03 and len(segment) > 600:
+            frames.extend((at + k * 1e-5, makecap.ethernet(part)) for k, part in
+                          enumerate(makecap.fragments_of(packet, 512, rng.randrange(65536))))
+        else:
+            frames.append((at, makecap.ethernet(packet)))
+        if rng.random() < 0.02:
+            frames.append((at + 0.2, frames[-1][1]))
+        seq[side] = seq[side] + len(text) + bool(flags & (SYN | FIN)) & 0xFFFFFFFF
+
+    if rng.random() < 0.9:
+        say(0, SYN)
+        if rng.random() < 0.1:
+            if rng.random() < 0.5:
+                say(1, RST | ACK)
+            return frames
+        say(1, SYN | ACK)
+        say(0, ACK)
+    for _ in range(rng.randrange(5)):
+        say(rng.randrange(2), PSH | ACK, rng.randbytes(rng.choice((1, 40, 700, 1400))))
+    first, how = rng.randrange(2), rng.random()
+    if how < 0.1:
+        say(first, RST | ACK)
+    elif how < 0.9:
+        say(first, FIN | ACK)
+        say(1 - first, ACK)
+        if how < 0.8:
+            say(1 - first, FIN | ACK)
+            say(first, ACK)
+        elif how < 0.85:
+            say(1 - first, RST | ACK)
+    if rng.random() < 0.05:
+        say(1 - first, PSH | ACK, b"late")
+    if rng.random() < 0.02:
+        old = [frame for _, frame in frames[:3]]
+        frames.extend((at + 90 + k, frame) for k, frame in enumerate(old))
+    return frames
+
+
+def mix(path, seed, connections, start=makecap.START):
+    rng = random.Random(seed)
+    frames = [frame for i in range(connections) for frame in conversation(rng, i, start + i * 0.01)]
+    frames += [(start + i * 0.3, makecap.ethernet(makecap.udp_packet("10.0.0.1", "10.0.0.2", (53, 53), b"?"))) for i in range(99)]
+    frames.sort(key=lambda frame: frame[0])
+    for i in range(0, len(frames), 997):  # clocks that jump
+        frames[i] = (frames[i][0] + rng.choice((-2.0, 86400.0)), frames[i][1])
+    return makecap.pcap(path, frames)
+
+
+def try_pcaps():
+    for name in sorted(name for name in os.listdir(PCAPS) if ".pcap" in name):
+        for options in FORMATS:
+            same(f"{name} {options[1]}", *options, "-r", name)
+
+
+def try_mix(folder):
+    path, other, rules = (os.path.join(folder, name) for name in ("mix.pcap", "other.pcap", "rules.yaml"))
+    data = mix(path, 1, 3000)
+    mix(other, 2, 500, makecap.START + 3.0000017)
+    with open(rules, "w") as file:
+        file.write(RULES)
+    packed = path + ".gz"
+    with gzip.open(packed, "wb", compresslevel=1) as file:
+        file.write(data)
+    everything = FORMATS[0]
+    whole = same("mix", *everything, "-r", path, workers=(2, 3, 4))
+    report("mix is worth it", [] if whole[1].count(b'"event_type":"finding"') > 500 else ["hardly any findings"])
+    for options in FORMATS[1:]:
+        same(f"mix {options[1]}", *options, "-r", path)
+    flow = max(map(int, re.findall(rb'"flow_id":(\d+)', whole[1])))
+    for what, options in (
+            ("without labels", ["--no-dpi"]), ("no checksums", ["--checksum", "off"]), ("a filter", ["-f", "tcp port 80 or udp"]),
+            ("-c", ["-c", "5003"]), ("-c and a filter", ["-c", "777", "-f", "port 443"]), ("few flows", ["--max-flows", "50"]),
+            ("little memory", ["--memcap", "1M"]), ("rules", ["--rules", rules]), ("short idle", ["--idle-timeout", "1"]),
+            ("no tunnels", ["--tunnels", "none"]), ("another end", ["--vantage", "client", "--msl", "1"])):
+        same(f"mix, {what}", *everything, *options, "-r", path)
+    same("mix, ladder", "-T", "text", "--ladder", str(flow), "-r", path)
+    same("mix, packed", *everything, "-r", packed)
+    same("mix, two files", *everything, "-r", path, "-r", other, "-r", "sections.pcapng", "-r", packed)
+    rng = random.Random(3)
+    for i in range(6):
+        cut = os.path.join(folder, f"cut{i}.pcap")
+        with open(cut, "wb") as file:
+            file.write(data[:rng.randrange(len(data))])
+        same(f"mix, cut {i}", *everything, "-r", cut)
+    with open(packed, "rb") as file:
+        torn = file.read()
+    with open(packed, "wb") as file:
+        file.write(torn[:len(torn) // 2] + b"\0" * 99 + torn[len(torn) // 2:])
+    same("mix, packed and torn", *everything, "-r", packed)
+    return path, data
+
+
+def through_pipes(workers, data, write_slowly, read_slowly, signals=()):
+    program = subprocess.Popen([PROGRAM, "--workers", str(workers), "-q", *FORMATS[0], "-r", "-"], cwd=PCAPS,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if os.fork() == 0:
+        program.stdout.close()
+        step = 1 << 16
+        for k, at in enumerate(range(0, len(data), step)):
+            program.stdin.write(data[at:at + step])
+            program.stdin.flush()
+            time.sleep(0.02 if write_slowly else 0)
+            for number in signals if k % 5 == 4 else ():
+                os.kill(program.pid, number)
+        os._exit(0)
+    program.stdin.close()
+    output = b""
+    while piece := os.read(program.stdout.fileno(), 1 << 15):
+        output += piece
+        time.sleep(0.01 if read_slowly else 0)
+    os.wait()
+    return program.wait(timeout=60), plain(output), b""
+
+
+def in_any_order(result):
+    """How frames come out of a pipe is up to its writer; what is due at the same time may be told in another order then."""
+    lines = sorted(re.sub(rb'"output":\{.*?\}', b"", result[1]).splitlines())
+    return result[0], b"\n".join(lines), result[2]
+
+
+def try_pipes(path, data):
+    one = through_pipes(1, data, False, False)
+    report("a pipe", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, False))))
+    report("a slow writer", difference(in_any_order(one), in_any_order(through_pipes(2, data, True, False))))
+    report("a slow reader", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, True))))
+
+    status, output, _ = through_pipes(2, data, True, False, (signal.SIGUSR1, signal.SIGHUP))
+    lines = [line for line in output.splitlines() if b'"event_type":"stats"' not in line and b'"event_type":"rules"' not in line]
+    asked = output.count(b'"event_type":"stats"') - one[1].count(b'"event_type":"stats"')
+    before = [line for line in one[1].splitlines() if b'"event_type":"stats"' not in line]
+    problems = [] if asked > 0 else ["no statistics came"]
+    report("signals meanwhile", problems + difference(in_any_order((one[0], b"\n".join(before), b"")),
+                                                      in_any_order((status, b"\n".join(lines), b""))))
+
+    program = subprocess.Popen([PROGRAM, "--workers", "2", "-q", *FORMATS[0], "-r", path], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    program.stdout.read(1000)
+    program.stdout.close()
+    problems = [] if program.wait(timeout=60) is not None else ["it did not end"]
+    said = program.stderr.read()
+    program.stderr.close()
+    report("a reader that goes away", problems + ([f"said {said!r}"] if said else []))
+
+
+def main():
+    try_pcaps()
+    with tempfile.TemporaryDirectory() as folder:
+        try_pipes(*try_mix(folder))
+    print(f"1..{count}")
+    return 1 if failed else 0
+
+
+sys.exit(main())
