@@ -95,7 +95,7 @@ def main():
         return 0
     tap, net = lab.Tap(), lab.Cable()
     try:
-        with tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             flood = os.path.join(directory, "flood.pcap")
             write_flood(flood)
             write_rules(os.path.join(directory, "real.yaml"))

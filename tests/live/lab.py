@@ -81,6 +81,25 @@ def ip(*words):
     subprocess.run(["ip", *words], check=True)
 
 
+class Backlog:
+    """Room for what a busy machine cannot take at once: a veth pair loses it silently, before anybody has seen it."""
+    PATH = "/proc/sys/net/core/netdev_max_backlog"
+
+    def __enter__(self):
+        try:
+            with open(self.PATH) as file:
+                self.was = file.read()
+            with open(self.PATH, "w") as file:
+                file.write("1000000")
+        except OSError:
+            self.was = None
+
+    def __exit__(self, *_):
+        if self.was:
+            with open(self.PATH, "w") as file:
+                file.write(self.was)
+
+
 class Namespaces:
     """The two namespaces; `enter` moves the calling thread into one."""
 

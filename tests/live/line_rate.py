@@ -142,7 +142,7 @@ def main():
     try:
         for end in (0, 1):  # no neighbour discovery among the packets
             net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
-        with tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             path = os.path.join(directory, "known.pcap")
             subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(size.connections)], check=True,
                            stdout=subprocess.DEVNULL)
