@@ -285,11 +285,13 @@ class Listener:
         before = listeners(namespace)
         self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(["ip", "netns", "exec", namespace, *command], stdout=self.out, stderr=self.err)
-        for _ in range(250):
-            if listeners(namespace) > before or self.process.poll() is not None:
+        quiet = "-q" in command
+        for _ in range(500):  # both tcpaudit and tcpdump say when nothing will be missed any more
+            said = listeners(namespace) > before if quiet else b"listening on" in os.pread(self.err.fileno(), 4096, 0)
+            if said or self.process.poll() is not None:
                 break
             time.sleep(0.02)
-        time.sleep(0.4)  # from the socket to its ring and filter
+        time.sleep(0.4 if quiet else 0.1)  # from the socket to its ring and filter
 
     def stop(self):
         """(exit status, standard output, standard error)"""

@@ -17,6 +17,7 @@ import scenarios
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS, RATE = 2000, 20000
 WORKERS = ("--workers", "2")
+SETTLE = 0.3  # seconds until a busy machine's kernel has handed on what was sent
 
 
 class Traffic:
@@ -31,6 +32,7 @@ class Traffic:
 
     def __exit__(self, *_):
         self.sent = int(self.process.communicate()[0].split()[0])
+        time.sleep(SETTLE)
 
 
 def ended(listener):
