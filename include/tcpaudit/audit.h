@@ -175,9 +175,9 @@ void tcpaudit_read_count(struct tcpaudit_reader *reader, enum tcpaudit_fate fate
 /* No more frames come: fills the last batch, to be judged before tcpaudit_finish(). */
 void tcpaudit_read_end(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch);
 
-/* Judges the first batch, and counts what its reader has counted.  The others, if any, are those that come next, in order: what
- * they need is fetched from memory meanwhile.  More than four are of no use. */
-void tcpaudit_judge(struct tcpaudit *engine, struct tcpaudit_batch *const *batches, size_t count);
+/* Judges the batch, and counts what its reader has counted.  `next`: the one that will be judged next, if it is there already:
+ * what it needs is fetched from memory meanwhile; or NULL. */
+void tcpaudit_judge(struct tcpaudit *engine, struct tcpaudit_batch *batch, struct tcpaudit_batch *next);
 
 /* Bytes held now.  The engine's own counter knows nothing of them. */
 size_t tcpaudit_reader_memory(const struct tcpaudit_reader *reader);

@@ -17,11 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES    64u
-#define WORTH     8u                 /* batches for which the judge is woken */
-#define BYTES     ((size_t)16 << 20) /* on their way at once, unless a single batch has more */
-#define LOOKS     2000               /* before going to sleep: some 50 microseconds */
-#define SEEN_ONCE 4                  /* batches that tcpaudit_judge() can make use of */
+#define PLACES 256u
+#define WORTH  8u                 /* batches for which the judge is woken */
+#define BYTES  ((size_t)32 << 20) /* on their way at once, unless a single batch has more */
+#define LOOKS  2000               /* before going to sleep: some 50 microseconds */
 
 struct handover {
 	struct tcpaudit *engine;
@@ -85,12 +84,9 @@ static unsigned await_work(struct handover *h, unsigned judged)
 
 static void judge_next(struct handover *h, unsigned judged, unsigned filled)
 {
-	struct tcpaudit_batch *next[SEEN_ONCE];
-	unsigned count = 0;
+	struct tcpaudit_batch *next = filled - judged > 1 ? h->place[(judged + 1) % PLACES] : NULL;
 
-	for (; count < SEEN_ONCE && judged + count != filled; count++)
-		next[count] = h->place[(judged + count) % PLACES];
-	tcpaudit_judge(h->engine, next, count);
+	tcpaudit_judge(h->engine, h->place[judged % PLACES], next);
 }
 
 static void *run(void *user)

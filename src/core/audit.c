@@ -25,7 +25,6 @@
 #define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
-#define AHEAD         3   /* batches: as many as fetching has steps */
 #define INCARNATIONS  8 /* looked at behind one socket pair */
 
 struct tcpaudit {
@@ -748,24 +747,22 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	c->odd = segment_evidence(s, from);
 }
 
-/* Brings on its way what comes next of segment i, if there is such a one: each step needs what the one before has fetched. */
-static void fetch(const struct tcpaudit *e, struct batch *b, unsigned i)
+/* Brings the bucket of segment i on its way, if there is such a one. */
+static void fetch_bucket(const struct tcpaudit *e, const struct batch *b, unsigned i)
 {
-	if (i >= b->count)
-		return;
-	if (b->fetched == FETCHED_NOTHING)
+	if (i < b->count)
 		flow_prefetch_bucket(e->table, b->hash[i]);
-	else if (b->fetched == FETCHED_BUCKETS)
-		b->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
-	else if (b->fetched == FETCHED_RECORDS)
-		flow_prefetch_history(e->table, b->likely[i]);
 }
 
-static void fetch_rest(const struct tcpaudit *e, struct batch *b)
+/* What the segments need, as far as their buckets are there. */
+static void fetch_records(const struct tcpaudit *e, struct batch *b)
 {
-	for (; b->fetched < FETCHED_HISTORIES; b->fetched++)
-		for (unsigned i = 0; i < b->count; i++)
-			fetch(e, b, i);
+	for (unsigned i = 0; i < b->count && !b->buckets; i++)
+		fetch_bucket(e, b, i);
+	for (unsigned i = 0; i < b->count; i++)
+		b->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
+	for (unsigned i = 0; i < b->count; i++)
+		flow_prefetch_history(e->table, b->likely[i]);
 }
 
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
@@ -777,19 +774,17 @@ static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from
 	}
 }
 
-/* `ahead`: batches that come next.  What they need is fetched bit by bit while this one is judged, so that nobody waits for it. */
-static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const *ahead, unsigned count)
+/* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */
+static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 {
 	unsigned passed = 0;
 
 	if (!e->started && b->frames > 0)
 		start(e, b->first);
-	fetch_rest(e, b);
-	for (unsigned i = 0; i < BATCH && (i < b->count || count > 0); i++) {
-		for (unsigned k = 0; k < count; k++)
-			fetch(e, ahead[k], i);
-		if (i >= b->count)
-			continue;
+	fetch_records(e, b);
+	for (unsigned i = 0; i < b->count; i++) {
+		if (next)
+			fetch_bucket(e, next, i);
 		pass_frames(e, b, passed, b->place[i] + 1u);
 		passed = b->place[i] + 1u;
 		sweep(e, false);
@@ -798,8 +793,10 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const
 		else
 			judge(e, b, i);
 	}
-	for (unsigned k = 0; k < count; k++)
-		ahead[k]->fetched += ahead[k]->fetched < FETCHED_HISTORIES;
+	for (unsigned i = b->count; next && i < next->count; i++)
+		fetch_bucket(e, next, i);
+	if (next)
+		next->buckets = true;
 	pass_frames(e, b, passed, b->frames);
 	e->now = b->now;
 }
@@ -808,7 +805,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *const
 static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, unsigned count)
 {
 	front_fill(&e->front, &e->batch, frames, count, e->table);
-	judge_batch(e, &e->batch, NULL, 0);
+	judge_batch(e, &e->batch, NULL);
 	front_release(&e->front);
 }
 
@@ -818,17 +815,12 @@ void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, si
 		do_batch(e, frames + done, (unsigned)(count - done < BATCH ? count - done : BATCH));
 }
 
-void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *const *batches, size_t count)
+void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *batch, struct tcpaudit_batch *next)
 {
-	struct batch *ahead[AHEAD];
-	unsigned known = 0;
-
-	for (size_t i = 1; i < count && known < AHEAD; i++)
-		ahead[known++] = &batches[i]->batch;
-	e->front.counters = batches[0]->counters;
-	e->front.now = batches[0]->batch.now;
-	judge_batch(e, &batches[0]->batch, ahead, known);
-	batch_judged(batches[0]);
+	e->front.counters = batch->counters;
+	e->front.now = batch->batch.now;
+	judge_batch(e, &batch->batch, next ? &next->batch : NULL);
+	batch_judged(batch);
 }
 
 void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)

@@ -71,7 +71,7 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 			flow_prefetch_bucket(table, batch->hash[n]);
 		n++;
 	}
-	batch->fetched = table ? FETCHED_BUCKETS : FETCHED_NOTHING;
+	batch->buckets = table;
 	batch->frames = count;
 	batch->count = n;
 	batch->first = front->counters.first;

@@ -19,9 +19,6 @@ struct front_counters {
 	int64_t first;
 };
 
-/* What has been brought on its way from memory, of all connections of a batch. */
-enum fetched { FETCHED_NOTHING, FETCHED_BUCKETS, FETCHED_RECORDS, FETCHED_HISTORIES };
-
 /* Frames that were decoded together.  Of those without a segment nothing but their time is kept. */
 struct batch {
 	unsigned frames;
@@ -37,8 +34,8 @@ struct batch {
 	bool crossed[BATCH];
 	bool icmp[BATCH]; /* it is only quoted, by an ICMP error */
 	/* by those who judge it */
-	enum fetched fetched;
-	uint32_t likely[BATCH]; /* where the connection of each segment was then */
+	bool buckets;           /* of the table are on their way */
+	uint32_t likely[BATCH]; /* where the connection of each segment was in the beginning */
 };
 
 struct front {
