@@ -38,7 +38,7 @@ struct handover {
 		bool counted;      /* something that no batch has told yet */
 	} own;
 	alignas(64) _Atomic unsigned filled;
-	_Atomic bool ended;       /* nothing more will be */
+	_Atomic bool ended; /* nothing more will be */
 	_Atomic bool judge_sleeps;
 	alignas(64) _Atomic unsigned judged;
 	_Atomic bool reader_sleeps; /* until no more than `wanted` are on their way */

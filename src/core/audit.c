@@ -25,7 +25,7 @@
 #define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
-#define INCARNATIONS  8 /* looked at behind one socket pair */
+#define INCARNATIONS  8   /* looked at behind one socket pair */
 
 struct tcpaudit {
 	struct tcpaudit_settings settings;

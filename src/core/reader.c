@@ -130,7 +130,8 @@ static void give_up(struct front *front, struct batch *b)
 	b->count = 0;
 }
 
-void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch, const struct tcpaudit_frame *frames, size_t count)
+void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch, const struct tcpaudit_frame *frames,
+                   size_t count)
 {
 	struct front *front = &reader->front;
 
