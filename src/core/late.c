@@ -32,6 +32,18 @@ static struct tcpaudit_connection epitaph(const struct tombstone *t)
 	return r;
 }
 
+/* What is left of the premises of a connection that was reported: all of them, or it is not known which. */
+static unsigned premises_of(const struct check_result *result, const struct tombstone *t, const struct tcpaudit_finding *f)
+{
+	bool at = f->endpoint <= TCPAUDIT_WHO_SERVER && result->settings->vantage >> f->endpoint & 1;
+	bool scaled = (t->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_MIDSTREAM)) == (CONN_SYN | CONN_SYN_ACK);
+	unsigned holds = t->was.doubtful ? 0 : ~(unsigned)(TCPAUDIT_PREMISE_VANTAGE | TCPAUDIT_PREMISE_SCALE);
+
+	if (scaled)
+		holds |= TCPAUDIT_PREMISE_SCALE;
+	return holds | (at ? TCPAUDIT_PREMISE_VANTAGE : 0u);
+}
+
 /* Completes a finding about what came after the report, and hands it out. */
 static void tell_late(const struct check_result *result, const struct tombstone *t, int row, struct tcpaudit_finding *f)
 {
@@ -39,7 +51,7 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 	size_t rows;
 
 	record.label = check_label(result->labeller, t->label);
-	if (!check_applies(result->settings, row, t->was.scopes))
+	if (!check_applies(result->settings, row, t->was.scopes) || check_undetermined(result, row, premises_of(result, t, f)))
 		return;
 	f->check = &tcpaudit_checks(&rows)[row];
 	f->row = (uint16_t)row;

@@ -211,13 +211,12 @@ static void show(struct judging *j, const struct claim *cl, struct tcpaudit_find
 	j->result->sink->finding(j->result->sink->user, f);
 }
 
-/* A premise that the user calls indispensable does not hold. */
-static bool is_undetermined(const struct judging *j, const struct claim *cl)
+bool check_undetermined(const struct check_result *result, int row, unsigned holds)
 {
-	unsigned needs = j->file->settings->check[j->row].needs;
-	unsigned holds = j->premises | (at_its_end(j, cl) ? TCPAUDIT_PREMISE_VANTAGE : 0u);
+	bool missing = result->settings->check[row].needs & ~holds;
 
-	return needs & ~holds;
+	result->counters->undetermined[row] += missing;
+	return missing;
 }
 
 static bool is_wanted(const struct check_result *result, int severity)
@@ -266,10 +265,8 @@ void claim(struct judging *j, const struct claim *cl)
 		j->result->counters->suppressed[j->row]++;
 		return;
 	}
-	if (is_undetermined(j, cl)) {
-		j->result->counters->undetermined[j->row]++;
+	if (check_undetermined(j->result, j->row, j->premises | (at_its_end(j, cl) ? TCPAUDIT_PREMISE_VANTAGE : 0u)))
 		return;
-	}
 	int severity = severity_of(j, cl, confidence);
 	bool wanted = is_wanted(j->result, severity);
 	struct tcpaudit_finding f;

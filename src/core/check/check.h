@@ -108,6 +108,9 @@ void check_own(const struct check_result *result, enum tcpaudit_point point, str
 /* Is the row enabled, and the connection in its scope? */
 bool check_applies(const struct tcpaudit_settings *settings, int row, uint32_t scopes);
 
+/* Is a premise that the user calls indispensable missing?  It is counted then.  `holds`: TCPAUDIT_PREMISE_ bits. */
+bool check_undetermined(const struct check_result *result, int row, unsigned holds);
+
 /* The severity in force for a row: settings over catalogue; -1 disabled. */
 int check_severity(const struct tcpaudit_settings *settings, int row);
 
