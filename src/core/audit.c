@@ -62,6 +62,12 @@ void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 		settings->threshold[i] = tcpaudit_thresholds()[i].normal;
 }
 
+/* Twice of it is a number, too. */
+static int64_t bounded_msl(const struct tcpaudit_settings *settings)
+{
+	return settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
+}
+
 struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
 {
 	struct tcpaudit *e = calloc(1, sizeof *e);
@@ -69,7 +75,7 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 		return NULL;
 	e->settings = *settings;
 	e->settings.idle_timeout = bounded(settings->idle_timeout);
-	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
+	e->settings.msl = bounded_msl(settings);
 	e->sink = *sink;
 	check_plan_init(&e->plan, settings);
 	e->table = flow_table_new(settings->hash_key, settings->memcap);
@@ -85,7 +91,7 @@ void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 	memcpy(e->settings.threshold, settings->threshold, sizeof settings->threshold);
 	memcpy(e->settings.check, settings->check, sizeof settings->check);
 	check_plan_init(&e->plan, settings);
-	e->settings.msl = settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
+	e->settings.msl = bounded_msl(settings);
 	e->settings.own = settings->own;
 	e->settings.own_count = settings->own_count;
 	e->settings.points = settings->points;
@@ -159,6 +165,18 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 		file->route[x] = mirror_route(mirror, x, e->now);
 }
 
+/* Sees to it that there is a history to look at: where nothing happened that is worth one, or there is no memory for it, `spare`,
+ * and the record itself tells.  True: it is that, and to be taken away again. */
+static bool lend_history(struct tcpaudit *e, struct connection *c, bool needed, struct history *spare)
+{
+	if (needed ? connection_history(c, e->table) : c->history)
+		return false;
+	history_init(spare);
+	spare->dropped = needed;
+	c->history = spare;
+	return true;
+}
+
 /* Asks the user's own rules about a connection that goes on. */
 static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_point point)
 {
@@ -167,14 +185,8 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct mirror mirror;
 	struct case_file file;
 	struct history spare;
-	bool had = c->history, needed = needs_mirror(e, c);
-	bool without = needed ? !connection_history(c, e->table) : !had;
+	bool had = c->history, needed = needs_mirror(e, c), without = lend_history(e, c, needed, &spare);
 
-	if (without) {
-		history_init(&spare);
-		spare.dropped = needed;
-		c->history = &spare;
-	}
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
@@ -215,13 +227,8 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history spare;
 
-	bool needed = needs_mirror(e, c);
-	bool without = needed ? !connection_history(c, e->table) : !c->history;
-	if (without) { /* nothing happened that is worth a history, or there is no memory for one: the record itself tells */
-		history_init(&spare);
-		spare.dropped = needed;
-		c->history = &spare;
-	}
+	bool needed = needs_mirror(e, c), without = lend_history(e, c, needed, &spare);
+
 	history_disown_forged(c->history);
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
@@ -787,7 +794,8 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 			fetch_bucket(e, next, i);
 		pass_frames(e, b, passed, b->place[i] + 1u);
 		passed = b->place[i] + 1u;
-		sweep(e, false);
+		if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
+			sweep(e, false);
 		if (b->icmp[i])
 			icmp_error(e, &b->segment[i]);
 		else

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "flow.h"
+#include "flow_order.h"
 
 #define WAYS         7
 #define CHUNK_BITS   12
@@ -14,7 +15,6 @@
 #define AHEAD        8 /* records that are on their way while one is looked at */
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
-#define LATER        8   /* bytes of a record that are needed once, to put them in order at the end */
 #define ARENA        (16u << 20)
 
 struct bucket {
@@ -306,6 +306,12 @@ static size_t chunk_size(const struct pool *p)
 	return CHUNK * (p->size + sizeof(uint32_t));
 }
 
+/* With what it takes to put connections in order at the end. */
+static size_t chunk_cost(const struct flow_table *t, int kind)
+{
+	return chunk_size(&t->pool[kind]) + (kind == CONNECTIONS ? CHUNK * FLOW_ORDER_EACH : 0);
+}
+
 static struct pool *pool_of(struct flow_table *t, uint32_t slot)
 {
 	return &t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS];
@@ -507,15 +513,17 @@ static bool needs_chunk(const struct pool *p)
 bool flow_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[CONNECTIONS];
-	uint64_t more = needs_chunk(p) ? chunk_size(p) + CHUNK * LATER : 0;
+	uint64_t more = needs_chunk(p) ? chunk_cost(t, CONNECTIONS) : 0;
 
 	if (!t->spare)
 		more += HISTORIES * sizeof(struct history);
 	return more && over(t, more) && p->live;
 }
 
-static bool add_chunk(struct flow_table *t, struct pool *p)
+static bool add_chunk(struct flow_table *t, int kind)
 {
+	struct pool *p = &t->pool[kind];
+
 	if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
 		size_t room = p->chunks ? p->chunks * 2u : 1u;
 		struct chunk *grown = realloc(p->chunk, room * sizeof *grown);
@@ -530,7 +538,7 @@ static bool add_chunk(struct flow_table *t, struct pool *p)
 	*c = (struct chunk){.record = memory, .due = (uint32_t *)(void *)(memory + CHUNK * p->size), .soonest = NEVER};
 	for (uint32_t i = 0; i < CHUNK; i++)
 		c->due[i] = NEVER;
-	t->memory += chunk_size(p) + CHUNK * LATER;
+	t->memory += chunk_cost(t, kind);
 	return true;
 }
 
@@ -545,7 +553,7 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 		if (p->free != SLOT_NONE)
 			prefetch_lines(pool_at(p, p->free), p->size);
 	} else {
-		if (p->fresh >> CHUNK_BITS == p->chunks && !add_chunk(t, p))
+		if (p->fresh >> CHUNK_BITS == p->chunks && !add_chunk(t, kind))
 			return SLOT_NONE;
 		i = p->fresh++;
 	}
@@ -623,7 +631,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 {
 	const struct pool *graves = &t->pool[TOMBSTONES];
 
-	if (needs_chunk(graves) && over(t, chunk_size(graves) + CHUNK * LATER)) {
+	if (needs_chunk(graves) && over(t, chunk_cost(t, TOMBSTONES))) {
 		if (!graves->live) {
 			flow_remove(t, slot);
 			return SLOT_NONE;

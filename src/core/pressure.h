@@ -32,8 +32,8 @@ struct pressure {
 	} place[PRESSURE_PLACES];
 };
 
-/* Counts a connection whose client holds TIME-WAIT, which lasts 2MSL, since `since`, and what it took over if its socket pair was one that its
- * client itself had held (`former`, NULL: none).  `forgotten` counts places that were lost to others. */
+/* Counts a connection whose client holds TIME-WAIT, which lasts 2MSL, since `since`, and what it took over if its socket pair was
+ * one that its client itself had held (`former`, NULL: none).  `forgotten` counts places that were lost to others. */
 struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
                                     int64_t since, const struct tcpaudit_settings *settings, uint64_t *forgotten);
 
