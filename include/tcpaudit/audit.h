@@ -192,6 +192,9 @@ void tcpaudit_advance(struct tcpaudit *engine, int64_t now);
  * soon. */
 bool tcpaudit_advance_some(struct tcpaudit *engine, int64_t now);
 
+/* Frames were lost, nobody knows when, and none that comes will say so with TCPAUDIT_FRAME_LOST. */
+void tcpaudit_lost(struct tcpaudit *engine);
+
 /* The capture has ended: reports every connection that is left. */
 void tcpaudit_finish(struct tcpaudit *engine);
 

@@ -27,7 +27,7 @@ struct tcpaudit_frame {
 	uint8_t flags;       /* TCPAUDIT_FRAME_ bits */
 };
 #define TCPAUDIT_FRAME_OUTBOUND 0x01 /* sent by the capturing host itself (live, or cooked packet type 4) */
-#define TCPAUDIT_FRAME_LOST     0x02 /* the capture says that frames before this one were lost */
+#define TCPAUDIT_FRAME_LOST     0x02 /* the capture says that frames were lost between the one before and this one */
 
 /* What became of a frame.  Every frame has exactly one fate: TCP, or a reason for which it was not analysed (report.md, the
  * ledger). */
@@ -114,7 +114,6 @@ enum {
 	TCPAUDIT_SAW_TUNNEL = 0x0080,           /* inside IP-in-IP, GRE, VXLAN, GENEVE or GTP-U */
 	TCPAUDIT_SAW_IP_CHECKSUM_BAD = 0x0100,
 	TCPAUDIT_SAW_OUTBOUND = 0x0200,    /* TCPAUDIT_FRAME_OUTBOUND of its frame */
-	TCPAUDIT_SAW_LOSS_BEFORE = 0x0400, /* TCPAUDIT_FRAME_LOST of its frame */
 	TCPAUDIT_SAW_CAPLEN_ODD = 0x0800,  /* frame said caplen > wire length */
 };
 

@@ -36,6 +36,8 @@ struct capture {
 	struct filter *filter; /* files only: live it is the kernel's */
 	uint64_t prefix; /* of ordinals: the worker */
 	uint64_t ordinal;
+	bool lost; /* frames before the next one that is to be analysed, */
+	bool torn; /* ... because the file before it is damaged */
 	bool stopped;
 };
 
@@ -101,6 +103,19 @@ static void filter_batch(struct filter *filter, struct capture_batch *batch)
 	}
 }
 
+/* Who only counts a frame does not look at its flags. */
+static void pass_on_losses(struct capture *capture, struct capture_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		struct tcpaudit_frame *frame = &batch->frame[i];
+		capture->lost |= (frame->flags & TCPAUDIT_FRAME_LOST) != 0;
+		if (!(capture->lost || capture->torn) || batch->fate[i] != TCPAUDIT_FATE_TCP)
+			continue;
+		frame->flags |= TCPAUDIT_FRAME_LOST;
+		capture->lost = capture->torn = false;
+	}
+}
+
 /* --- several files --- */
 
 /* Every file shows its next frame.  Only here may the frames of a batch handed out earlier become invalid.  false: a
@@ -117,6 +132,8 @@ static bool look_ahead(struct capture *capture)
 		if (!file->ended && file->batch.count == 0)
 			all = false;
 		if (file->ended) { /* of a hundred files in a row, only those being read hold a buffer */
+			capture->lost |= file_lost(file->file);
+			capture->torn |= capture->inputs[i].error != NULL;
 			file_close(file->file);
 			file->file = NULL;
 		}
@@ -300,7 +317,15 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 	complete(capture, batch);
 	if (capture->filter)
 		filter_batch(capture->filter, batch);
+	pass_on_losses(capture, batch);
 	return status;
+}
+
+bool capture_lost(const struct capture *capture)
+{
+	if (capture->live)
+		return capture->lost || live_lost(capture->live);
+	return capture->lost || (capture->count == 1 && file_lost(capture->files[0].file));
 }
 
 void capture_wake(struct capture *capture)

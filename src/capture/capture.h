@@ -91,6 +91,9 @@ void capture_wake(struct capture *capture);
  * With `discard` those frames get the fate AFTER_STOP.  Files: ends at once; the rest is not read. */
 void capture_stop(struct capture *capture, bool discard);
 
+/* At the end: whether frames were lost behind the last one that was handed out. */
+bool capture_lost(const struct capture *capture);
+
 const struct capture_input *capture_inputs(const struct capture *capture, size_t *count);
 void capture_kernel_counters(struct capture *capture, struct capture_kernel *kernel);
 

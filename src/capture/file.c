@@ -58,7 +58,6 @@ struct interface {
 	uint32_t snaplen;
 	uint16_t linktype;
 	uint8_t resolution; /* if_tsresol */
-	bool lost;          /* mark the next frame */
 };
 
 /* How a walk over the buffered blocks ended. */
@@ -77,6 +76,7 @@ struct file {
 	uint8_t *buffer;
 	size_t capacity, begin, end; /* unread bytes: begin to end */
 	uint64_t offset;             /* of buffer[begin] in the decompressed file */
+	bool lost;                   /* frames before the next one */
 	size_t need;                 /* after WALK_SHORT: the whole of what begins there */
 	uint64_t skip;               /* bytes of a long block still to be passed over; its trailer remains */
 	uint64_t skip_from;          /* where that block began */
@@ -379,7 +379,7 @@ static enum walk interface_statistics(struct file *file, const uint8_t *p, uint3
 	if (interface && dropped > interface->dropped) {
 		file->input->recorded_drops += dropped - interface->dropped;
 		interface->dropped = dropped;
-		interface->lost = true;
+		file->lost = true;
 	}
 	return WALK_BLOCK;
 }
@@ -399,9 +399,9 @@ static struct tcpaudit_frame *block_frame(struct file *file, struct capture_batc
 		return frame;
 	}
 	frame->linktype = interface->linktype;
-	if (interface->lost) {
+	if (file->lost) {
 		frame->flags |= TCPAUDIT_FRAME_LOST;
-		interface->lost = false;
+		file->lost = false;
 	}
 	if (caplen > wirelen || caplen > interface->snaplen)
 		file->input->odd++;
@@ -606,7 +606,7 @@ static bool plain_packet(struct file *file, struct capture_batch *batch)
 	const struct interface *interface = &file->interface[id];
 	uint64_t ticks = (uint64_t)get32(file, p + 12) << 32 | get32(file, p + 16);
 	uint32_t wirelen = get32(file, p + 24);
-	if (ticks > interface->plain_most || interface->unit == 0 || interface->lost || caplen > wirelen ||
+	if (ticks > interface->plain_most || interface->unit == 0 || file->lost || caplen > wirelen ||
 	    caplen > interface->snaplen)
 		return false;
 	struct tcpaudit_frame *frame = frame_next(file, batch);
@@ -852,6 +852,11 @@ struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t 
 	*error = reason;
 	file_close(file);
 	return NULL;
+}
+
+bool file_lost(const struct file *file)
+{
+	return file->lost;
 }
 
 void file_close(struct file *file)

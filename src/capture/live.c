@@ -803,6 +803,14 @@ void live_kernel(struct live *live, struct capture_kernel *kernel)
 	}
 }
 
+bool live_lost(const struct live *live)
+{
+	for (size_t i = 0; i < live->count; i++)
+		if (live->port[i].lost_to > live->port[i].came)
+			return true;
+	return false;
+}
+
 void live_close(struct live *live)
 {
 	if (!live)

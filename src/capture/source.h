@@ -58,6 +58,8 @@ struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t 
 
 /* Sets everything in the batch but ordinals.  The frames are borrowed until the next call for the same file. */
 enum source_status file_read(struct file *file, struct capture_batch *batch);
+/* Whether the file says that it lost frames behind the last one that was read. */
+bool file_lost(const struct file *file);
 void file_close(struct file *file);
 
 /* --- live --- */
@@ -77,6 +79,8 @@ void live_hurry(struct live *live, bool hurry);
 /* Percent of the fullest ring, as of the last reading of the counters. */
 unsigned live_fullness(const struct live *live);
 void live_stop(struct live *live, bool discard);
+/* Drained: whether frames were dropped behind the last one. */
+bool live_lost(const struct live *live);
 void live_kernel(struct live *live, struct capture_kernel *kernel);
 void live_close(struct live *live);
 

@@ -219,7 +219,7 @@ static void *run(void *user)
 		status = worker_read(worker);
 		worker_judge(worker);
 	} while (status == CAPTURE_MORE);
-	tcpaudit_finish(worker->engine);
+	worker_finish(worker);
 	answer(member, true);
 	return NULL;
 }

@@ -176,6 +176,8 @@ void worker_finish(struct worker *worker)
 {
 	handover_end(worker->handover);
 	worker->handover = NULL;
+	if (capture_lost(worker->capture))
+		tcpaudit_lost(worker->engine);
 	tcpaudit_finish(worker->engine);
 }
 

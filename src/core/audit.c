@@ -13,6 +13,7 @@
 #include "front.h"
 #include "isn.h"
 #include "late.h"
+#include "losses.h"
 #include "pressure.h"
 #include "reader.h"
 #include "unusual.h"
@@ -48,6 +49,7 @@ struct tcpaudit {
 	struct twins twins;
 	struct pressure pressure;
 	struct isns isns;
+	struct losses losses;
 	struct batch batch; /* of its own front */
 };
 
@@ -139,6 +141,25 @@ static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct
 	return check_label(&e->labeller, c->entry.bits & CONN_UNLABELLED ? 0 : c->label);
 }
 
+/* ---- what the capture lost ---- */
+
+#define ANSWERED (SECOND / 2) /* RFC 9293 MUST-58: an acknowledgment does not wait longer */
+
+/* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open.  One that
+ * has closed still owes an answer to its last segment. */
+static void note_losses(const struct tcpaudit *e, struct connection *c)
+{
+	int64_t until = connection_settled(c) ? c->last + ANSWERED : INT64_MAX;
+
+	if (e->losses.count && losses_within(&e->losses, c->start, until))
+		c->capture |= CAPTURE_DROPS;
+}
+
+static bool lost_since(const struct tcpaudit *e, int64_t time)
+{
+	return losses_within(&e->losses, time, INT64_MAX);
+}
+
 /* ---- reports ---- */
 
 /* Where nobody asks for states, and plain numbers tell what became of the ends, there is no need to follow them. */
@@ -187,6 +208,7 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct history spare;
 	bool had = c->history, needed = needs_mirror(e, c), without = lend_history(e, c, needed, &spare);
 
+	note_losses(e, c);
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
@@ -229,6 +251,7 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 
 	bool needed = needs_mirror(e, c), without = lend_history(e, c, needed, &spare);
 
+	note_losses(e, c);
 	history_disown_forged(c->history);
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
@@ -525,6 +548,7 @@ static void remember_former(struct tcpaudit *e, struct connection *c)
 	bool buried = slot_buried(c->entry.older);
 	struct former was =
 	        buried ? flow_tombstone(e->table, c->entry.older)->was : remains(flow_connection(e->table, c->entry.older));
+	was.doubtful |= lost_since(e, was.last);
 	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
 }
 
@@ -684,7 +708,9 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	if (slot_buried(slot)) {
 		struct check_result result = {
 		        .settings = &e->settings, .counters = &e->counters, .sink = &e->sink, .labeller = &e->labeller};
-		late_segment(&result, flow_tombstone(e->table, slot), s, from);
+		struct tombstone *t = flow_tombstone(e->table, slot);
+		t->was.doubtful |= lost_since(e, t->was.last);
+		late_segment(&result, t, s, from);
 		return;
 	}
 	struct connection *c = flow_connection(e->table, slot);
@@ -776,6 +802,8 @@ static void fetch_records(const struct tcpaudit *e, struct batch *b)
 static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
 {
 	for (; from < to; from++) {
+		if (b->lost >> from & 1)
+			losses_add(&e->losses, e->now, b->clock[from]);
 		e->now = b->clock[from];
 		expire(e, DUE_A_FRAME);
 	}
@@ -834,6 +862,11 @@ void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *batch, struct tcp
 void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)
 {
 	front_count(&e->front, fate);
+}
+
+void tcpaudit_lost(struct tcpaudit *e)
+{
+	e->losses = (struct losses){.count = 1, .span = {{0, e->now}}};
 }
 
 void tcpaudit_finish(struct tcpaudit *e)

@@ -350,8 +350,6 @@ static void note_capture(struct connection *c, const struct tcpaudit_segment *s,
 		c->capture |= CAPTURE_FRAGMENTS;
 	if (s->noticed & TCPAUDIT_SAW_TUNNEL)
 		c->capture |= CAPTURE_TUNNEL;
-	if (s->noticed & TCPAUDIT_SAW_LOSS_BEFORE)
-		c->capture |= CAPTURE_DROPS;
 	if (s->input != c->input)
 		c->capture |= CAPTURE_MULTI_IF;
 	if (sent->reordered)

@@ -469,8 +469,6 @@ enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit
 	}
 	if ((frame->flags & TCPAUDIT_FRAME_OUTBOUND) != 0)
 		w.noticed |= TCPAUDIT_SAW_OUTBOUND;
-	if ((frame->flags & TCPAUDIT_FRAME_LOST) != 0)
-		w.noticed |= TCPAUDIT_SAW_LOSS_BEFORE;
 	step = link_layer(&w);
 	while (step != STEP_DONE)
 		step = steps[step](&w);

@@ -49,10 +49,12 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 {
 	unsigned n = 0;
 
+	batch->lost = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct tcpaudit_segment *s = &batch->segment[n];
 		int64_t time = believe(front, &frames[i]);
 		batch->clock[i] = front->now;
+		batch->lost |= frames[i].flags & TCPAUDIT_FRAME_LOST ? UINT32_C(1) << i : 0;
 		enum tcpaudit_fate fate = decoder_decode(front->decoder, &frames[i], s);
 		front_count(front, fate);
 		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;

@@ -8,6 +8,7 @@
 #include "flow.h"
 
 #define BATCH TCPAUDIT_BATCH
+_Static_assert(BATCH <= 32, "a bit for each frame");
 
 /* What is counted before anything is judged; as in struct tcpaudit_counters. */
 struct front_counters {
@@ -26,6 +27,7 @@ struct batch {
 	int64_t first;  /* packet time of the first frame of all */
 	int64_t now;    /* ... behind the last one of this batch */
 	int64_t clock[BATCH]; /* ... when each frame is looked at */
+	uint32_t lost;        /* frames before which others were lost: a bit each */
 	uint8_t place[BATCH]; /* of each segment, among the frames */
 	struct tcpaudit_segment segment[BATCH];
 	const struct tcpaudit_frame *frame[BATCH]; /* of each segment */

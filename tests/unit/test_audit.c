@@ -1019,6 +1019,55 @@ Test(audit, frames_that_the_capture_lost)
 	bench_free(b);
 }
 
+/* Records end in no order that a test should know. */
+static const struct tcpaudit_connection *at_port(const struct bench *b, unsigned port)
+{
+	for (size_t i = 0; i < b->records; i++)
+		if (b->record[i].end[A].port == port)
+			return &b->record[i];
+	cr_assert_fail("no connection at port %u", port);
+	return NULL;
+}
+
+#define CLOSED "A S100 / B SA300,101 / A .101,301 / A F101,301 / B F301,102 / A .102,302 "
+
+/* The drop stands on somebody else's frame; whoever was open may have lost what it took. */
+Test(audit, frames_that_the_capture_lost_are_anybodys)
+{
+	struct bench *b = bench_new();
+	play(b, CLOSED "/ A S100 sport=41000 / B SA300,101 sport=41000 / A .101,301 sport=41000");
+	play(b, "A S100 sport=42000 @1 / B SA300,101 sport=42000 lost @2 / A S100 sport=43000 @3");
+	bench_finish(b);
+	cr_assert_eq(b->records, 4);
+	cr_assert_not(noted(at_port(b, 40000), "cap-drops"), "had closed");
+	cr_assert_eq(at_port(b, 40000)->confidence, TCPAUDIT_CERTAIN);
+	cr_assert(noted(at_port(b, 41000), "cap-drops"), "silent, but open");
+	cr_assert(noted(at_port(b, 42000), "cap-drops"));
+	cr_assert_not(noted(at_port(b, 43000), "cap-drops"), "began later");
+	bench_free(b);
+}
+
+/* What is lost at once behind the last frame may have been its answer. */
+Test(audit, frames_that_the_capture_lost_behind_a_close)
+{
+	struct bench *b = bench_new();
+	play(b, CLOSED "/ A S100 sport=41000 @4 lost");
+	bench_finish(b);
+	cr_assert(noted(at_port(b, 40000), "cap-drops"));
+	bench_free(b);
+}
+
+Test(audit, frames_that_the_capture_lost_at_an_unknown_time)
+{
+	struct bench *b = bench_new();
+	play(b, CLOSED "/ A S100 sport=41000");
+	tcpaudit_lost(b->engine);
+	bench_finish(b);
+	cr_assert(noted(at_port(b, 40000), "cap-drops"));
+	cr_assert(noted(at_port(b, 41000), "cap-drops"));
+	bench_free(b);
+}
+
 /* ---- settings ---- */
 
 Test(audit, a_check_can_be_disabled)

@@ -587,9 +587,13 @@ Test(file, recorded_drops)
 	put_obsolete(0, 0xffff); /* unknown */
 	put_statistics(0, 6, 3);
 	put_packet(0, 1);
+	put_statistics(0, 7, 3);
+	put_section(); /* what the one before has lost is not forgotten */
+	put_interface(1, 0, 6, 0);
+	put_packet(0, 1);
 	read_image();
-	cr_assert_eq(input.recorded_drops, 7 + 8 + 1 + 4);
-	static const uint8_t lost[] = {1, 0, 0, 1, 1, 0, 0};
+	cr_assert_eq(input.recorded_drops, 7 + 8 + 1 + 4 + 1);
+	static const uint8_t lost[] = {1, 0, 1, 0, 1, 0, 0, 1};
 	cr_assert_eq(count, sizeof lost);
 	for (size_t i = 0; i < count; i++)
 		cr_assert_eq(frames[i].flags, lost[i] ? TCPAUDIT_FRAME_LOST : 0, "frame %zu", i + 1);
