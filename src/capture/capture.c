@@ -76,13 +76,17 @@ static bool cooked_outbound(const struct tcpaudit_frame *frame)
 	return false;
 }
 
-static void complete(struct capture *capture, struct capture_batch *batch)
+/* True: the batch tells of losses. */
+static bool complete(struct capture *capture, struct capture_batch *batch)
 {
+	unsigned flags = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		batch->frame[i].ordinal = capture->prefix | (++capture->ordinal & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
 		if (cooked_outbound(&batch->frame[i]))
 			batch->frame[i].flags |= TCPAUDIT_FRAME_OUTBOUND;
+		flags |= batch->frame[i].flags;
 	}
+	return flags & TCPAUDIT_FRAME_LOST || capture->lost || capture->torn;
 }
 
 static const uint8_t fate_of_verdict[] = {
@@ -314,10 +318,11 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 		status = status_of[live_read(capture->live, batch)];
 	else if (!capture->stopped)
 		status = capture->count == 1 ? status_of[file_read(capture->files[0].file, batch)] : merge(capture, batch);
-	complete(capture, batch);
+	bool losses = complete(capture, batch);
 	if (capture->filter)
 		filter_batch(capture->filter, batch);
-	pass_on_losses(capture, batch);
+	if (losses)
+		pass_on_losses(capture, batch);
 	return status;
 }
 

@@ -585,7 +585,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	return (struct taken){.settles = true, .fresh = fresh};
 }
 
-#ifdef TCPAUDIT_TAKE_TWICE
+#ifdef TCPAUDIT_BOTH_WAYS
 #include <assert.h>
 
 /* For tests: the short way must lead where the long way does. */

@@ -11,7 +11,7 @@ set -- $targets
 echo "1..$#"
 work=fuzzing
 mkdir -p "$work"
-flags="-DTCPAUDIT_TAKE_TWICE -std=gnu11 -g -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+flags="-DTCPAUDIT_BOTH_WAYS -std=gnu11 -g -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 -DPKGDATADIR=\"/nonexistent\" -I$srcdir/include -I$srcdir/src/core -I$srcdir/src"
 core=$(find "$srcdir/src/core" -name '*.c')
 echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 1u << 30; }' > "$work/probe.c"
