@@ -219,6 +219,8 @@ static uint8_t resolution_digits(uint8_t resolution)
 
 /* --- pcap --- */
 
+enum { READ_AHEAD = 512 }; /* octets behind a record that are sent for: the header of one of the next */
+
 /* Fills in what all frames have in common. */
 static inline struct tcpaudit_frame *frame_next(struct file *file, struct capture_batch *batch)
 {
@@ -257,6 +259,7 @@ static enum walk pcap_walk(struct file *file, struct capture_batch *batch)
 			return claims(file, caplen);
 		if (have - header < caplen)
 			return must_have(file, header + caplen);
+		__builtin_prefetch(p + header + caplen + READ_AHEAD);
 		struct tcpaudit_frame *frame = frame_next(file, batch);
 		frame->time = (int64_t)get32(file, p) * 1000000000 + (int64_t)parts * fraction;
 		frame->data = p + header;

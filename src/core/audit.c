@@ -367,7 +367,7 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
 {
 	if (connection_settled(c))
-		return c->last + (c->entry.bits & CONN_ESTABLISHED && !history_closed(c->history) ? RESET_SETTLED : SETTLING);
+		return c->last + ((c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED)) == CONN_ESTABLISHED ? RESET_SETTLED : SETTLING);
 	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_DATA | CONN_FIN)))
 		return c->last + HALF_OPEN_FOR;
 	return c->last + e->settings.idle_timeout;
@@ -794,8 +794,11 @@ static void fetch_records(const struct tcpaudit *e, struct batch *b)
 		fetch_bucket(e, b, i);
 	for (unsigned i = 0; i < b->count; i++)
 		b->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
-	for (unsigned i = 0; i < b->count; i++)
+	for (unsigned i = 0; i < b->count; i++) {
 		flow_prefetch_history(e->table, b->likely[i]);
+		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
+			flow_prefetch_due(e->table, b->likely[i]);
+	}
 }
 
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */

@@ -428,9 +428,18 @@ static void count_unanswered(struct connection *c, unsigned from, const struct s
 		c->unanswered++;
 }
 
-static bool has_settled(const struct history *h)
+/* Notes whether nothing more is due; true when this has just become so. */
+static bool note_settled(struct connection *c)
 {
-	return h && (h->first_reset >= 0 || (h->fin[0].acked >= 0 && h->fin[1].acked >= 0));
+	const struct history *h = c->history;
+	uint32_t is = 0, was = c->entry.bits;
+
+	if (h && history_closed(h))
+		is |= CONN_CLOSED | CONN_SETTLED;
+	if (h && h->first_reset >= 0)
+		is |= CONN_SETTLED;
+	c->entry.bits = (was & ~(uint32_t)(CONN_CLOSED | CONN_SETTLED)) | is;
+	return is & ~was & CONN_SETTLED;
 }
 
 /* ---- the plain segment ---- */
@@ -577,12 +586,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	if (s->time > c->last)
 		c->last = s->time;
 	c->last_from[from] = s->time;
-	if (!has_settled(c->history))
-		c->entry.bits &= ~(uint32_t)CONN_SETTLED;
-	if (c->entry.bits & CONN_SETTLED || !has_settled(c->history))
-		return (struct taken){.fresh = fresh};
-	c->entry.bits |= CONN_SETTLED;
-	return (struct taken){.settles = true, .fresh = fresh};
+	return (struct taken){.settles = note_settled(c), .fresh = fresh};
 }
 
 #ifdef TCPAUDIT_BOTH_WAYS

@@ -12,7 +12,7 @@
 #define HUGE_PAGE    (2u << 20)
 #define TICK_SHIFT   30 /* about a second */
 #define NEVER        UINT32_MAX
-#define AHEAD        8 /* records that are on their way while one is looked at */
+#define AHEAD        16 /* records that are on their way while one is looked at */
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
 #define ARENA        (16u << 20)
@@ -59,6 +59,7 @@ struct turn {
 	uint32_t chunk;
 	uint32_t count; /* of what the last chunk had */
 	uint32_t at;
+	uint32_t fetched; /* records up to here are on their way */
 	uint32_t slot[CHUNK];
 };
 
@@ -339,15 +340,37 @@ struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
 	return slot_buried(slot) ? &flow_tombstone(t, slot)->entry : &flow_connection(t, slot)->entry;
 }
 
+static inline uint32_t home_of(const struct flow_table *t, uint32_t hash)
+{
+	return hash & (t->buckets - 1);
+}
+
+/* Where an entry lies that has no room in bucket i: first its neighbour, which is in the same pair of cache lines. */
+static inline uint32_t next_bucket(const struct flow_table *t, uint32_t hash, uint32_t i)
+{
+	uint32_t home = home_of(t, hash);
+
+	if (i == home)
+		return home ^ 1;
+	return (i == (home ^ 1) ? (home | 1) + 1 : i + 1) & (t->buckets - 1);
+}
+
 void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 {
-	__builtin_prefetch(&t->bucket[hash & (t->buckets - 1)]);
+	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
+}
+
+/* To be changed, which may mean the neighbour. */
+static void prefetch_buckets(const struct flow_table *t, uint32_t hash)
+{
+	__builtin_prefetch(&t->bucket[home_of(t, hash)], 1);
+	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1], 1);
 }
 
 /* The first entry of the bucket that has this tag: nearly always the one. */
 static uint32_t likely_slot(const struct flow_table *t, uint32_t hash)
 {
-	const struct bucket *b = &t->bucket[hash & (t->buckets - 1)];
+	const struct bucket *b = &t->bucket[home_of(t, hash)];
 
 	for (unsigned k = 0; k < WAYS; k++)
 		if (b->tag[k] == hash && b->used >> k & 1)
@@ -372,6 +395,12 @@ void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 		prefetch_lines(c->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
 		prefetch_lines(&c->start, sizeof *c - offsetof(struct connection, start));
+}
+
+void flow_prefetch_due(const struct flow_table *t, uint32_t likely)
+{
+	if (likely != SLOT_NONE && !slot_buried(likely))
+		__builtin_prefetch(&t->pool[CONNECTIONS].chunk[likely >> CHUNK_BITS].due[likely & (CHUNK - 1)]);
 }
 
 void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
@@ -411,7 +440,7 @@ uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint
 		if (e->hash == hash && e->id && e->newer == SLOT_NONE && same_pair(&e->pair, p))
 			return likely;
 	}
-	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		const struct bucket *b = &t->bucket[i];
 		for (unsigned k = 0; k < WAYS; k++)
 			if (b->tag[k] == hash && b->used >> k & 1 && same_pair(&flow_entry(t, b->slot[k])->pair, p))
@@ -424,7 +453,7 @@ uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint
 uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pair *p, uint32_t hash)
 {
 	uint32_t found = SLOT_NONE;
-	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		const struct bucket *b = &t->bucket[i];
 		for (unsigned k = 0; k < WAYS; k++) {
 			if (b->tag[k] != hash || !(b->used >> k & 1) || !same_sockets(&flow_entry(t, b->slot[k])->pair, p))
@@ -440,7 +469,7 @@ uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pai
 
 static void index_put(struct flow_table *t, uint32_t hash, uint32_t slot)
 {
-	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		struct bucket *b = &t->bucket[i];
 		if (b->used == (1u << WAYS) - 1) {
 			b->passed++;
@@ -457,7 +486,7 @@ static void index_put(struct flow_table *t, uint32_t hash, uint32_t slot)
 
 static void index_take(struct flow_table *t, uint32_t hash, uint32_t slot)
 {
-	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		struct bucket *b = &t->bucket[i];
 		for (unsigned k = 0; k < WAYS; k++) {
 			if (!(b->used >> k & 1) || b->slot[k] != slot)
@@ -472,7 +501,7 @@ static void index_take(struct flow_table *t, uint32_t hash, uint32_t slot)
 
 static void index_replace(struct flow_table *t, uint32_t hash, uint32_t slot, uint32_t by)
 {
-	for (uint32_t i = hash & (t->buckets - 1);; i = (i + 1) & (t->buckets - 1)) {
+	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		struct bucket *b = &t->bucket[i];
 		for (unsigned k = 0; k < WAYS; k++)
 			if (b->used >> k & 1 && b->slot[k] == slot) {
@@ -701,7 +730,7 @@ static void look_through(struct turn *turn, struct chunk *chunk, uint32_t first)
 {
 	uint32_t soonest = NEVER;
 
-	turn->count = turn->at = 0;
+	turn->count = turn->at = turn->fetched = 0;
 	for (uint32_t i = 0; i < CHUNK; i++) {
 		uint32_t due = chunk->due[i];
 		bool now = due <= turn->until;
@@ -731,16 +760,20 @@ static bool next_chunk(struct flow_table *t)
 	return false;
 }
 
-/* What ends at once was quiet for a while, and lies in no cache. */
-static void prefetch_turn(const struct flow_table *t)
+/* What ends at once was quiet for a while, and lies in no cache.  The history of one that goes on is nobody's business. */
+static void prefetch_turn(struct flow_table *t)
 {
-	const struct turn *turn = &t->turn;
-	uint32_t record = turn->at + AHEAD < turn->count ? turn->slot[turn->at + AHEAD] : SLOT_NONE;
-	uint32_t history = turn->at + AHEAD / 2 < turn->count ? turn->slot[turn->at + AHEAD / 2] : SLOT_NONE;
+	struct turn *turn = &t->turn;
+	uint32_t half = turn->at + AHEAD / 2, end = turn->at + AHEAD < turn->count ? turn->at + AHEAD : turn->count;
 
-	flow_prefetch_slots(t, record, history);
-	if (history != SLOT_NONE)
-		flow_prefetch_bucket(t, flow_entry(t, history)->hash);
+	for (; turn->fetched < end; turn->fetched++)
+		flow_prefetch_slots(t, turn->slot[turn->fetched], SLOT_NONE);
+	if (half >= turn->count)
+		return;
+	const struct entry *entry = flow_entry(t, turn->slot[half]);
+	prefetch_buckets(t, entry->hash);
+	if (entry->bits & CONN_SETTLED)
+		flow_prefetch_slots(t, SLOT_NONE, turn->slot[half]);
 }
 
 uint32_t flow_due(struct flow_table *t, int64_t now)
@@ -800,7 +833,7 @@ static void prefetch_queue(const struct flow_table *t)
 	if (q->count <= AHEAD)
 		return;
 	prefetch_lines(flow_connection(t, q->slot[(q->head + AHEAD) & (q->room - 1)]), sizeof(struct connection));
-	flow_prefetch_bucket(t, flow_entry(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)])->hash);
+	prefetch_buckets(t, flow_entry(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)])->hash);
 }
 
 /* The queue's front, without those that are no longer half-open. */

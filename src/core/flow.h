@@ -45,6 +45,7 @@ enum {
 	CONN_WATCHED = 0x8000,
 	CONN_EVICTED = 0x10000,
 	CONN_SYN_ACK_REPEATED = 0x20000,
+	CONN_CLOSED = 0x40000, /* both FINs were acknowledged: said here, where deadlines are found */
 	CONN_UNLABELLED = 0x40000000,   /* a labeller wants its text */
 	CONN_UNPLACED = 0x100000,       /* a frame had numbers that fit nowhere */
 	CONN_ICMP_SOFT = 0x10000000, /* an ICMP error that is only a hint quoted it (RFC 9293 MUST-56) */
@@ -136,6 +137,9 @@ uint32_t flow_prefetch_record(const struct flow_table *table, uint32_t hash);
 
 /* When that is there: its history. */
 void flow_prefetch_history(const struct flow_table *table, uint32_t likely);
+
+/* When it is due, for a segment that may settle it. */
+void flow_prefetch_due(const struct flow_table *table, uint32_t likely);
 
 /* For walks that know their way: the record of one slot, the history of another, whose record is there. */
 void flow_prefetch_slots(const struct flow_table *table, uint32_t record, uint32_t history);
