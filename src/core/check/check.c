@@ -18,7 +18,7 @@ static check_function *const functions[] = {
 #undef CHECK
 };
 
-enum { ODD = 0x01, RESET = 0x02, UNUSUAL = 0x04, FORMER = 0x08, ANY = 0x10 };
+enum { ODD = 0x01, RESET = 0x02, UNUSUAL = 0x04, FORMER = 0x08, FIN = 0x10, NOTED = 0x20, ANY = CHECK_AWAKE };
 static const uint8_t wakes_on[] = {
 #define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) wakes,
 #include "rows.h"
@@ -351,9 +351,11 @@ static unsigned premises_of(const struct case_file *file)
 static unsigned awake_for(const struct case_file *file)
 {
 	const struct history *h = file->history;
+	const struct connection *c = file->connection;
 
 	return (file->mirror ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
-	       (h->former ? FORMER : 0u);
+	       (h->former ? FORMER : 0u) | (c->entry.bits & CONN_FIN || h->seen & TCPAUDIT_FIN ? FIN : 0u) |
+	       (c->capture ? NOTED : 0u);
 }
 
 /* Rows that speak of the incarnation before, and not merely that there was one. */
@@ -382,11 +384,9 @@ void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *se
 			continue;
 		if (settings->check[row].scope)
 			add(plan->scoped, row);
-		if (row >= ROW_cap_midstream)
-			add(plan->capture, row);
-		for (unsigned awake = 0; row < ROW_cap_midstream && awake < 16; awake++)
+		for (unsigned awake = 0; awake < CHECK_AWAKE; awake++)
 			if (wakes_on[row] & (ANY | awake))
-				add(plan->awake[awake], row);
+				add(row >= ROW_cap_midstream ? plan->awake[awake].capture : plan->awake[awake].others, row);
 	}
 }
 
@@ -407,12 +407,14 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 {
 	struct judging j = {.file = file, .c = file->connection, .h = file->history, .record = record, .result = result};
 
+	unsigned awake = awake_for(file);
+
 	j.premises = premises_of(file);
 	for (unsigned x = 0; x < 2; x++)
 		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
-	ask_rows(&j, result->plan->capture); /* first: what they lower must be known */
+	ask_rows(&j, result->plan->awake[awake].capture); /* first: what they lower must be known */
 	memcpy(record->capture, result->capture, sizeof record->capture);
-	ask_rows(&j, result->plan->awake[awake_for(file)]);
+	ask_rows(&j, result->plan->awake[awake].others);
 	memcpy(record->findings, result->raised, sizeof record->findings);
 	if (j.h->former)
 		record->reuse_verdict = reuse_verdict(result->raised);

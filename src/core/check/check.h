@@ -39,10 +39,14 @@ struct judging {
 };
 
 /* Which rows are asked, by what is awake: made once from the settings, for the user's choice seldom changes. */
+#define CHECK_AWAKE 64 /* sets of what rows wake on */
+
 struct check_plan {
-	uint64_t capture[TCPAUDIT_CHECK_WORDS];
-	uint64_t scoped[TCPAUDIT_CHECK_WORDS]; /* of them, not for all connections */
-	uint64_t awake[16][TCPAUDIT_CHECK_WORDS];
+	uint64_t scoped[TCPAUDIT_CHECK_WORDS]; /* not for all connections */
+	struct {
+		uint64_t capture[TCPAUDIT_CHECK_WORDS];
+		uint64_t others[TCPAUDIT_CHECK_WORDS];
+	} awake[CHECK_AWAKE];
 };
 
 void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *settings);

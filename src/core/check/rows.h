@@ -3,7 +3,8 @@
  *
  * Included several times; severity is that of a certain claim.  `wakes` says what a history must
  * hold for the row to be asked at all: ANY nothing; ODD it is not plain (history_is_plain), and the mirror has run; RESET a
- * reset; UNUSUAL a segment with UNUSUAL_ bits; FORMER an incarnation before it.  cap- comes last: the runner asks it first. */
+ * reset; UNUSUAL a segment with UNUSUAL_ bits; FORMER an incarnation before it; FIN a FIN, whoever's; NOTED a bit of
+ * CAPTURE_ on the connection.  cap- comes last: the runner asks it first. */
 #include "rows/syn.h"
 #include "rows/data.h"
 #include "rows/fin.h"

@@ -1,7 +1,7 @@
 /* close-: the orderly close as a whole.  See rows.h. */
 /* clang-format off */
-CHECK("close-orderly", close_orderly, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "both FINs consumed", "RFC 9293 3.6", "")
-CHECK("close-simultaneous", close_simultaneous, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "both ends closed at once", "RFC 9293 3.6", "")
+CHECK("close-orderly", close_orderly, FIN, INFO, INFO, CONTRADICTION, PRESENCE, "both FINs consumed", "RFC 9293 3.6", "")
+CHECK("close-simultaneous", close_simultaneous, FIN, INFO, INFO, CONTRADICTION, PRESENCE, "both ends closed at once", "RFC 9293 3.6", "")
 CHECK("close-simul-ack-missing", close_simul_ack_missing, ODD, ERROR, TEXT, ABSENCE, ABSENCE, "FIN of a simultaneous close is never acknowledged", "RFC 9293 3.10.7.4", "")
 CHECK("close-final-ack-missing", close_final_ack_missing, ODD, ERROR, TEXT, ABSENCE, ABSENCE, "second FIN is never acknowledged", "RFC 9293 3.10.7.4", "a firewall may have dropped the connection after the first FIN")
 CHECK("close-last-ack-stuck", close_last_ack_stuck, ODD, NOTE, RISK, ABSENCE, ABSENCE, "stays in LAST-ACK, repeating its FIN", "RFC 9293 3.10.8", "")

@@ -1,6 +1,6 @@
 /* half-: half-close.  See rows.h. */
 /* clang-format off */
-CHECK("half-close-used", half_close_used, ANY, INFO, INFO, CONTRADICTION, PRESENCE, "text flows towards the end that has closed", "RFC 9293 3.6.1", "")
+CHECK("half-close-used", half_close_used, FIN, INFO, INFO, CONTRADICTION, PRESENCE, "text flows towards the end that has closed", "RFC 9293 3.6.1", "")
 CHECK("half-data-reset", half_data_reset, RESET, NOTE, RISK, REACTION, PRESENCE, "answers text behind its FIN with a reset", "RFC 9293 3.6.1; RFC 9293 3.10.7.4", "nobody read any more (SHLD-3): the bytes are lost")
 CHECK("half-data-ignored", half_data_ignored, ODD, ERROR, TEXT, ABSENCE, ABSENCE, "text behind its FIN is neither acknowledged nor reset", "RFC 9293 3.10.7.4", "a NAT or firewall may have forgotten the half-closed connection")
 CHECK("half-zero-window-hang", half_zero_window_hang, ODD, WARNING, SHOULD, TIME, ABSENCE, "keeps its window closed after its FIN", "RFC 9293 3.6.1; RFC 2525 2.17", "if nobody reads any more, a reset is due (SHLD-3)")
