@@ -152,6 +152,9 @@ const struct tcpaudit_check *tcpaudit_checks(size_t *count);
 /* The row's number, or -1. */
 int tcpaudit_check_index(const char *id);
 
+/* Whether a check, by its index, is silent where frames were cut behind the TCP header. */
+bool tcpaudit_check_needs_text(int index);
+
 const char *tcpaudit_severity_name(enum tcpaudit_severity severity);
 const char *tcpaudit_normative_name(enum tcpaudit_normative normative);
 const char *tcpaudit_premise_name(unsigned bit); /* enum tcpaudit_premise_bit */

@@ -212,6 +212,7 @@ static bool take_snaplen(struct parse *parse)
 	if (!value_number(parse->value, &number) || number > 262144)
 		return bad_value(parse, "a number up to 262144");
 	parse->options->capture.snaplen = (uint32_t)number;
+	parse->options->snaplen_given = true;
 	return true;
 }
 
@@ -426,7 +427,7 @@ static const struct option_row table[] = {
         {'D', "list-interfaces", NULL, "list the interfaces and exit", take_action, OPTIONS_LIST_INTERFACES, NULL},
         {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_text, AT(filter_word), NULL},
         {'F', NULL, "FILE", "read the BPF expression from a file", take_text, AT(filter_file), NULL},
-        {'s', "snapshot-length", "N", "capture N bytes of each packet (default: all)", take_snaplen, 0, NULL},
+        {'s', "snapshot-length", "N", "capture N bytes of each packet, 0 all (default: what is looked at)", take_snaplen, 0, NULL},
         {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G (default: 64M)", take_kib, AT(capture.buffer), NULL},
         {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
         {OPTION_WORKERS, "workers", "N", "worker threads, 1 to 64: each with a ring of its own; files use two at most (default: 1)", take_workers, AT(workers), NULL},

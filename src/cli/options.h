@@ -56,6 +56,7 @@ struct options {
 	bool flows_given;
 	bool severity_given;
 	bool quiet;
+	bool snaplen_given;
 	bool no_dpi;
 	struct report_options report; /* page is left alone; the rest is complete after parsing */
 	struct option_override *override;

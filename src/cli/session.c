@@ -352,13 +352,24 @@ static bool reads_ahead(const struct options *options)
 	return !options->live && options->workers > 1;
 }
 
+#define HEADERS 256 /* bytes: what link layer, tags, a tunnel, IPv6 and TCP options take, and an error that quotes them */
+
+/* Names of applications are found in the text, and checksums cover it; whatever else is judged stands in headers. */
+static bool needs_text(const struct options *options)
+{
+	return (!options->no_dpi && label_library() != NULL) || options->settings.checksum != TCPAUDIT_CHECKSUM_OFF;
+}
+
 /* A capture for each worker; files have one. */
 static bool open_captures(struct session *session, struct capture **captures, size_t workers, char **error)
 {
 	const struct options *options = session->options;
+	struct capture_options capture = options->capture;
 
+	if (!options->snaplen_given && !needs_text(options))
+		capture.snaplen = HEADERS;
 	if (options->live)
-		return capture_open_shared(options->inputs, options->input_count, &options->capture, workers, captures, error);
+		return capture_open_shared(options->inputs, options->input_count, &capture, workers, captures, error);
 	captures[0] = capture_open_files(options->inputs, options->input_count, &options->capture, error);
 	return captures[0] != NULL;
 }

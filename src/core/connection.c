@@ -461,7 +461,9 @@ static inline bool is_plain(const struct connection *c, const struct tcpaudit_se
 	if ((tcb->bits & (TCB_SEQ | TCB_ACK | TCB_HOLE | TCB_STRAY)) != (TCB_SEQ | TCB_ACK) ||
 	    (peer->bits & (TCB_SEQ | TCB_HOLE | TCB_ZERO_WINDOW)) != TCB_SEQ)
 		return false;
-	if (s->noticed & ~TCPAUDIT_SAW_CHECKSUM_UNKNOWN || s->input != c->input)
+	if (s->noticed & ~(TCPAUDIT_SAW_CHECKSUM_UNKNOWN | TCPAUDIT_SAW_CUT) || s->input != c->input)
+		return false;
+	if (s->noticed & TCPAUDIT_SAW_CUT && !(c->capture & CAPTURE_SNAPLEN))
 		return false;
 	if (s->options != (tcb->bits & TCB_TS ? TCPAUDIT_OPT_TIMESTAMPS : 0) ||
 	    (s->options && (!tcb->tsval || seq_lt(s->tsval, tcb->tsval))))
@@ -473,7 +475,7 @@ static inline bool is_plain(const struct connection *c, const struct tcpaudit_se
 static inline bool checksum_good(struct tcb *tcb, struct tcpaudit_segment *s)
 {
 	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN) {
-		if (tcb->verified >= VERIFIED_ENOUGH)
+		if (tcb->verified >= VERIFIED_ENOUGH || s->noticed & TCPAUDIT_SAW_CUT)
 			return true;
 		s->noticed &= (uint16_t)~TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
 		s->noticed |= segment_verify(s);

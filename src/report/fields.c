@@ -422,6 +422,15 @@ static bool get_checks(struct record *r, struct field_value *v)
 	return true;
 }
 
+static bool get_checks_cut(struct record *r, struct field_value *v)
+{
+	const struct tcpaudit_check *check = report_check_cut(r->report, r->state, &v->index);
+
+	if (check != NULL)
+		v->text = check->id;
+	return check != NULL;
+}
+
 /* The link types of all inputs, each once. */
 static bool get_linktypes(struct record *r, struct field_value *v)
 {
@@ -854,6 +863,7 @@ static const struct field table[] = {
 	{"workers[].longest_pause_us", SUMS, FIELD_INTEGER, SUMS, "us", "longest time for which its rings were not read", get_worker_longest_pause, NULL},
 	{"linktypes", META, FIELD_INTEGERS, META, "", "LINKTYPE_ values of the inputs, as far as known at the start", get_linktypes, NULL},
 	{"snaplen", META, FIELD_INTEGER, 0, "bytes", "largest snapshot length of the inputs", get_snaplen, NULL},
+	{"checks_cut", META, FIELD_STRINGS, META, "", "of the checks, those that are silent where an interface's snapshot length cuts text", get_checks_cut, NULL},
 	{"filter", META, FIELD_STRING, META, "", "BPF expression; empty: none", get_filter, NULL},
 	{"checksum", META, FIELD_STRING, META, "", "which checksums are verified (--checksum)", get_checksum, NULL},
 	{"time.backwards", SUMS, FIELD_INTEGER, 0, "packets", "stamped before their predecessor of the same source", get_time_backwards, NULL},

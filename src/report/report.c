@@ -23,6 +23,26 @@ const struct tcpaudit_check *report_check(const struct report *report, size_t ro
 	return row < count ? &check[row] : row - count < settings->own_count ? &settings->own[row - count] : NULL;
 }
 
+#define WHOLE 65536 /* bytes: no packet is longer but those that offload has joined */
+
+static bool cuts(const struct report_state *state)
+{
+	for (size_t i = 0; i < state->input_count; i++)
+		if (state->inputs[i].live && state->inputs[i].snaplen < WHOLE)
+			return true;
+	return false;
+}
+
+const struct tcpaudit_check *report_check_cut(const struct report *report, const struct report_state *state, size_t *row)
+{
+	const struct tcpaudit_check *check;
+
+	while (cuts(state) && (check = report_check(report, (*row)++)) != NULL)
+		if (report->options->settings->check[*row - 1].severity >= 0 && tcpaudit_check_needs_text((int)*row - 1))
+			return check;
+	return NULL;
+}
+
 /* The checks whose severity, by the catalogue or the command line, is above info. */
 void report_rules_changed(struct report *report)
 {

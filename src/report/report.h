@@ -165,6 +165,10 @@ const char *report_verdict_name(enum report_verdict verdict);
 /* The check, or rule of the user, of a row; NULL behind the last. */
 const struct tcpaudit_check *report_check(const struct report *report, size_t row);
 
+/* The first check from `row` on that is not disabled and that the snapshot length of an interface silences, NULL none; `row`
+ * becomes the one behind it.  What cut the frames of a file, its connections tell. */
+const struct tcpaudit_check *report_check_cut(const struct report *report, const struct report_state *state, size_t *row);
+
 /* What a rule of the user says of its finding; "" if it has no message, or no rule spoke. */
 const char *report_message(const struct report *report, const struct tcpaudit_finding *finding, char *out, size_t size);
 

@@ -229,6 +229,19 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	page_end(page);
 }
 
+static void show_cut(struct page *page, const struct report *report, const struct report_state *state)
+{
+	size_t row = 0;
+	const struct tcpaudit_check *check = report_check_cut(report, state, &row);
+
+	if (check == NULL)
+		return;
+	page_put(page, 0, "silenced by the snapshot length:");
+	for (; check != NULL; check = report_check_cut(report, state, &row))
+		page_put(page, 1, "%s", check->id);
+	page_end(page);
+}
+
 static void show_header(struct page *page, const struct report *report, const struct report_state *state,
                         const struct tally *tally)
 {
@@ -249,6 +262,7 @@ static void show_header(struct page *page, const struct report *report, const st
 		page_words(page, 1, report->options->filter);
 		page_end(page);
 	}
+	show_cut(page, report, state);
 	show_quality(page, state, tally);
 }
 

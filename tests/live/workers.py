@@ -188,6 +188,33 @@ def several_interfaces(tap, net, path):
                                  [f"sent {traffic.sent}, seen {seen}", err]) + ([f"status {status}"] if status else []) + sums(records))
 
 
+def kinds_of(flows):
+    """By socket pair, in order: how each connection closed, and its octets of text."""
+    return sorted((f["src_ip"], f["src_port"], f["dest_ip"], f["dest_port"], f["close"]["kind"], f["tcp"]["text_toserver"], f["tcp"]["text_toclient"])
+                  for f in flows)
+
+
+def headers(tap, net, path):
+    """Nobody looks at text: so none is captured, and the report says what cannot be told without."""
+    blind = ("--no-dpi", "--checksum", "off")
+    file = lab.flows(lab.audit_file(path, "--flows", "all", *blind)[1])
+    for option, snaplen, cut in (((), 256, ["rst-ts-missing", "cap-checksum-bad", "cap-fragments"]), (("-s", "0"), 262144, [])):
+        audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS, *blind, *option)
+        with Traffic(net, path):
+            pass
+        status, out, err = audit.stop()
+        records = lab.records(out)
+        meta = records[0]
+        problems = scenarios.judge_run(status, records, False)
+        if meta["snaplen"] != snaplen or meta.get("checks_cut") != cut:
+            problems.append(f"snaplen {meta['snaplen']}, cut {meta.get('checks_cut')}")
+        if kinds_of(lab.flows(records)) != kinds_of(file):
+            problems.append("other connections than in the file")
+        if cut and not any("cap-snaplen" in f["capture"] for f in lab.flows(records)):
+            problems.append("nothing was cut")
+        tap.check("headers alone" if cut else "all of each packet, when it is asked for", problems)
+
+
 def packets_of(flows):
     """By socket pair: how many packets were seen, and whether it is noted that some are missing.  Where the first ones are, it was
     not there yet when they were dropped."""
@@ -257,7 +284,7 @@ def main():
             path = os.path.join(directory, "known.pcap")
             subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(CONNECTIONS)], check=True,
                            stdout=subprocess.DEVNULL)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, overload, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()

@@ -57,6 +57,12 @@ int tcpaudit_check_index(const char *id)
 	return -1;
 }
 
+/* A checksum covers the text; fragments are put together whole; and what lacks an option may have been cut there. */
+bool tcpaudit_check_needs_text(int row)
+{
+	return row == ROW_cap_checksum_bad || row == ROW_cap_fragments || row == ROW_rst_ts_missing;
+}
+
 int check_severity(const struct tcpaudit_settings *settings, int row)
 {
 	int8_t set = settings->check[row].severity;
