@@ -149,7 +149,7 @@ static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct
  * has closed still owes an answer to its last segment. */
 static void note_losses(const struct tcpaudit *e, struct connection *c)
 {
-	int64_t until = connection_settled(c) ? c->last + ANSWERED : INT64_MAX;
+	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : INT64_MAX;
 
 	if (e->losses.count && losses_within(&e->losses, c->start, until))
 		c->capture |= CAPTURE_DROPS;
@@ -198,6 +198,17 @@ static bool lend_history(struct tcpaudit *e, struct connection *c, bool needed, 
 	return true;
 }
 
+/* Asks the user's own rules.  Without memory for what was told, it is told again. */
+static void ask_own(struct tcpaudit *e, struct connection *c, const struct check_result *result, enum tcpaudit_point point,
+                    struct tcpaudit_connection *record)
+{
+	uint64_t told = c->rarity ? c->rarity->told : 0, before = told;
+
+	check_own(result, point, record, e->now, c->entry.scopes, &told);
+	if (told != before && flow_rarity(e->table, c))
+		c->rarity->told = told;
+}
+
 /* Asks the user's own rules about a connection that goes on. */
 static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_point point)
 {
@@ -212,7 +223,7 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
-	check_own(&result, point, &record, e->now, c->scopes, &c->told);
+	ask_own(e, c, &result, point, &record);
 	if (without)
 		c->history = NULL;
 	else if (!had)
@@ -261,8 +272,8 @@ static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_con
 		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
 		                               &e->counters.pressure_forgotten);
 	check_connection(&file, record, &result);
-	check_own(&result, TCPAUDIT_ON_TICK, record, e->now, c->scopes, &c->told); /* it may never have met one */
-	check_own(&result, TCPAUDIT_ON_CLOSE, record, e->now, c->scopes, &c->told);
+	ask_own(e, c, &result, TCPAUDIT_ON_TICK, record); /* it may never have met one */
+	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, record);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
@@ -275,8 +286,8 @@ static struct former remains(const struct connection *c)
 {
 	const struct history *h = c->history;
 	struct former was = {.id = c->entry.id,
-	                     .scopes = c->scopes,
-	                     .last = c->last,
+	                     .scopes = c->entry.scopes,
+	                     .last = connection_last(c),
 	                     .holder = TCPAUDIT_WHO_NONE,
 	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
 	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
@@ -367,10 +378,10 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
 {
 	if (connection_settled(c))
-		return c->last + ((c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED)) == CONN_ESTABLISHED ? RESET_SETTLED : SETTLING);
+		return connection_last(c) + ((c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED)) == CONN_ESTABLISHED ? RESET_SETTLED : SETTLING);
 	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_DATA | CONN_FIN)))
-		return c->last + HALF_OPEN_FOR;
-	return c->last + e->settings.idle_timeout;
+		return connection_last(c) + HALF_OPEN_FOR;
+	return connection_last(c) + e->settings.idle_timeout;
 }
 
 /* Looks at so many of those whose time has come, at most: whoever waits for the next frame must not wait for a whole tick's.
@@ -570,7 +581,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
 	if (e->sink.scopes)
-		c->scopes = e->sink.scopes(e->sink.user, b->frame[i]);
+		c->entry.scopes = e->sink.scopes(e->sink.user, b->frame[i]);
 	if (is_syn(s))
 		remember_former(e, c);
 	if (e->labeller.text && is_syn(s))
@@ -769,15 +780,14 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	unsigned from = connection_sender(&c->entry, crossed);
 	if (!numbers_fit(e, slot, s, crossed))
 		return;
-	if (!icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))) {
-		if (icmp_is_soft(s) && !(c->entry.bits & CONN_ICMP)) {
-			c->entry.bits |= CONN_ICMP_SOFT;
-			c->odd = segment_evidence(s, from);
-		}
+	bool hard = icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)));
+	if ((!hard && (!icmp_is_soft(s) || c->entry.bits & CONN_ICMP)) || !flow_rarity(e->table, c))
 		return;
-	}
-	c->entry.bits |= CONN_ICMP | (from == TCPAUDIT_CLIENT ? CONN_ICMP_BY_CLIENT : 0);
-	c->odd = segment_evidence(s, from);
+	if (hard)
+		c->entry.bits |= CONN_ICMP | (from == TCPAUDIT_CLIENT ? CONN_ICMP_BY_CLIENT : 0);
+	else
+		c->entry.bits |= CONN_ICMP_SOFT;
+	c->rarity->odd = segment_evidence(s, from);
 }
 
 /* Brings the bucket of segment i on its way, if there is such a one. */

@@ -89,7 +89,7 @@ static struct facts find_facts(const struct case_file *file)
 	f.first = first_closer(h);
 	f.crossed_fins = f.fin[0] && f.fin[1] && !acknowledges_fin(h, 0) && !acknowledges_fin(h, 1);
 	f.repeated = acknowledges_fin(h, 0) && acknowledges_fin(h, 1);
-	f.silence = file->now - c->last;
+	f.silence = file->now - connection_last(c);
 	f.patience = patience(h, f.syn_only ? TCPAUDIT_SYN : TCPAUDIT_SYN | TCPAUDIT_ACK);
 	return f;
 }
@@ -306,7 +306,7 @@ static bool is_abort_server(const struct facts *f)
 static bool is_abort_icmp(const struct facts *f)
 {
 	unsigned addressed = f->c->entry.bits & CONN_ICMP_BY_CLIENT ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT;
-	return f->c->entry.bits & CONN_ICMP && f->c->last_from[addressed] < f->c->odd.time;
+	return f->c->entry.bits & CONN_ICMP && f->c->last_from[addressed] < f->c->rarity->odd.time;
 }
 
 static bool is_vanished(const struct facts *f)
@@ -499,7 +499,7 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 		return;
 	const struct fin_facts *fin = &f->h->fin[f->first];
 	int64_t until =
-	        f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : f->c->last;
+	        f->fin[!f->first] && f->h->fin[!f->first].first >= 0 ? f->h->event[f->h->fin[!f->first].first].time : connection_last(f->c);
 	r->half_close_by = may_be_second(f) ? TCPAUDIT_WHO_UNKNOWN : (uint8_t)f->first;
 	if (!f->fin[!f->first] && !f->reset)
 		until = f->file->now; /* it still lasts */
@@ -609,7 +609,7 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->network = c->entry.pair.network;
 	r->ip_version = c->entry.pair.ip_version;
 	r->start = c->start;
-	r->last = c->last;
+	r->last = connection_last(c);
 	for (unsigned x = 0; x < 2; x++)
 		describe_end(&f, x, &r->end[x]);
 	r->rtt = r->end[0].turnaround >= 0 && r->end[1].turnaround >= 0 ? r->end[0].turnaround + r->end[1].turnaround : -1;

@@ -29,7 +29,7 @@ unsigned connection_guess_sender(const struct tcpaudit_segment *s)
 void connection_begin(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
 	c->entry.id = s->ordinal;
-	c->start = c->last = s->time;
+	c->start = s->time;
 	c->input = s->input;
 	c->last_from[0] = c->last_from[1] = INT64_MIN;
 	for (int x = 0; x < 2; x++)
@@ -150,14 +150,14 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	if (!h)
 		return;
 	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
-		h->quiet = s->time - c->last;
+		h->quiet = s->time - connection_last(c);
 	int64_t before = (int64_t)history_memory(h);
 	bool open = !is_closing(h);
 	if (s->flags & TCPAUDIT_RST)
 		history_before_reset(h, c->end, c->last_from, s->time, c->unanswered);
 	history_add(h, c->end, s, from, sent, extra, unusual);
 	if (open && is_closing(h))
-		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - c->last) : -1;
+		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - connection_last(c)) : -1;
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
@@ -304,14 +304,16 @@ static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, u
 
 /* One segment far from everything is a stray; a second one that goes on where it stopped shows that the capture has a
  * long gap, and the stream is there now. */
-static bool resynchronise(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+static bool resynchronise(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
 {
 	struct tcb *tcb = &c->end[from];
-	bool again = tcb->bits & TCB_STRAY && seq_within(s->seq, c->stray[from], seq_add(c->stray[from], 65536)) && s->len;
+	struct rarity *r = flow_rarity(table, c);
+	bool again = r && tcb->bits & TCB_STRAY && seq_within(s->seq, r->stray[from], seq_add(r->stray[from], 65536)) && s->len;
 
 	if (!again) {
-		tcb->bits |= TCB_STRAY;
-		c->stray[from] = segment_end(s);
+		tcb->bits |= r ? TCB_STRAY : 0;
+		if (r)
+			r->stray[from] = segment_end(s);
 		c->entry.bits |= CONN_UNPLACED;
 		return false;
 	}
@@ -354,7 +356,7 @@ static void note_capture(struct connection *c, const struct tcpaudit_segment *s,
 		c->capture |= CAPTURE_MULTI_IF;
 	if (sent->reordered)
 		c->capture |= CAPTURE_REORDERED;
-	if (s->time < c->last - 1000000)
+	if (s->time < connection_last(c) - 1000000)
 		c->capture |= CAPTURE_CLOCK_STEP;
 	if (c->end[!from].mss && s->len > c->end[!from].mss)
 		c->capture |= CAPTURE_GRO;
@@ -468,7 +470,7 @@ static inline bool is_plain(const struct connection *c, const struct tcpaudit_se
 	if (s->options != (tcb->bits & TCB_TS ? TCPAUDIT_OPT_TIMESTAMPS : 0) ||
 	    (s->options && (!tcb->tsval || seq_lt(s->tsval, tcb->tsval))))
 		return false;
-	return s->time >= c->last && s->len <= peer->mss;
+	return s->time >= connection_last(c) && s->len <= peer->mss;
 }
 
 /* As checksum_refused(), for a segment whose checksum was right or need not be known; false: neither, and nothing has changed. */
@@ -518,7 +520,7 @@ static inline bool take_plain(struct connection *c, struct tcpaudit_segment *s, 
 	}
 	if (c->last_from[!from] > c->last_from[from])
 		c->unanswered = 0;
-	c->last = c->last_from[from] = s->time;
+	c->last_from[from] = s->time;
 	return true;
 }
 
@@ -541,7 +543,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	note_capture(c, s, from, &sent);
 	unsigned unusual = unusual_possible(c, s, from, &sent) ? unusual_segment(c, s, from, &sent) : 0;
 	if (!sent.fits && !control) {
-		if (resynchronise(c, s, from))
+		if (resynchronise(c, table, s, from))
 			sent = tcb_judge(tcb, peer, s, INT64_MAX);
 	}
 	bool syn = s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
@@ -585,9 +587,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		c->entry.bits |= CONN_MP_FASTCLOSE;
 	if (s->flags & TCPAUDIT_ACK && !control && !(unusual & UNUSUAL_TO_SYN_SENT))
 		c->entry.bits |= CONN_ACK;
-	if (s->time > c->last)
-		c->last = s->time;
-	c->last_from[from] = s->time;
+	if (s->time > c->last_from[from])
+		c->last_from[from] = s->time;
 	return (struct taken){.settles = note_settled(c), .fresh = fresh};
 }
 

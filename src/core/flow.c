@@ -256,6 +256,27 @@ void flow_history_drop(struct flow_table *t, struct connection *c)
 	t->spare = h;
 }
 
+struct rarity *flow_rarity(struct flow_table *t, struct connection *c)
+{
+	if (c->rarity)
+		return c->rarity;
+	if (!over(t, sizeof *c->rarity))
+		c->rarity = calloc(1, sizeof *c->rarity);
+	if (c->rarity)
+		t->memory += sizeof *c->rarity;
+	return c->rarity;
+}
+
+/* What it has beside its record. */
+static void drop_all(struct flow_table *t, struct connection *c)
+{
+	flow_history_drop(t, c);
+	if (c->rarity)
+		t->memory -= sizeof *c->rarity;
+	free(c->rarity);
+	c->rarity = NULL;
+}
+
 struct history *flow_history_new(struct flow_table *t)
 {
 	if (!t->spare && over(t, HISTORIES * sizeof(struct history)))
@@ -283,7 +304,7 @@ void flow_table_free(struct flow_table *t)
 	if (!t)
 		return;
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE;)
-		flow_history_drop(t, flow_connection(t, slot));
+		drop_all(t, flow_connection(t, slot));
 	while (t->arena) {
 		struct arena *next = t->arena->next;
 		free(t->arena);
@@ -382,7 +403,7 @@ uint32_t flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 {
 	uint32_t slot = likely_slot(t, hash);
 	if (slot != SLOT_NONE)
-		prefetch_lines(flow_entry(t, slot), offsetof(struct connection, start));
+		prefetch_lines(flow_entry(t, slot), offsetof(struct connection, mark));
 	return slot;
 }
 
@@ -394,7 +415,7 @@ void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 	if (c->history)
 		prefetch_lines(c->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
-		prefetch_lines(&c->start, sizeof *c - offsetof(struct connection, start));
+		prefetch_lines(&c->mark, sizeof *c - offsetof(struct connection, mark));
 }
 
 void flow_prefetch_due(const struct flow_table *t, uint32_t likely)
@@ -637,7 +658,7 @@ void flow_remove(struct flow_table *t, uint32_t slot)
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = c->newer;
 	if (!slot_buried(slot))
-		flow_history_drop(t, flow_connection(t, slot));
+		drop_all(t, flow_connection(t, slot));
 	slot_give(t, slot);
 }
 
@@ -685,7 +706,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 		index_replace(t, c->hash, slot, grave);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = grave;
-	flow_history_drop(t, flow_connection(t, slot));
+	drop_all(t, flow_connection(t, slot));
 	slot_give(t, slot);
 	return grave;
 }
@@ -917,7 +938,7 @@ uint32_t flow_victim(struct flow_table *t)
 	for (unsigned looks = 0; looks < VICTIM_LOOKS || victim == SLOT_NONE; looks++) {
 		uint32_t slot = t->hand++ % pool->fresh;
 		const struct connection *c = flow_connection(t, slot);
-		if (c->entry.id && (victim == SLOT_NONE || c->last < flow_connection(t, victim)->last))
+		if (c->entry.id && (victim == SLOT_NONE || connection_last(c) < connection_last(flow_connection(t, victim))))
 			victim = slot;
 	}
 	return victim;

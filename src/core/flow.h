@@ -64,30 +64,43 @@ struct entry {
 	uint32_t bits;       /* CONN_ */
 	uint32_t older;      /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
 	uint32_t newer;      /* slot of the one in front of it, SLOT_NONE: it is in the index */
+	uint32_t scopes;     /* of the user's policy, by the first frame; of connections */
 };
 
-/* Four cache lines that every segment touches, and two that few do. */
+/* What few connections have. */
+struct rarity {
+	struct tcpaudit_evidence odd; /* the first frame that a capture note is about; valid with CONN_ICMP or CONN_ICMP_SOFT */
+	uint64_t told;                /* own rules of the user that were told already */
+	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
+};
+
+/* Four cache lines that every segment touches, and one that few do. */
 struct connection {
 	struct entry entry;
 	struct history *history; /* NULL until something happens that is worth keeping */
-	int64_t last;            /* newest frame */
-	int64_t last_from[2];    /* ... of each end */
+	int64_t start;           /* first frame */
+	int64_t last_from[2];    /* newest frame of each end; INT64_MIN none */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
 	uint16_t input;
 	uint16_t unanswered;          /* repeats by one end since the other was heard */
 	struct tcb end[2];            /* client, server */
-	int64_t start;                /* here the cold half begins */
-	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen */
+	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen.  Here the cold part begins */
 	uint32_t mark_at[MARKS];      /* microseconds after start */
 	uint16_t label;               /* the labeller's note */
 	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
-	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
-	uint32_t scopes;              /* of the user's policy, by the first frame */
-	uint64_t told;                /* own rules of the user that were told already */
-	struct tcpaudit_evidence odd; /* the first frame that a capture note is about */
+	struct rarity *rarity;        /* NULL: nothing of that; flow_rarity() */
 } __attribute__((aligned(64)));
 
-_Static_assert(offsetof(struct connection, start) == 256, "what every segment touches takes four cache lines");
+/* Newest frame. */
+static inline int64_t connection_last(const struct connection *c)
+{
+	int64_t last = c->last_from[0] > c->last_from[1] ? c->last_from[0] : c->last_from[1];
+
+	return last > c->start ? last : c->start;
+}
+
+_Static_assert(offsetof(struct connection, mark) == 256, "what every segment touches takes four cache lines");
+_Static_assert(sizeof(struct connection) == 320, "a million of them are noticed");
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
 struct tombstone {
@@ -205,5 +218,8 @@ struct history *flow_history_new(struct flow_table *table);
 
 /* Gives it back. */
 void flow_history_drop(struct flow_table *table, struct connection *c);
+
+/* Its rarity, zeroed if it is new, accounted for; NULL when out of memory.  Goes with its connection. */
+struct rarity *flow_rarity(struct flow_table *table, struct connection *c);
 
 #endif

@@ -530,9 +530,26 @@ Test(flow, among_the_established_somebody_silent_goes)
 	for (uint32_t i = 0; i < 12; i++) {
 		uint32_t slot = insert_number(i + 1);
 		flow_entry(table, slot)->bits = CONN_ESTABLISHED;
-		flow_connection(table, slot)->last = EPOCH + (i == 7 ? 0 : 100 + i) * SECONDS;
+		flow_connection(table, slot)->start = EPOCH + (i == 7 ? 0 : 100 + i) * SECONDS;
 	}
 	cr_assert_eq(flow_victim(table), find_number(8));
+}
+
+Test(flow, what_few_have_goes_with_the_connection)
+{
+	uint32_t removed = insert_number(1), buried = insert_number(2), kept = insert_number(3);
+	flow_bury(table, insert_number(4)); /* a chunk of tombstones is there */
+	uint64_t before = flow_memory(table);
+	for (uint32_t slot = removed; slot <= kept; slot++) {
+		struct rarity *r = flow_rarity(table, flow_connection(table, slot));
+		cr_assert(r && r->told == 0);
+		r->told = slot + 1;
+		cr_assert_eq(flow_rarity(table, flow_connection(table, slot))->told, slot + 1, "the same");
+	}
+	cr_assert_eq(flow_memory(table), before + 3 * sizeof(struct rarity));
+	flow_remove(table, removed);
+	flow_bury(table, buried);
+	cr_assert_eq(flow_memory(table), before + sizeof(struct rarity));
 }
 
 Test(flow, full_looks_ahead_by_a_chunk)

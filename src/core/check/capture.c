@@ -143,7 +143,7 @@ void check_cap_truncated(struct judging *j)
 {
 	if (!j->file->ended || connection_settled(j->c))
 		return;
-	note_if(j, j->file->now - j->c->last < 3000000000ll);
+	note_if(j, j->file->now - connection_last(j->c) < 3000000000ll);
 }
 
 /* Both SYNs are needed to know, and only what comes behind them is scaled. */

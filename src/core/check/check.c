@@ -203,7 +203,7 @@ static void outline(const struct judging *j, const struct claim *cl, int confide
 	                               .deliberate = cl->deliberate};
 	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++)
 		f->evidence[f->evidence_count++] = event_evidence(&j->h->event[cl->evidence[i]]);
-	f->time = f->evidence_count ? f->evidence[f->evidence_count - 1].time : j->c->last;
+	f->time = f->evidence_count ? f->evidence[f->evidence_count - 1].time : connection_last(j->c);
 }
 
 /* Counted already: what the sink sees of it. */
@@ -403,7 +403,7 @@ static void ask_rows(struct judging *j, const uint64_t set[TCPAUDIT_CHECK_WORDS]
 	for (int word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
 		for (uint64_t left = set[word]; left; left &= left - 1) {
 			j->row = word * 64 + __builtin_ctzll(left);
-			if (left & -left & scoped[word] && !check_applies(j->file->settings, j->row, j->c->scopes))
+			if (left & -left & scoped[word] && !check_applies(j->file->settings, j->row, j->c->entry.scopes))
 				continue;
 			functions[j->row](j);
 		}
