@@ -884,14 +884,15 @@ void tcpaudit_lost(struct tcpaudit *e)
 
 void tcpaudit_finish(struct tcpaudit *e)
 {
-	uint64_t count = flow_count(e->table);
-	uint64_t *order = malloc((count ? count : 1) * FLOW_ORDER_EACH);
 	uint32_t slot;
 
 	expire(e, UINT64_MAX);
 	sweep(e, true);
 	e->ended = true;
 	front_end(&e->front);
+	flow_close(e->table);
+	uint64_t count = flow_count(e->table);
+	uint64_t *order = malloc((count ? count : 1) * FLOW_ORDER_EACH);
 	uint64_t n = order ? flow_order(e->table, order) : 0;
 	for (uint64_t i = 0; i < n; i++) {
 		flow_prefetch_slots(e->table, i + 2 < n ? flow_ordered(order[i + 2]) : SLOT_NONE,

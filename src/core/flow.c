@@ -645,15 +645,25 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 	return slot;
 }
 
+void flow_close(struct flow_table *t)
+{
+	t->memory -= t->buckets * sizeof *t->bucket + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
+	free(t->bucket);
+	free(t->half_open.slot);
+	free(t->half_open.id);
+	t->bucket = NULL;
+	t->half_open = (struct queue){0};
+}
+
 void flow_remove(struct flow_table *t, uint32_t slot)
 {
 	struct entry *c = flow_entry(t, slot);
 
 	if (c->newer != SLOT_NONE)
 		flow_entry(t, c->newer)->older = c->older;
-	else if (c->older != SLOT_NONE)
+	else if (t->bucket && c->older != SLOT_NONE)
 		index_replace(t, c->hash, slot, c->older);
-	else
+	else if (t->bucket)
 		index_take(t, c->hash, slot);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = c->newer;

@@ -169,6 +169,9 @@ uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, u
 /* Has another connection no room, or its history, without exceeding memcap? */
 bool flow_full(const struct flow_table *table);
 
+/* Nothing more will be looked for, inserted or buried: gives back what that takes. */
+void flow_close(struct flow_table *table);
+
 /* Forgets a record; its history is freed. */
 void flow_remove(struct flow_table *table, uint32_t slot);
 
