@@ -1,8 +1,7 @@
 /* flow.h - segments -> connections: the table, its limits, its clock.
  *
- * An index of buckets (one cache line each: seven pairs of hash tag and slot) over records in fixed chunks.  The hash is
- * keyed and runs over the socket pair in canonical order, so that neither direction nor the network decides where a
- * connection lies.  Several incarnations of one socket pair hang behind the newest one. */
+ * An index of buckets (one cache line each: six pairs of hash tag and slot) over records in fixed chunks.  Several incarnations
+ * of one socket pair hang behind the newest one. */
 #ifndef FLOW_H
 #define FLOW_H
 
@@ -10,18 +9,9 @@
 
 #include <tcpaudit/audit.h>
 
+#include "flow_key.h"
 #include "history.h"
 #include "mirror/tcb.h"
-
-/* The two sockets that name a connection, in canonical order, and the tunnel and VLAN that tell equal ones apart. */
-struct socket_pair {
-	struct tcpaudit_address address[2];
-	uint16_t port[2];
-	uint32_t network;
-	uint16_t vlan;
-	uint8_t ip_version;
-	uint8_t pad;
-};
 
 /* The handshake's frames, kept small until somebody asks. */
 enum { MARK_SYN, MARK_SYN_ACK, MARK_ACK, MARK_RESPONSE, MARKS };
@@ -127,17 +117,6 @@ struct flow_table;
 /* `memcap`: bytes that the table may take, 0 any; it is kept for as long as flow_full() is asked before an insertion. */
 struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap);
 void flow_table_free(struct flow_table *table);
-
-/* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
-bool socket_pair_of(const struct tcpaudit_segment *segment, struct socket_pair *pair);
-
-/* The secret of the hash. */
-struct flow_key {
-	uint64_t word[2];
-};
-
-struct flow_key flow_key(const uint8_t key[16]);
-uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *pair);
 
 /* The same by the table's own key. */
 uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
