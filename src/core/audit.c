@@ -186,16 +186,18 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 		file->route[x] = mirror_route(mirror, x, e->now);
 }
 
-/* Sees to it that there is a history to look at: where nothing happened that is worth one, or there is no memory for it, `spare`,
- * and the record itself tells.  True: it is that, and to be taken away again. */
-static bool lend_history(struct tcpaudit *e, struct connection *c, bool needed, struct history *spare)
+/* Sees to it that there is a history to look at, whole if it is `needed`: unless the connection's own will do, one in `room`, for
+ * as long as it is judged.  Returns its own, to be put back. */
+static struct history *lend_history(struct tcpaudit *e, struct connection *c, bool needed, struct history *room)
 {
-	if (needed ? connection_history(c, e->table) : c->history)
-		return false;
-	history_init(spare);
-	spare->dropped = needed;
-	c->history = spare;
-	return true;
+	struct history *own = c->history;
+
+	if (needed ? connection_whole_history(c, e->table, room) : !own) {
+		if (!needed)
+			history_init(room);
+		c->history = room;
+	}
+	return own;
 }
 
 /* Asks the user's own rules.  Without memory for what was told, it is told again. */
@@ -216,18 +218,17 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct tcpaudit_connection record;
 	struct mirror mirror;
 	struct case_file file;
-	struct history spare;
-	bool had = c->history, needed = needs_mirror(e, c), without = lend_history(e, c, needed, &spare);
+	struct history room, *own;
+	bool needed = needs_mirror(e, c);
+
+	own = lend_history(e, c, needed, &room);
 
 	note_losses(e, c);
 	open_case(e, c, needed ? &mirror : NULL, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
 	ask_own(e, c, &result, point, &record);
-	if (without)
-		c->history = NULL;
-	else if (!had)
-		flow_history_drop(e->table, c);
+	c->history = own;
 }
 
 /* Visits open connections for the user's rules.  The table's places pass by once in a tick, some at a time: nobody waits for a
@@ -250,35 +251,6 @@ static void sweep(struct tcpaudit *e, bool all)
 		s->cursor = 0;
 	}
 	s->next = e->now + tick / SWEEP_SLICES;
-}
-
-/* Tells the sink of a connection that has ended; the record stays the caller's. */
-static void report(struct tcpaudit *e, struct connection *c, struct tcpaudit_connection *record)
-{
-	struct mirror mirror;
-	struct case_file file;
-	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
-	struct history spare;
-
-	bool needed = needs_mirror(e, c), without = lend_history(e, c, needed, &spare);
-
-	note_losses(e, c);
-	history_disown_forged(c->history);
-	open_case(e, c, needed ? &mirror : NULL, &file);
-	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
-	end_label(e, c);
-	record->label = label_so_far(e, c);
-	if (record->time_wait_holder == TCPAUDIT_WHO_CLIENT) /* a server's TIME-WAITs cost no ports */
-		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
-		                               &e->counters.pressure_forgotten);
-	check_connection(&file, record, &result);
-	ask_own(e, c, &result, TCPAUDIT_ON_TICK, record); /* it may never have met one */
-	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, record);
-	e->counters.by_kind[record->kind]++;
-	if (e->sink.connection_end)
-		e->sink.connection_end(e->sink.user, record);
-	if (without)
-		c->history = NULL;
 }
 
 /* What is remembered of a connection; of its close only that which is known before it is reported. */
@@ -306,6 +278,36 @@ static struct former remains(const struct connection *c)
 		was.tsval[x] = c->end[x].tsval;
 		was.ttl[x] = c->end[x].ttl;
 	}
+	return was;
+}
+
+/* Tells the sink of a connection that has ended; the record stays the caller's, and so does what will be remembered. */
+static struct former report(struct tcpaudit *e, struct connection *c, struct tcpaudit_connection *record)
+{
+	struct mirror mirror;
+	struct case_file file;
+	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+	struct history room, *own;
+	bool needed = needs_mirror(e, c);
+
+	own = lend_history(e, c, needed, &room);
+	note_losses(e, c);
+	history_disown_forged(c->history);
+	open_case(e, c, needed ? &mirror : NULL, &file);
+	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
+	end_label(e, c);
+	record->label = label_so_far(e, c);
+	if (record->time_wait_holder == TCPAUDIT_WHO_CLIENT) /* a server's TIME-WAITs cost no ports */
+		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
+		                               &e->counters.pressure_forgotten);
+	check_connection(&file, record, &result);
+	ask_own(e, c, &result, TCPAUDIT_ON_TICK, record); /* it may never have met one */
+	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, record);
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+	struct former was = remains(c);
+	c->history = own;
 	return was;
 }
 
@@ -342,10 +344,7 @@ static void end_connection(struct tcpaudit *e, uint32_t slot)
 {
 	struct tcpaudit_connection record;
 	struct connection *c = flow_connection(e->table, slot);
-	struct former was;
-
-	report(e, c, &record);
-	was = remains(c);
+	struct former was = report(e, c, &record);
 	uint16_t label = c->label;
 	conclude(&was, &record);
 	tell_successor(e, &c->entry, &was);

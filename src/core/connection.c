@@ -133,6 +133,32 @@ struct history *connection_history(struct connection *c, struct flow_table *tabl
 	return h;
 }
 
+bool connection_whole_history(struct connection *c, struct flow_table *table, struct history *room)
+{
+	const struct history *h = c->history;
+	struct event before[MARKS];
+	unsigned front;
+
+	if (h && !h->front_due)
+		return false;
+	front = marked_events(c, 0, before);
+	if (h && front + h->count > HISTORY_INLINE) {
+		connection_history(c, table);
+		return false;
+	}
+	if (h)
+		memcpy(room, h, offsetof(struct history, inside));
+	else
+		history_init(room);
+	if (h)
+		memcpy(room->inside, h->event, h->count * sizeof h->event[0]);
+	room->event = room->inside;
+	room->room = HISTORY_INLINE;
+	room->front_due = false;
+	history_prepend(room, before, front);
+	return true;
+}
+
 static int64_t nonnegative(int64_t time)
 {
 	return time > 0 ? time : 0;

@@ -63,6 +63,10 @@ void connection_witness(struct connection *c, struct flow_table *table, const st
 /* The history with the handshake in front, made if there is none yet; NULL when out of memory. */
 struct history *connection_history(struct connection *c, struct flow_table *table);
 
+/* The same for somebody who only wants to look: in `room`, borrowing from the connection, whose own history stays as it is and in no
+ * cache.  False: its own is whole, or has become so. */
+bool connection_whole_history(struct connection *c, struct flow_table *table, struct history *room);
+
 /* Both FINs acknowledged, or an effective reset: nothing more is due. */
 static inline bool connection_settled(const struct connection *c)
 {

@@ -341,7 +341,7 @@ void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t h
 	if (record != SLOT_NONE)
 		prefetch_lines(flow_entry(t, record), slot_buried(record) ? sizeof(struct tombstone) : sizeof(struct connection));
 	if (history != SLOT_NONE && !slot_buried(history) && flow_connection(t, history)->history)
-		prefetch_lines(flow_connection(t, history)->history, sizeof(struct history));
+		prefetch_lines(flow_connection(t, history)->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 }
 
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)

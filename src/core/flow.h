@@ -1,6 +1,6 @@
 /* flow.h - segments -> connections: the table, its limits, its clock.
  *
- * An index of buckets (one cache line each: six pairs of hash tag and slot) over records in fixed chunks.  Several incarnations
+ * An index of buckets (one cache line each: seven pairs of hash tag and slot) over records in fixed chunks.  Several incarnations
  * of one socket pair hang behind the newest one. */
 #ifndef FLOW_H
 #define FLOW_H
