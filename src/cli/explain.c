@@ -11,6 +11,7 @@
 #include <tcpaudit/check.h>
 
 #include "report/page.h"
+#include "rules/names.h"
 
 static const struct text {
 	const char *id, *what, *why, *rule, *imitated, *wireshark, *example;
@@ -71,26 +72,6 @@ bool explain_knows(const char *what)
 	return false;
 }
 
-/* How many letters must change (Levenshtein); ids are short. */
-static unsigned letters_apart(const char *a, const char *b)
-{
-	unsigned row[64], width = (unsigned)strnlen(b, 60);
-
-	for (unsigned k = 0; k <= width; k++)
-		row[k] = k;
-	for (unsigned i = 1; *a != '\0' && i < 60; i++, a++) {
-		unsigned corner = row[0];
-		row[0] = i;
-		for (unsigned k = 1; k <= width; k++) {
-			unsigned change = corner + (*a != b[k - 1]);
-			unsigned drop = (row[k] < row[k - 1] ? row[k] : row[k - 1]) + 1;
-			corner = row[k];
-			row[k] = change < drop ? change : drop;
-		}
-	}
-	return row[width];
-}
-
 char *explain_nearest(const char *word)
 {
 	size_t count, size;
@@ -102,11 +83,11 @@ char *explain_nearest(const char *word)
 	if (out == NULL)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		unsigned apart = letters_apart(word, check[i].id);
+		unsigned apart = names_apart(word, check[i].id);
 		least = apart < least ? apart : least;
 	}
 	for (size_t i = 0; i < count && shown < 4; i++)
-		if (letters_apart(word, check[i].id) <= least + 1 || strstr(check[i].id, word) != NULL)
+		if (names_apart(word, check[i].id) <= least + 1 || strstr(check[i].id, word) != NULL)
 			fprintf(out, "%s%s", shown++ ? ", " : "", check[i].id);
 	fclose(out);
 	return names;

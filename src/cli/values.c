@@ -3,8 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "rules/literal.h"
 
 static bool leading_number(const char *text, uint64_t *number, char **rest)
 {
@@ -44,22 +47,15 @@ bool value_size(const char *text, uint64_t unit, uint64_t *bytes)
 
 bool value_duration(const char *text, int64_t *ns)
 {
-	static const struct {
-		const char *name;
-		double ns;
-	} unit[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
-	size_t digits = strspn(text, "0123456789.");
-	char *rest;
-	double number = strtod(text, &rest);
+	char seconds[40];
+	int64_t us;
 
-	if (digits == 0 || rest != text + digits)
-		return false;
-	for (size_t i = 0; i < sizeof unit / sizeof *unit; i++)
-		if (strcmp(rest, unit[i].name) == 0 && number * unit[i].ns < 9e18) {
-			*ns = (int64_t)(number * unit[i].ns + 0.5);
-			return true;
-		}
-	return false;
+	if (text[0] != '\0' && text[strspn(text, "0123456789.")] == '\0') {
+		if ((size_t)snprintf(seconds, sizeof seconds, "%ss", text) >= sizeof seconds)
+			return false;
+		text = seconds;
+	}
+	return literal_duration(text, &us) == NULL && !__builtin_mul_overflow(us, 1000, ns);
 }
 
 bool value_word(const char *text, const char *const *words, uint8_t *index)

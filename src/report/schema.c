@@ -13,19 +13,7 @@
 #include <json-c/json.h>
 
 #include "report/fields.h"
-
-static void set(json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
-static json_object *of_type(const char *type)
-{
-	json_object *schema = json_object_new_object();
-
-	set(schema, "type", type);
-	return schema;
-}
+#include "report/schema_parts.h"
 
 /* An object without properties yet. */
 static json_object *new_object(void)
@@ -53,14 +41,6 @@ static json_object *string_schema(const struct field *field)
 
 	if (field->values != NULL)
 		add_values(schema, field->values);
-	return schema;
-}
-
-static json_object *array_of(json_object *items)
-{
-	json_object *schema = of_type("array");
-
-	json_object_object_add(schema, "items", items);
 	return schema;
 }
 
@@ -123,13 +103,13 @@ static json_object *field_schema(const struct field *field)
 	case FIELD_ADDRESS:
 		return address_schema();
 	case FIELD_STRINGS:
-		return array_of(string_schema(field));
+		return list_of(string_schema(field));
 	case FIELD_INTEGERS:
-		return array_of(of_type("integer"));
+		return list_of(of_type("integer"));
 	case FIELD_COUNTS:
 		return counts_schema();
 	case FIELD_ROWS:
-		return array_of(new_object());
+		return list_of(new_object());
 	}
 	return NULL;
 }

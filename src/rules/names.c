@@ -5,6 +5,7 @@
 #include "rules/names.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,18 +106,20 @@ void names_each(unsigned records, void (*each)(void *user, const char *name), vo
 	}
 }
 
-/* How many characters must be put in, taken out or replaced, case apart; both fit into NAMES_LONGEST. */
-static unsigned edits(const char *a, const char *b)
+unsigned names_apart(const char *a, const char *b)
 {
 	unsigned row[NAMES_LONGEST];
+	size_t rows = strlen(a), columns = strlen(b);
 
-	for (unsigned j = 0; j <= strlen(b); j++)
+	if (rows >= NAMES_LONGEST || columns >= NAMES_LONGEST)
+		return UINT_MAX;
+	for (unsigned j = 0; j <= columns; j++)
 		row[j] = j;
-	for (unsigned i = 1; i <= strlen(a); i++) {
+	for (unsigned i = 1; i <= rows; i++) {
 		unsigned diagonal = row[0];
 
 		row[0] = i;
-		for (unsigned j = 1; j <= strlen(b); j++) {
+		for (unsigned j = 1; j <= columns; j++) {
 			unsigned best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
 
 			if (row[j] + 1 < best)
@@ -127,7 +130,7 @@ static unsigned edits(const char *a, const char *b)
 			row[j] = best;
 		}
 	}
-	return row[strlen(b)];
+	return row[columns];
 }
 
 void nearest_init(struct nearest *nearest, const char *word)
@@ -135,8 +138,7 @@ void nearest_init(struct nearest *nearest, const char *word)
 	size_t length = strlen(word);
 
 	/* A third of the word may be wrong, at least one character: beyond that the offer would be a guess. */
-	*nearest = (struct nearest){.word = length < NAMES_LONGEST ? word : NULL,
-	                            .distance = length < 6 ? 2 : (unsigned)length / 3 + 1};
+	*nearest = (struct nearest){.word = word, .distance = length < 6 ? 2 : (unsigned)length / 3 + 1};
 }
 
 void nearest_offer(struct nearest *nearest, const char *candidate)
@@ -144,9 +146,9 @@ void nearest_offer(struct nearest *nearest, const char *candidate)
 	const char *last = strrchr(candidate, '.');
 	unsigned distance;
 
-	if (nearest->word == NULL || strlen(candidate) >= NAMES_LONGEST)
+	distance = names_apart(nearest->word, candidate);
+	if (distance == UINT_MAX)
 		return;
-	distance = edits(nearest->word, candidate);
 	/* The name without its objects, as "kind" for "close.kind". */
 	if (last != NULL && strcmp(last + 1, nearest->word) == 0)
 		distance = 1;

@@ -26,6 +26,10 @@ void names_each(unsigned records, void (*each)(void *user, const char *name), vo
 /* Room for the longest name, with its NUL. */
 #define NAMES_LONGEST 64
 
+/* How many characters must be put in, taken out or replaced to make one of the other, case apart (Levenshtein); UINT_MAX if one of
+ * them is no shorter than NAMES_LONGEST. */
+unsigned names_apart(const char *a, const char *b);
+
 /* The best of many candidates for a word that is none of them. */
 struct nearest {
 	const char *word;

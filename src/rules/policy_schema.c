@@ -9,22 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/schema_parts.h"
 #include "rules/policy_keys.h"
 
 #define DURATION_PATTERN "^[0-9]+(\\.[0-9]+)?(us|ms|s|m|min|h|d)$"
-
-static void set(json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
-static json_object *of_type(const char *type)
-{
-	json_object *schema = json_object_new_object();
-
-	set(schema, "type", type);
-	return schema;
-}
 
 static json_object *reference(const char *definition, const char *text)
 {
@@ -53,14 +41,6 @@ static void require(json_object *schema, const char *const *keys)
 	for (; *keys != NULL; keys++)
 		json_object_array_add(list, json_object_new_string(*keys));
 	json_object_object_add(schema, "required", list);
-}
-
-static json_object *list_of(json_object *items)
-{
-	json_object *schema = of_type("array");
-
-	json_object_object_add(schema, "items", items);
-	return schema;
 }
 
 static json_object *pattern(const char *expression)
