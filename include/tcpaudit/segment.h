@@ -117,6 +117,8 @@ enum {
 	TCPAUDIT_SAW_CAPLEN_ODD = 0x0800,  /* frame said caplen > wire length */
 };
 
+#define TCPAUDIT_SUM_KNOWN 0x8000
+
 /* An IPv4 address in the first four bytes with the rest zero, or an IPv6 address; network byte order. */
 struct tcpaudit_address {
 	uint8_t byte[16];
@@ -151,6 +153,7 @@ struct tcpaudit_segment {
 	uint8_t icmp_code;
 	bool icmp_quotes; /* with fate ICMP: addresses, ports and seq of a quoted TCP segment are filled in */
 	uint16_t noticed; /* TCPAUDIT_SAW_ bits */
+	uint16_t sum;     /* what verifying the checksum would notice, with TCPAUDIT_SUM_KNOWN; else 0 */
 	uint32_t tsval;   /* valid with OPT_TIMESTAMPS, RFC 7323 */
 	uint32_t tsecr;
 	uint32_t sack[4][2];   /* left and right edges, RFC 2018 */

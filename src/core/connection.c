@@ -302,7 +302,7 @@ static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, u
 		if (tcb->verified >= VERIFIED_ENOUGH && !matters)
 			return false;
 		s->noticed &= (uint16_t)~TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
-		s->noticed |= segment_verify(s);
+		s->noticed |= segment_sum(s);
 		if (s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN)
 			return false;
 	}
@@ -506,7 +506,7 @@ static inline bool checksum_good(struct tcb *tcb, struct tcpaudit_segment *s)
 		if (tcb->verified >= VERIFIED_ENOUGH || s->noticed & TCPAUDIT_SAW_CUT)
 			return true;
 		s->noticed &= (uint16_t)~TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
-		s->noticed |= segment_verify(s);
+		s->noticed |= segment_sum(s);
 		if (s->noticed)
 			return false;
 	}

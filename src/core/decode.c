@@ -381,6 +381,7 @@ static inline void origin(struct tcpaudit_segment *segment, const struct tcpaudi
 	segment->frame = frame->number;
 	segment->input = frame->input;
 	segment->wirelen = frame->wirelen;
+	segment->sum = 0;
 }
 
 static inline void surroundings(const struct walk *w)

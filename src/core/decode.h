@@ -33,4 +33,10 @@ size_t decoder_memory(const struct decoder *decoder);
  * 0 for good.  SYN, FIN and RST are verified while decoding, unless checksums are off; others here, when it matters. */
 uint16_t segment_verify(const struct tcpaudit_segment *segment);
 
+/* The same, if somebody has done it already. */
+static inline uint16_t segment_sum(const struct tcpaudit_segment *segment)
+{
+	return segment->sum ? segment->sum & (uint16_t)~TCPAUDIT_SUM_KNOWN : segment_verify(segment);
+}
+
 #endif

@@ -406,12 +406,65 @@ Test(decode, every_field_is_set)
 	cr_expect(SAME(vlan) && SAME(network) && SAME(ip_version) && SAME(ttl) && SAME(ip_id));
 	cr_expect(SAME(src_port) && SAME(dst_port) && SAME(seq) && SAME(ack) && SAME(len) && SAME(flags) && SAME(window));
 	cr_expect(SAME(options) && SAME(mss) && SAME(wscale) && SAME(sack_count) && SAME(tsval) && SAME(tsecr));
-	cr_expect(SAME(unusable) && SAME(noticed) && SAME(icmp_type) && SAME(icmp_code) && SAME(text_caplen) && SAME(header_len));
+	cr_expect(SAME(unusable) && SAME(noticed) && SAME(icmp_type) && SAME(icmp_code) && SAME(text_caplen) &&
+	          SAME(header_len) && SAME(sum));
 	cr_expect(!segment.icmp_quotes);
 	cr_expect_eq(memcmp(&segment.src, &other.src, 16), 0);
 	cr_expect_eq(memcmp(&segment.dst, &other.dst, 16), 0);
 	cr_expect_eq(memcmp(segment.sack, other.sack, sizeof other.sack), 0);
 	cr_expect(segment.mss == 0 && segment.wscale == 0 && segment.sack_count == 0 && segment.sack[0][0] == 0);
+}
+
+/* Whatever stands in a packet: on Ethernet, where a plain frame goes a short way, it is what it is without a link layer. */
+static void expect_same_on_ethernet(const char *what, size_t at)
+{
+	struct tcpaudit_segment bare;
+
+	memset(&segment, 0xff, sizeof segment); /* nothing may be left as it was, by either way */
+	enum tcpaudit_fate fate = decode(101);
+	bare = segment;
+	size_t begin = (size_t)(bare.header - exact);
+	put_ethernet(0x0800);
+	memset(&segment, 0xff, sizeof segment);
+	cr_assert_eq(decode(1), fate, "%s, octet %zu", what, at);
+	packet.start += 14;
+	if (fate != TCPAUDIT_FATE_TCP)
+		return;
+	cr_assert_eq((size_t)(segment.header - exact), begin + 14, "%s, octet %zu", what, at);
+	bare.header = segment.header;
+	bare.wirelen += 14;
+	for (size_t i = 0; i < sizeof bare; i++)
+		cr_assert_eq(((uint8_t *)&segment)[i], ((uint8_t *)&bare)[i], "%s, octet %zu: byte %zu", what, at, i);
+}
+
+Test(decode, a_short_way_leads_where_the_long_one_does)
+{
+	static const uint8_t timestamps[] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2},
+	                     syn[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
+	static const struct {
+		const char *what;
+		unsigned flags;
+		const void *options;
+		size_t options_len, text;
+	} cases[] = {{"text", 0x18, NULL, 0, 5},
+	             {"timestamps", 0x10, timestamps, sizeof timestamps, 3},
+	             {"SYN", 2, syn, sizeof syn, 0},
+	             {"FIN", 0x11, NULL, 0, 0}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		put_tcp(4, cases[i].flags, cases[i].options, cases[i].options_len, TEXT, cases[i].text);
+		put_ipv4(6);
+		expect_same_on_ethernet(cases[i].what, 0);
+		size_t whole = length();
+		for (size_t at = 0; at < whole; at++)
+			for (unsigned bit = 0; bit < 8; bit++) {
+				uint8_t *octet = packet.octet + packet.start + at;
+				*octet ^= (uint8_t)(1 << bit);
+				expect_same_on_ethernet(cases[i].what, at);
+				octet = packet.octet + packet.start + at;
+				*octet ^= (uint8_t)(1 << bit);
+			}
+	}
 }
 
 Test(decode, padding_is_not_text)
