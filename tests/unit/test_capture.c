@@ -173,7 +173,7 @@ Test(capture, stop_ends_files_at_once)
 	capture_stop(capture, true);
 	cr_assert_eq(capture_read(capture, &batch), CAPTURE_END);
 	cr_assert_eq(batch.count, 0);
-	struct capture_kernel kernel = {1, 1, 1};
+	struct capture_kernel kernel = {1, 1, 1, 1};
 	capture_kernel_counters(capture, &kernel);
 	cr_assert_eq(kernel.received + kernel.dropped + kernel.interface_dropped, 0);
 	capture_close(capture);

@@ -570,7 +570,7 @@ Test(text, the_live_ledger_is_exact)
 
 	state.live = true;
 	counters.frames = counters.fate[TCPAUDIT_FATE_TCP] = 10;
-	state.kernel = (struct capture_kernel){12, 2, 0};
+	state.kernel = (struct capture_kernel){.received = 12, .dropped = 2};
 	cr_assert(report_ledger(&state, &error));
 	cr_assert_null(error);
 	state.kernel.received = 13;
