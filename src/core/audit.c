@@ -143,7 +143,7 @@ static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct
 
 /* ---- what the capture lost ---- */
 
-#define ANSWERED (SECOND / 2) /* RFC 9293 MUST-58: an acknowledgment does not wait longer */
+#define ANSWERED SECOND /* an acknowledgment waits half of that at most (RFC 9293 MUST-40); the path takes time, too */
 
 /* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open.  One that
  * has closed still owes an answer to its last segment. */
@@ -151,7 +151,7 @@ static void note_losses(const struct tcpaudit *e, struct connection *c)
 {
 	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : INT64_MAX;
 
-	if (e->losses.count && losses_within(&e->losses, c->start, until))
+	if (losses_within(&e->losses, c->start, until))
 		c->capture |= CAPTURE_DROPS;
 }
 
@@ -162,21 +162,27 @@ static bool lost_since(const struct tcpaudit *e, int64_t time)
 
 /* ---- reports ---- */
 
-/* Where nobody asks for states, and plain numbers tell what became of the ends, there is no need to follow them. */
-static bool needs_mirror(const struct tcpaudit *e, const struct connection *c)
+/* Plain numbers do not tell what became of its ends. */
+static bool is_odd(const struct connection *c)
 {
-	return e->settings.states || e->settings.transitions || c->entry.bits & CONN_MIDSTREAM ||
-	       (c->history && !history_is_plain(c->history));
+	return c->entry.bits & CONN_MIDSTREAM || (c->history && !history_is_plain(c->history));
+}
+
+/* Where nobody asks for states, and plain numbers tell, there is no need to follow them. */
+static bool needs_mirror(const struct tcpaudit *e, bool odd)
+{
+	return e->settings.states || e->settings.transitions || odd;
 }
 
 /* `mirror`: to be run for it; NULL if nobody needs it. */
-static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, struct case_file *file)
+static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, bool odd, struct case_file *file)
 {
 	file->connection = c;
 	file->history = c->history;
 	file->mirror = mirror;
 	file->settings = &e->settings;
 	file->now = e->now;
+	file->odd = odd;
 	file->ended = e->ended;
 	file->pressure = (struct pressure_view){0, 0};
 	if (!mirror)
@@ -219,12 +225,12 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct mirror mirror;
 	struct case_file file;
 	struct history room, *own;
-	bool needed = needs_mirror(e, c);
+	bool odd = is_odd(c), needed = needs_mirror(e, odd);
 
 	own = lend_history(e, c, needed, &room);
 
 	note_losses(e, c);
-	open_case(e, c, needed ? &mirror : NULL, &file);
+	open_case(e, c, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
 	ask_own(e, c, &result, point, &record);
@@ -288,12 +294,12 @@ static struct former report(struct tcpaudit *e, struct connection *c, struct tcp
 	struct case_file file;
 	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history room, *own;
-	bool needed = needs_mirror(e, c);
+	bool odd = is_odd(c), needed = needs_mirror(e, odd);
 
 	own = lend_history(e, c, needed, &room);
 	note_losses(e, c);
 	history_disown_forged(c->history);
-	open_case(e, c, needed ? &mirror : NULL, &file);
+	open_case(e, c, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	end_label(e, c);
 	record->label = label_so_far(e, c);

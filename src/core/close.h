@@ -15,6 +15,7 @@ struct case_file {
 	struct hypothesis route[2];  /* of each end, as it is presumed to have gone */
 	const struct tcpaudit_settings *settings;
 	int64_t now; /* packet time: how far the capture goes on behind the last frame */
+	bool odd;    /* plain numbers do not tell all: the mirror has run, whoever asked for it */
 	bool ended;  /* the capture has ended */
 	struct pressure_view pressure;
 };

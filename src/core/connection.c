@@ -146,15 +146,14 @@ bool connection_whole_history(struct connection *c, struct flow_table *table, st
 		connection_history(c, table);
 		return false;
 	}
-	if (h)
+	history_init(room);
+	if (h) {
 		memcpy(room, h, offsetof(struct history, inside));
-	else
-		history_init(room);
-	if (h)
 		memcpy(room->inside, h->event, h->count * sizeof h->event[0]);
-	room->event = room->inside;
-	room->room = HISTORY_INLINE;
-	room->front_due = false;
+		room->event = room->inside;
+		room->room = HISTORY_INLINE;
+		room->front_due = false;
+	}
 	history_prepend(room, before, front);
 	return true;
 }
@@ -337,9 +336,10 @@ static bool resynchronise(struct connection *c, struct flow_table *table, const 
 	bool again = r && tcb->bits & TCB_STRAY && seq_within(s->seq, r->stray[from], seq_add(r->stray[from], 65536)) && s->len;
 
 	if (!again) {
-		tcb->bits |= r ? TCB_STRAY : 0;
-		if (r)
+		if (r) {
+			tcb->bits |= TCB_STRAY;
 			r->stray[from] = segment_end(s);
+		}
 		c->entry.bits |= CONN_UNPLACED;
 		return false;
 	}

@@ -23,7 +23,7 @@ const struct tcpaudit_check *report_check(const struct report *report, size_t ro
 	return row < count ? &check[row] : row - count < settings->own_count ? &settings->own[row - count] : NULL;
 }
 
-#define WHOLE 65536 /* bytes: no packet is longer but those that offload has joined */
+#define WHOLE 65535 /* bytes: IP packets are no longer, but for those that offload has joined */
 
 static bool cuts(const struct report_state *state)
 {

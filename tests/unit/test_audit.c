@@ -1036,7 +1036,7 @@ Test(audit, frames_that_the_capture_lost_are_anybodys)
 {
 	struct bench *b = bench_new();
 	play(b, CLOSED "/ A S100 sport=41000 / B SA300,101 sport=41000 / A .101,301 sport=41000");
-	play(b, "A S100 sport=42000 @1 / B SA300,101 sport=42000 lost @2 / A S100 sport=43000 @3");
+	play(b, "A S100 sport=42000 @3 / B SA300,101 sport=42000 lost @4 / A S100 sport=43000 @5");
 	bench_finish(b);
 	cr_assert_eq(b->records, 4);
 	cr_assert_not(noted(at_port(b, 40000), "cap-drops"), "had closed");

@@ -153,8 +153,11 @@ Test(capture, damage_of_one_input_does_not_end_the_others)
 	struct capture *capture = opened(2, NULL);
 	size_t n = 0;
 	while (capture_read(capture, &batch) == CAPTURE_MORE)
-		n += batch.count;
+		for (size_t i = 0; i < batch.count; i++, n++)
+			cr_assert_eq(batch.frame[i].flags, n == 1 ? TCPAUDIT_FRAME_LOST : 0,
+			             "frame %zu: the first behind the damage", n);
 	cr_assert_eq(n, 4);
+	cr_assert_not(capture_lost(capture), "it was said");
 	size_t count;
 	const struct capture_input *inputs = capture_inputs(capture, &count);
 	cr_assert_str_eq(inputs[0].error, "ends inside a record, 65 of 70 bytes");
@@ -176,6 +179,58 @@ Test(capture, stop_ends_files_at_once)
 	struct capture_kernel kernel = {1, 1, 1, 1};
 	capture_kernel_counters(capture, &kernel);
 	cr_assert_eq(kernel.received + kernel.dropped + kernel.interface_dropped, 0);
+	capture_close(capture);
+}
+
+/* --- losses --- */
+
+static void put_words(FILE *file, const uint32_t *words, size_t count)
+{
+	cr_assert_eq(fwrite(words, sizeof *words, count, file), count);
+}
+
+/* An enhanced packet block with a frame to this port. */
+static void put_packet(FILE *file, uint8_t port)
+{
+	const uint32_t head[7] = {6, 88, 0, 0, 0, 54, 54}, length = 88;
+	uint8_t frame[56] = {[12] = 8, [14] = 0x45, [17] = 40, [22] = 64, [23] = 6, [37] = port, [46] = 0x50};
+	put_words(file, head, 7);
+	cr_assert_eq(fwrite(frame, sizeof frame, 1, file), 1);
+	put_words(file, &length, 1);
+}
+
+/* Interface statistics: so many were dropped since the capture began. */
+static void put_dropped(FILE *file, uint32_t dropped)
+{
+	const uint32_t block[10] = {5, 40, 0, 0, 0, 5 | 8 << 16, dropped, 0, 0, 40};
+	put_words(file, block, 10);
+}
+
+/* The frame behind the drop is none of those that the user wants, and behind the last drop comes none. */
+Test(capture, losses_are_told_by_the_next_frame_that_is_looked_at)
+{
+	static const uint32_t section[7] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28},
+	                      interface[5] = {1, 20, 1, 65535, 20};
+	FILE *file = fopen(path[0], "w");
+	put_words(file, section, 7);
+	put_words(file, interface, 5);
+	put_packet(file, 80);
+	put_dropped(file, 3);
+	put_packet(file, 81);
+	put_packet(file, 80);
+	put_packet(file, 80);
+	put_dropped(file, 4);
+	fclose(file);
+	struct capture *capture = opened(1, "tcp port 80");
+	size_t n = 0;
+	for (enum capture_status status = CAPTURE_MORE; status == CAPTURE_MORE;) {
+		status = capture_read(capture, &batch);
+		for (size_t i = 0; i < batch.count; i++, n++)
+			if (batch.fate[i] == TCPAUDIT_FATE_TCP)
+				cr_assert_eq(batch.frame[i].flags, n == 2 ? TCPAUDIT_FRAME_LOST : 0, "frame %zu", n);
+	}
+	cr_assert_eq(n, 4);
+	cr_assert(capture_lost(capture));
 	capture_close(capture);
 }
 

@@ -359,9 +359,7 @@ static unsigned awake_for(const struct case_file *file)
 	const struct history *h = file->history;
 	const struct connection *c = file->connection;
 
-	bool odd = file->mirror && (c->entry.bits & CONN_MIDSTREAM || !history_is_plain(h));
-
-	return (odd ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
+	return (file->odd ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
 	       (h->former ? FORMER : 0u) | (c->entry.bits & CONN_FIN || h->seen & TCPAUDIT_FIN ? FIN : 0u) |
 	       (c->capture ? NOTED : 0u);
 }
