@@ -16,7 +16,12 @@ import subprocess
 import sys
 import tempfile
 
-PCAPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pcaps")
+sys.dont_write_bytecode = True  # the source may be read-only
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "live"))
+import lab
+
+PCAPS = os.path.join(HERE, "..", "pcaps")
 PROGRAM = os.path.abspath(os.environ.get("TCPAUDIT", "./tcpaudit"))
 LABEL_KEYS = ("app_proto", "app_service", "app_confidence", "apps", "dpi", "dpi_library")
 
@@ -163,40 +168,29 @@ def main():
         return 0
     with open(os.path.join(PCAPS, "expected.json")) as file:
         expected = json.load(file)
-    count = failed = both = 0
-
-    def report(what, problems, skip=""):
-        nonlocal count, failed
-        count += 1
-        failed += bool(problems)
-        print(f"{'not ok' if problems else 'ok'} {count} - {what}{skip}")
-        for problem in problems[:8]:
-            print(f"# {problem}")
-        sys.stdout.flush()
-
+    tap, both = lab.Tap(), 0
     has_reader = shutil.which("ndpiReader") is not None
     for name in sorted(name for name in os.listdir(PCAPS) if ".pcap" in name):
         records = audit(name)
         if name in expected:  # the others are the kernel's: nothing in them is an application's
             labels = expected[name].get("labels")
-            report(f"{name} makers", check_makers(records, dict(labels)) if labels
-                   else [f"flow {flow['flow_id']}: {flow['app_proto']}" for flow in flows(records) if "app_proto" in flow])
-        report(f"{name} summary", check_summary(records))
-        report(f"{name} otherwise", check_otherwise(records, audit(name, "--no-dpi")))
+            tap.check(f"{name} makers", check_makers(records, dict(labels)) if labels
+                      else [f"flow {flow['flow_id']}: {flow['app_proto']}" for flow in flows(records) if "app_proto" in flow])
+        tap.check(f"{name} summary", check_summary(records))
+        tap.check(f"{name} otherwise", check_otherwise(records, audit(name, "--no-dpi")))
         found = reader(os.path.join(PCAPS, name)) if has_reader else None
         if found is not None:
             problems, agreed = check_reader(records, found)
             both += agreed
-            report(f"{name} reader", problems)
+            tap.check(f"{name} reader", problems)
     with tempfile.TemporaryDirectory() as folder:
         for what, problems in check_rules(folder):
-            report(what, problems)
+            tap.check(what, problems)
     if has_reader:
-        report(f"ndpiReader and we name {both} connections", [] if both >= 10 else ["hardly any: the comparison is empty"])
+        tap.check(f"ndpiReader and we name {both} connections", [] if both >= 10 else ["hardly any: the comparison is empty"])
     else:
-        report("ndpiReader", [], " # SKIP needs ndpiReader")
-    print(f"1..{count}")
-    return 1 if failed else 0
+        tap.skip("ndpiReader", "needs ndpiReader")
+    return tap.done()
 
 
 sys.exit(main())

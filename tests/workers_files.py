@@ -19,7 +19,8 @@ import time
 
 sys.dont_write_bytecode = True  # the source may be read-only
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(HERE, "live")]
+import lab
 import makecap
 from makecap import ACK, FIN, PSH, RST, SYN
 
@@ -43,17 +44,7 @@ rules:
     limit: {count: 3, per: service, every: 1m}
 """
 
-count = failed = 0
-
-
-def report(what, problems):
-    global count, failed
-    count += 1
-    failed += bool(problems)
-    print(f"{'not ok' if problems else 'ok'} {count} - {what}")
-    for problem in problems[:6]:
-        print(f"# {problem}")
-    sys.stdout.flush()
+tap = lab.Tap()
 
 
 def plain(output):
@@ -84,7 +75,7 @@ def same(what, *options, workers=(2,), **more):
         other = run(n, *options, **more)
         other = other[:2] + (re.sub(rb"tcpaudit: --workers \d+: files have .*\n", b"", other[2]),)
         problems += difference(one, other)
-    report(what, problems)
+    tap.check(what, problems)
     return one
 
 
@@ -168,7 +159,7 @@ def try_mix(folder):
         file.write(data)
     everything = FORMATS[0]
     whole = same("mix", *everything, "-r", path, workers=(2, 3, 4))
-    report("mix is worth it", [] if whole[1].count(b'"event_type":"finding"') > 500 else ["hardly any findings"])
+    tap.check("mix is worth it", [] if whole[1].count(b'"event_type":"finding"') > 500 else ["hardly any findings"])
     for options in FORMATS[1:]:
         same(f"mix {options[1]}", *options, "-r", path)
     flow = max(map(int, re.findall(rb'"flow_id":(\d+)', whole[1])))
@@ -225,16 +216,16 @@ def in_any_order(result):
 
 def try_pipes(path, data):
     one = through_pipes(1, data, False, False)
-    report("a pipe", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, False))))
-    report("a slow writer", difference(in_any_order(one), in_any_order(through_pipes(2, data, True, False))))
-    report("a slow reader", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, True))))
+    tap.check("a pipe", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, False))))
+    tap.check("a slow writer", difference(in_any_order(one), in_any_order(through_pipes(2, data, True, False))))
+    tap.check("a slow reader", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, True))))
 
     status, output, _ = through_pipes(2, data, True, False, (signal.SIGUSR1, signal.SIGHUP))
     lines = [line for line in output.splitlines() if b'"event_type":"stats"' not in line and b'"event_type":"rules"' not in line]
     asked = output.count(b'"event_type":"stats"') - one[1].count(b'"event_type":"stats"')
     before = [line for line in one[1].splitlines() if b'"event_type":"stats"' not in line]
     problems = [] if asked > 0 else ["no statistics came"]
-    report("signals meanwhile", problems + difference(in_any_order((one[0], b"\n".join(before), b"")),
+    tap.check("signals meanwhile", problems + difference(in_any_order((one[0], b"\n".join(before), b"")),
                                                       in_any_order((status, b"\n".join(lines), b""))))
 
     program = subprocess.Popen([PROGRAM, "--workers", "2", "-q", *FORMATS[0], "-r", path], stdout=subprocess.PIPE,
@@ -244,15 +235,14 @@ def try_pipes(path, data):
     problems = [] if program.wait(timeout=60) is not None else ["it did not end"]
     said = program.stderr.read()
     program.stderr.close()
-    report("a reader that goes away", problems + ([f"said {said!r}"] if said else []))
+    tap.check("a reader that goes away", problems + ([f"said {said!r}"] if said else []))
 
 
 def main():
     try_pcaps()
     with tempfile.TemporaryDirectory() as folder:
         try_pipes(*try_mix(folder))
-    print(f"1..{count}")
-    return 1 if failed else 0
+    return tap.done()
 
 
 sys.exit(main())

@@ -64,7 +64,7 @@ class Tap:
         self.count += 1
         self.failed += bool(problems)
         print(f"{'not ok' if problems else 'ok'} {self.count} - {name}")
-        for problem in problems:
+        for problem in problems[:8]:
             print(f"# {name}: {problem}")
         sys.stdout.flush()
 

@@ -28,6 +28,11 @@ def sender():
     return os.path.join(os.path.dirname(lab.program()), "tests", "live", "sender")
 
 
+def why_not():
+    """Why this machine cannot run what sends at speed; None if it can."""
+    return lab.why_not() or (None if os.path.exists(sender()) else "needs tests/live/sender")
+
+
 class Run:
     """One audit of what `sender` puts on the wire."""
 
@@ -132,7 +137,7 @@ def main():
     parser.add_argument("--threads", type=int, help="of the sender")
     parser.add_argument("--dpi", action="store_true", help="with --full: look for applications, too")
     options = parser.parse_args()
-    reason = lab.why_not() or (None if os.path.exists(sender()) else "needs tests/live/sender")
+    reason = why_not()
     if reason:
         print(f"1..0 # SKIP {reason}")
         return 0
