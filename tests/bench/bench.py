@@ -34,7 +34,7 @@ class Sizes:
         big, tiny = word == "big", word == "tiny"
         pick = lambda small, large, least: large if big else least if tiny else small
         self.mix = pick((100000, 20000, 8), (1000000, 50000, 8), (500, 100, 8))
-        self.open = pick(200000, 1000000, 20000)
+        self.open = pick(200000, 1000000, 100000)  # below, the memory that a process has anyway is noise
         self.flood = pick(1000000, 5000000, 5000)
         self.memcap = pick(64, 256, 64)  # MiB
         # connections open at once, and data segments each in two captures whose difference is the cost of a data packet
