@@ -49,6 +49,13 @@ def serve_reader(s, rng):
     pause(rng)
 
 
+def serve_lingerer(s, rng):
+    """Stays in CLOSE-WAIT, so that the client's next connection opens over its FIN-WAIT-2."""
+    answer(s)
+    lab.read_all(s)
+    time.sleep(2.2)
+
+
 def server_closes(c, rng):
     ask(c, some(rng))
     lab.read_all(c)
@@ -209,6 +216,7 @@ BEHAVIOURS = {
     "port again, server held it": (server_closes, serve_once, 1, {"local": 4, "wait": 0.05}),
     "port again, client held it": (client_closes, serve_reader, 1, {"local": 2, "wait": 1.2}),
     "port again after a reset": (linger_zero, serve_reader, 1, {"local": 3, "wait": 0.05}),
+    "port again, server still open": (client_closes, serve_lingerer, 1, {"local": 2, "wait": 2.1}),
     "fast open": (client_closes, serve_reader, 2, {"fastopen": True}),
 }
 

@@ -3,6 +3,7 @@
 #define EVENTS_H
 
 #include "../history.h"
+#include "../unusual.h"
 
 static inline bool is_fin(const struct event *e)
 {
@@ -14,6 +15,13 @@ static inline bool is_pure_ack(const struct event *e)
 {
 	return e->flags & TCPAUDIT_ACK && !(e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_SYN)) && e->len == 0 &&
 	       !(e->is & (EVENT_STRAY | EVENT_DUPLICATE));
+}
+
+/* The sender's next incarnation has begun: it is SYN-SENT that answers the old one's segments now, with resets without ACK whose
+ * number is their acknowledgment (RFC 9293 3.10.7.3 first). */
+static inline bool is_next_syn(const struct event *e)
+{
+	return e->unusual & UNUSUAL_SYN_SYNCHRONIZED;
 }
 
 #endif

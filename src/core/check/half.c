@@ -29,6 +29,8 @@ static int reset_names(const struct judging *j, unsigned x, int *asked)
 		return -1;
 	for (int i = f->first; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
+		if (e->from == x && is_next_syn(e))
+			return -1;
 		if (e->is & (EVENT_STRAY | EVENT_DUPLICATE))
 			continue;
 		if (i >= f->acked && e->from != x && (e->len || e->flags & TCPAUDIT_FIN) && !(e->flags & TCPAUDIT_RST))

@@ -1,5 +1,4 @@
 /* time_wait.c - tw-: TIME-WAIT (RFC 9293 3.6.1, 3.10.7.4). */
-#include "../unusual.h"
 #include "check.h"
 #include "events.h"
 #include "silence.h"
@@ -45,8 +44,8 @@ void check_tw_early_gone(struct judging *j)
 			const struct event *e = &j->h->event[i];
 			if (e->from != x && e->flags & TCPAUDIT_RST)
 				break; /* the peer's reset may have ended TIME-WAIT: RFC 9293 3.10.7.4 second, RFC 1337 */
-			if (e->unusual & UNUSUAL_SYN_SYNCHRONIZED)
-				break; /* another incarnation has begun, and what answers may be its SYN-SENT: 3.10.7.3 first */
+			if (is_next_syn(e))
+				break;
 			if (e->from != x || !(e->flags & TCPAUDIT_RST) || e->flags & TCPAUDIT_ACK || e->seq != seq_add(own->u, 1))
 				continue;
 			int asked = -1; /* the segment that it answers: captured after TIME-WAIT was entered, with that
