@@ -174,14 +174,15 @@ static bool needs_mirror(const struct tcpaudit *e, bool odd)
 	return e->settings.states || e->settings.transitions || odd;
 }
 
-/* `mirror`: to be run for it; NULL if nobody needs it. */
-static void open_case(struct tcpaudit *e, const struct connection *c, struct mirror *mirror, bool odd, struct case_file *file)
+/* What is known of it at packet time `at`.  `mirror`: to be run for it; NULL if nobody needs it. */
+static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at, struct mirror *mirror, bool odd,
+                      struct case_file *file)
 {
 	file->connection = c;
 	file->history = c->history;
 	file->mirror = mirror;
 	file->settings = &e->settings;
-	file->now = e->now;
+	file->now = at;
 	file->odd = odd;
 	file->ended = e->ended;
 	file->pressure = (struct pressure_view){0, 0};
@@ -189,7 +190,7 @@ static void open_case(struct tcpaudit *e, const struct connection *c, struct mir
 		return;
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
 	for (unsigned x = 0; x < 2; x++)
-		file->route[x] = mirror_route(mirror, x, e->now);
+		file->route[x] = mirror_route(mirror, x, at);
 }
 
 /* Sees to it that there is a history to look at, whole if it is `needed`: unless the connection's own will do, one in `room`, for
@@ -208,11 +209,11 @@ static struct history *lend_history(struct tcpaudit *e, struct connection *c, bo
 
 /* Asks the user's own rules.  Without memory for what was told, it is told again. */
 static void ask_own(struct tcpaudit *e, struct connection *c, const struct check_result *result, enum tcpaudit_point point,
-                    struct tcpaudit_connection *record)
+                    int64_t at, struct tcpaudit_connection *record)
 {
 	uint64_t told = c->rarity ? c->rarity->told : 0, before = told;
 
-	check_own(result, point, record, e->now, c->entry.scopes, &told);
+	check_own(result, point, record, at, c->entry.scopes, &told);
 	if (told != before && flow_rarity(e->table, c))
 		c->rarity->told = told;
 }
@@ -230,10 +231,10 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	own = lend_history(e, c, needed, &room);
 
 	note_losses(e, c);
-	open_case(e, c, needed ? &mirror : NULL, odd, &file);
+	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
-	ask_own(e, c, &result, point, &record);
+	ask_own(e, c, &result, point, e->now, &record);
 	c->history = own;
 }
 
@@ -287,8 +288,9 @@ static struct former remains(const struct connection *c)
 	return was;
 }
 
-/* Tells the sink of a connection that has ended; the record stays the caller's, and so does what will be remembered. */
-static struct former report(struct tcpaudit *e, struct connection *c, struct tcpaudit_connection *record)
+/* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
+ * will be remembered. */
+static struct former report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
 {
 	struct mirror mirror;
 	struct case_file file;
@@ -299,7 +301,7 @@ static struct former report(struct tcpaudit *e, struct connection *c, struct tcp
 	own = lend_history(e, c, needed, &room);
 	note_losses(e, c);
 	history_disown_forged(c->history);
-	open_case(e, c, needed ? &mirror : NULL, odd, &file);
+	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	end_label(e, c);
 	record->label = label_so_far(e, c);
@@ -307,8 +309,8 @@ static struct former report(struct tcpaudit *e, struct connection *c, struct tcp
 		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
 		                               &e->counters.pressure_forgotten);
 	check_connection(&file, record, &result);
-	ask_own(e, c, &result, TCPAUDIT_ON_TICK, record); /* it may never have met one */
-	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, record);
+	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
+	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
@@ -345,12 +347,12 @@ static void tell_successor(struct tcpaudit *e, const struct entry *entry, const 
 	known->time_wait_since = was->time_wait_since;
 }
 
-/* The connection is over: report it and keep a tombstone. */
-static void end_connection(struct tcpaudit *e, uint32_t slot)
+/* The connection was over at packet time `at`: report it and keep a tombstone. */
+static void end_connection(struct tcpaudit *e, uint32_t slot, int64_t at)
 {
 	struct tcpaudit_connection record;
 	struct connection *c = flow_connection(e->table, slot);
-	struct former was = report(e, c, &record);
+	struct former was = report(e, c, at, &record);
 	uint16_t label = c->label;
 	conclude(&was, &record);
 	tell_successor(e, &c->entry, &was);
@@ -374,7 +376,7 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 
 	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
 	e->counters.evicted++;
-	report(e, flow_connection(e->table, slot), &record);
+	report(e, flow_connection(e->table, slot), e->now, &record);
 	flow_remove(e->table, slot);
 }
 
@@ -411,7 +413,7 @@ static bool expire(struct tcpaudit *e, uint64_t most)
 		}
 		int64_t due = deadline(e, flow_connection(e->table, slot));
 		if (due <= e->now)
-			end_connection(e, slot);
+			end_connection(e, slot, due);
 		else
 			flow_schedule(e->table, slot, due);
 	}
@@ -653,9 +655,10 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 				continue;
 			flow_remove(e->table, slot);
 		} else {
-			if (deadline(e, flow_connection(e->table, slot)) > e->now)
+			int64_t due = deadline(e, flow_connection(e->table, slot));
+			if (due > e->now)
 				continue;
-			end_connection(e, slot);
+			end_connection(e, slot, due);
 		}
 		any = true;
 	}
@@ -902,11 +905,11 @@ void tcpaudit_finish(struct tcpaudit *e)
 	for (uint64_t i = 0; i < n; i++) {
 		flow_prefetch_slots(e->table, i + 2 < n ? flow_ordered(order[i + 2]) : SLOT_NONE,
 		                    i + 1 < n ? flow_ordered(order[i + 1]) : SLOT_NONE);
-		end_connection(e, flow_ordered(order[i]));
+		end_connection(e, flow_ordered(order[i]), e->now);
 	}
 	free(order);
 	for (uint32_t cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
-		end_connection(e, slot);
+		end_connection(e, slot, e->now);
 }
 
 void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *counters)
