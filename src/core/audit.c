@@ -9,12 +9,10 @@
 #include "connection.h"
 #include "flow.h"
 #include "flow_order.h"
-#include "flow_twins.h"
 #include "front.h"
-#include "isn.h"
+#include "hosts.h"
 #include "late.h"
 #include "losses.h"
-#include "pressure.h"
 #include "reader.h"
 #include "unusual.h"
 
@@ -46,9 +44,7 @@ struct tcpaudit {
 		uint32_t cursor; /* place that is to be visited next */
 	} sweep;
 	struct routes routes;
-	struct twins twins;
-	struct pressure pressure;
-	struct isns isns;
+	struct hosts hosts;
 	struct losses losses;
 	struct batch batch; /* of its own front */
 };
@@ -185,7 +181,6 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 	file->now = at;
 	file->odd = odd;
 	file->ended = e->ended;
-	file->pressure = (struct pressure_view){0, 0};
 	if (!mirror)
 		return;
 	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
@@ -305,9 +300,6 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	end_label(e, c);
 	record->label = label_so_far(e, c);
-	if (record->time_wait_holder == TCPAUDIT_WHO_CLIENT) /* a server's TIME-WAITs cost no ports */
-		file.pressure = pressure_count(&e->pressure, e->table, c, record->time_wait_since, &e->settings,
-		                               &e->counters.pressure_forgotten);
 	check_connection(&file, record, &result);
 	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
 	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
@@ -665,29 +657,6 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 	return any;
 }
 
-/* The server's ISS has just become known: is this connection there already, on the other side of a NAT? */
-static void look_for_twin(struct tcpaudit *e, uint32_t slot, int64_t time)
-{
-	uint32_t twin = twins_meet(&e->twins, e->table, slot, time, &e->counters.twins_forgotten);
-
-	if (twin == SLOT_NONE)
-		return;
-	flow_connection(e->table, slot)->capture |= CAPTURE_NAT_TWIN;
-	flow_connection(e->table, twin)->capture |= CAPTURE_NAT_TWIN;
-}
-
-/* Both ISS are acknowledged.  One end is told of: the other will be with its next connection. */
-static void compare_isns(struct tcpaudit *e, struct connection *c)
-{
-	if (!c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK] || c->capture & CAPTURE_NAT_TWIN)
-		return; /* on the other side of a NAT it would be counted twice */
-	for (unsigned x = 0; x < 2; x++) {
-		struct isn_habit habit = isn_count(&e->isns, e->table, c, x, &e->counters.isns_forgotten);
-		if (habit.kind)
-			connection_has_habit(c, e->table, &habit);
-	}
-}
-
 static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 {
 	struct tcpaudit_segment *s = &b->segment[i];
@@ -746,12 +715,13 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 		end_label(e, c);
 	}
 	uint32_t now = c->entry.bits & ~was;
-	if (now & CONN_SYN_ACK && was & CONN_SYN)
-		look_for_twin(e, slot, s->time);
-	if (now & CONN_ESTABLISHED) {
+	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
+	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
+	                 (taken.settles && now & CONN_CLOSED ? HOSTS_CLOSED : 0u);
+	if (now & CONN_ESTABLISHED)
 		supersede(e, c);
-		compare_isns(e, c);
-	}
+	if (known)
+		hosts_compare(&e->hosts, e->table, slot, known, s->time, &e->settings, &e->counters);
 	if (follows && c->history && c->history->former)
 		ask_midway(e, c, TCPAUDIT_ON_REUSE);
 	if (c->entry.bits & CONN_WATCHED)

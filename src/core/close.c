@@ -507,6 +507,27 @@ static void describe_half_close(const struct facts *f, struct tcpaudit_connectio
 	r->half_close_bytes = fin->peer_text;
 }
 
+/* An end that sent its FIN before it had the other one (RFC 9293 3.6). */
+static bool plainly_holds(const struct history *h, unsigned x)
+{
+	return h->fin[x].sent && h->fin[x].acked >= 0 && !acknowledges_fin(h, x) && h->fin[!x].acked >= 0;
+}
+
+static uint8_t one_or_both(const bool holds[2])
+{
+	if (!holds[0] && !holds[1])
+		return TCPAUDIT_WHO_NONE;
+	return (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH : holds[0] ? TCPAUDIT_WHO_CLIENT : TCPAUDIT_WHO_SERVER);
+}
+
+uint8_t close_plain_holder(const struct history *h, int64_t *since)
+{
+	const bool holds[2] = {plainly_holds(h, 0), plainly_holds(h, 1)};
+
+	*since = h->fin[holds[0]].acked_time;
+	return one_or_both(holds);
+}
+
 /* Ends in TIME-WAIT, or passed it by what no segment but a reset shows. */
 static bool route_holds(const struct hypothesis *route)
 {
@@ -540,10 +561,8 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 	bool holds[2] = {false, false};
 	int64_t since = INT64_MAX, anew = 0;
 
-	r->time_wait_holder = TCPAUDIT_WHO_NONE;
 	for (unsigned x = 0; x < 2; x++) {
-		holds[x] = f->file->mirror ? route_holds(&f->file->route[x])
-		                           : f->fin[x] && f->acked[x] && !acknowledges_fin(f->h, x);
+		holds[x] = f->file->mirror ? route_holds(&f->file->route[x]) : plainly_holds(f->h, x);
 		const struct fin_facts *peer = &f->h->fin[!x];
 		holds[x] &= peer->acked >= 0;
 		if (!holds[x])
@@ -556,10 +575,7 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 		if (peer->copies > 1)
 			r->time_wait_restarts += count_restarts(f, !x, entered, &anew);
 	}
-	if (holds[0] || holds[1])
-		r->time_wait_holder = (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH
-		                                : holds[0]           ? TCPAUDIT_WHO_CLIENT
-		                                                     : TCPAUDIT_WHO_SERVER);
+	r->time_wait_holder = one_or_both(holds);
 	r->time_wait_since = holds[0] || holds[1] ? since : 0;
 	r->time_wait_until = holds[0] || holds[1] ? anew + 2 * f->file->settings->msl : 0;
 }

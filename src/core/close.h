@@ -17,7 +17,6 @@ struct case_file {
 	int64_t now; /* packet time: how far the capture goes on behind the last frame */
 	bool odd;    /* plain numbers do not tell all: the mirror has run, whoever asked for it */
 	bool ended;  /* the capture has ended */
-	struct pressure_view pressure;
 };
 
 /* Room for both ends' routes. */
@@ -31,6 +30,9 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *re
 
 /* The part of it that close_measures.c fills in, when all else is described. */
 void close_measure(const struct case_file *file, struct tcpaudit_connection *record);
+
+/* The end that is left in TIME-WAIT as far as plain numbers tell, and `since` when; BOTH, or NONE, too. */
+uint8_t close_plain_holder(const struct history *history, int64_t *since);
 
 /* First effective reset of the history, NULL none. */
 const struct event *close_reset(const struct history *history);

@@ -57,11 +57,18 @@ struct entry {
 	uint32_t scopes;     /* of the user's policy, by the first frame; of connections */
 };
 
+/* What is told of the host whose connection made it too many. */
+struct pressure_view {
+	uint32_t held;   /* TIME-WAITs at once, at least; 0: not too many */
+	uint32_t reused; /* socket pairs taken again while TIME-WAIT lasted, within a minute; 0: not too many */
+};
+
 /* What few connections have. */
 struct rarity {
 	struct tcpaudit_evidence odd; /* the first frame that a capture note is about; valid with CONN_ICMP or CONN_ICMP_SOFT */
 	uint64_t told;                /* own rules of the user that were told already */
 	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
+	struct pressure_view pressure;
 };
 
 /* Four cache lines that every segment touches, and one that few do. */

@@ -50,14 +50,14 @@ static uint32_t held(struct pressure_place *p, int64_t slice)
 		p->slice[(p->newest + 1) % PRESSURE_SLICES] = 0;
 	}
 	if (slice + PRESSURE_SLICES <= p->newest)
-		return 0; /* reported late: over already */
+		return 0; /* captured late: over already */
 	p->slice[slice % PRESSURE_SLICES]++;
 	for (int i = 0; i < PRESSURE_SLICES; i++)
 		sum += p->slice[i];
 	return sum;
 }
 
-/* Is this one of at least so many within a minute?  Connections are reported in no order: the newest are kept. */
+/* Is this one of at least so many within a minute?  Segments come in nearly that order: the newest are kept. */
 static uint32_t reused(struct pressure_place *p, int64_t time)
 {
 	unsigned oldest = 0;
@@ -79,15 +79,6 @@ static uint32_t reused(struct pressure_place *p, int64_t time)
 	return p->reuses == PRESSURE_REUSES && last - first <= MINUTE ? PRESSURE_REUSES : 0;
 }
 
-/* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
-static bool takes_again(const struct connection *c, int64_t time_wait)
-{
-	const struct former *was = c->history ? c->history->former : NULL;
-
-	return was && was->closed && !was->reset && was->holder == TCPAUDIT_CLIENT &&
-	       c->start - was->time_wait_since < time_wait + time_wait / 10;
-}
-
 static uint32_t once(struct pressure_place *p, unsigned which, uint32_t many, int64_t now, int64_t time_wait)
 {
 	if (!many || (p->told[which] && now - p->told_at[which] < time_wait))
@@ -105,7 +96,8 @@ static bool too_many(const struct tcpaudit_settings *settings, uint32_t many)
 }
 
 struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
-                                    int64_t since, const struct tcpaudit_settings *settings, uint64_t *forgotten)
+                                    int64_t since, bool takes_again, const struct tcpaudit_settings *settings,
+                                    uint64_t *forgotten)
 {
 	int64_t time_wait = 2 * settings->msl;
 	struct pressure_view view = {0, 0};
@@ -114,7 +106,7 @@ struct pressure_view pressure_count(struct pressure *pressure, const struct flow
 	uint32_t many = held(p, slice);
 
 	view.held = once(p, 0, too_many(settings, many) ? many : 0, since, time_wait);
-	if (takes_again(c, time_wait))
+	if (takes_again)
 		view.reused = once(p, 1, reused(p, c->start), c->start, time_wait);
 	return view;
 }

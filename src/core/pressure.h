@@ -13,12 +13,6 @@
 #define PRESSURE_SLICES 8     /* of 2MSL */
 #define PRESSURE_REUSES 10    /* within a minute */
 
-/* What is told of the host whose connection made it too many. */
-struct pressure_view {
-	uint32_t held;   /* TIME-WAITs at once, at least; 0: not too many */
-	uint32_t reused; /* socket pairs taken again while TIME-WAIT lasted, within a minute; 0: not too many */
-};
-
 struct pressure {
 	struct pressure_place {
 		struct socket_pair key; /* its client port is 0 */
@@ -32,9 +26,10 @@ struct pressure {
 	} place[PRESSURE_PLACES];
 };
 
-/* Counts a connection whose client holds TIME-WAIT, which lasts 2MSL, since `since`, and what it took over if its socket pair was
- * one that its client itself had held (`former`, NULL: none).  `forgotten` counts places that were lost to others. */
+/* Counts a connection whose client holds TIME-WAIT, which lasts 2MSL, since `since`; `takes_again`: it had held it on that socket
+ * pair before.  `forgotten` counts places that were lost to others. */
 struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
-                                    int64_t since, const struct tcpaudit_settings *settings, uint64_t *forgotten);
+                                    int64_t since, bool takes_again, const struct tcpaudit_settings *settings,
+                                    uint64_t *forgotten);
 
 #endif

@@ -281,9 +281,9 @@ void check_tw_after_rst(struct judging *j)
 /* Many hosts behind one NAT look like this, too. */
 void check_tw_port_pressure(struct judging *j)
 {
-	const struct pressure_view *p = &j->file->pressure;
+	const struct pressure_view *p = j->c->rarity ? &j->c->rarity->pressure : NULL;
 
-	if (!p->held && !p->reused)
+	if (!p || (!p->held && !p->reused))
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
 	                         .over_in_time = true,
