@@ -7,6 +7,7 @@
 
 #include "check/check.h"
 #include "connection.h"
+#include "endings.h"
 #include "flow.h"
 #include "flow_order.h"
 #include "front.h"
@@ -38,6 +39,8 @@ struct tcpaudit {
 	int64_t quiet_until; /* nothing is due before */
 	bool started;
 	bool ended;
+	bool ending; /* those of this turn are all there */
+	struct endings endings;
 	struct sweep {
 		int64_t since;   /* begin of this turn */
 		int64_t next;    /* nothing is to be done before */
@@ -101,6 +104,7 @@ void tcpaudit_free(struct tcpaudit *e)
 	if (!e)
 		return;
 	front_fini(&e->front);
+	endings_free(&e->endings);
 	flow_table_free(e->table);
 	free(e);
 }
@@ -383,31 +387,69 @@ static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
 	return connection_last(c) + e->settings.idle_timeout;
 }
 
+/* A connection ends at the first tick behind its deadline: which others are looked at with it depends on nothing else. */
+static bool is_over(const struct tcpaudit *e, int64_t due)
+{
+	return flow_next_tick(due) <= e->now;
+}
+
+/* A record that may be due. */
+static void look_at(struct tcpaudit *e, uint32_t slot)
+{
+	if (slot_buried(slot)) {
+		const struct tombstone *t = flow_tombstone(e->table, slot);
+		if (t->was.last + TOMBSTONE_FOR <= e->now)
+			flow_remove(e->table, slot);
+		else
+			flow_schedule(e->table, slot, t->was.last + TOMBSTONE_FOR);
+		return;
+	}
+	int64_t due = deadline(e, flow_connection(e->table, slot));
+	struct ending ending = {.tick = flow_tick_behind(due), .slot = slot, .id = flow_entry(e->table, slot)->id};
+	if (!is_over(e, due))
+		flow_schedule(e->table, slot, due);
+	else if (!endings_add(&e->endings, e->table, ending))
+		end_connection(e, slot, due);
+}
+
+/* Ends the first of those that were found due, unless something has happened to it since.  False if none is left. */
+static bool end_next(struct tcpaudit *e)
+{
+	struct ending ending;
+
+	if (!endings_take(&e->endings, e->table, &ending))
+		return false;
+	if (flow_entry(e->table, ending.slot)->id != ending.id)
+		return true;
+	int64_t due = deadline(e, flow_connection(e->table, ending.slot));
+	if (is_over(e, due))
+		end_connection(e, ending.slot, due);
+	else
+		flow_schedule(e->table, ending.slot, due);
+	return true;
+}
+
 /* Looks at so many of those whose time has come, at most: whoever waits for the next frame must not wait for a whole tick's.
- * True: there may be more. */
+ * First all are found, and then reported in their order.  True: there may be more. */
 static bool expire(struct tcpaudit *e, uint64_t most)
 {
 	if (e->now < e->quiet_until)
 		return false;
 	for (; most > 0; most--) {
+		if (e->ending) {
+			e->ending = end_next(e);
+			continue;
+		}
 		uint32_t slot = flow_due(e->table, e->now);
-		if (slot == SLOT_NONE) {
+		if (slot != SLOT_NONE) {
+			look_at(e, slot);
+			continue;
+		}
+		e->ending = end_next(e);
+		if (!e->ending) {
 			e->quiet_until = flow_next_tick(e->now);
 			return false;
 		}
-		if (slot_buried(slot)) {
-			const struct tombstone *t = flow_tombstone(e->table, slot);
-			if (t->was.last + TOMBSTONE_FOR <= e->now)
-				flow_remove(e->table, slot);
-			else
-				flow_schedule(e->table, slot, t->was.last + TOMBSTONE_FOR);
-			continue;
-		}
-		int64_t due = deadline(e, flow_connection(e->table, slot));
-		if (due <= e->now)
-			end_connection(e, slot, due);
-		else
-			flow_schedule(e->table, slot, due);
 	}
 	return true;
 }
@@ -860,6 +902,14 @@ void tcpaudit_lost(struct tcpaudit *e)
 	e->losses = (struct losses){.count = 1, .span = {{0, e->now}}};
 }
 
+/* The capture has ended before it was reported; perhaps its time was up already. */
+static void end_now(struct tcpaudit *e, uint32_t slot)
+{
+	int64_t due = deadline(e, flow_connection(e->table, slot));
+
+	end_connection(e, slot, due < e->now ? due : e->now);
+}
+
 void tcpaudit_finish(struct tcpaudit *e)
 {
 	uint32_t slot;
@@ -875,11 +925,11 @@ void tcpaudit_finish(struct tcpaudit *e)
 	for (uint64_t i = 0; i < n; i++) {
 		flow_prefetch_slots(e->table, i + 2 < n ? flow_ordered(order[i + 2]) : SLOT_NONE,
 		                    i + 1 < n ? flow_ordered(order[i + 1]) : SLOT_NONE);
-		end_connection(e, flow_ordered(order[i]), e->now);
+		end_now(e, flow_ordered(order[i]));
 	}
 	free(order);
 	for (uint32_t cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
-		end_connection(e, slot, e->now);
+		end_now(e, slot);
 }
 
 void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *counters)

@@ -344,6 +344,12 @@ void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t h
 		prefetch_lines(flow_connection(t, history)->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 }
 
+void flow_prefetch_ending(const struct flow_table *t, uint32_t slot)
+{
+	prefetch_buckets(t, flow_entry(t, slot)->hash);
+	flow_prefetch_slots(t, SLOT_NONE, slot);
+}
+
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
 {
 	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
@@ -663,9 +669,14 @@ void flow_start_clock(struct flow_table *t, int64_t now)
 	t->origin = now >> TICK_SHIFT;
 }
 
+uint32_t flow_tick_behind(int64_t now)
+{
+	return (uint32_t)((now >> TICK_SHIFT) + 1);
+}
+
 int64_t flow_next_tick(int64_t now)
 {
-	return ((now >> TICK_SHIFT) + 1) * (INT64_C(1) << TICK_SHIFT);
+	return (int64_t)flow_tick_behind(now) << TICK_SHIFT;
 }
 
 /* Gathers what a chunk has, and finds out when it has more. */
@@ -703,20 +714,18 @@ static bool next_chunk(struct flow_table *t)
 	return false;
 }
 
-/* What ends at once was quiet for a while, and lies in no cache.  The history of one that goes on is nobody's business. */
+/* What is due was quiet for a while, and lies in no cache.  Whatever else of a connection is needed, it is not yet. */
 static void prefetch_turn(struct flow_table *t)
 {
 	struct turn *turn = &t->turn;
 	uint32_t half = turn->at + AHEAD / 2, end = turn->at + AHEAD < turn->count ? turn->at + AHEAD : turn->count;
 
 	for (; turn->fetched < end; turn->fetched++)
-		flow_prefetch_slots(t, turn->slot[turn->fetched], SLOT_NONE);
+		prefetch_lines(flow_entry(t, turn->slot[turn->fetched]), offsetof(struct connection, mark) / 2);
 	if (half >= turn->count)
 		return;
-	const struct entry *entry = flow_entry(t, turn->slot[half]);
-	prefetch_buckets(t, entry->hash);
-	if (entry->bits & CONN_SETTLED)
-		flow_prefetch_slots(t, SLOT_NONE, turn->slot[half]);
+	if (slot_buried(turn->slot[half]))
+		prefetch_buckets(t, flow_entry(t, turn->slot[half])->hash);
 }
 
 uint32_t flow_due(struct flow_table *t, int64_t now)

@@ -143,6 +143,9 @@ void flow_prefetch_due(const struct flow_table *table, uint32_t likely);
 /* For walks that know their way: the record of one slot, the history of another, whose record is there. */
 void flow_prefetch_slots(const struct flow_table *table, uint32_t record, uint32_t history);
 
+/* For a connection that is about to be reported, and whose record is there. */
+void flow_prefetch_ending(const struct flow_table *table, uint32_t slot);
+
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */
 uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t likely);
 
@@ -181,7 +184,10 @@ void flow_schedule_by(struct flow_table *table, uint32_t slot, int64_t due);
 /* The next record whose time has come, SLOT_NONE if none: schedule or remove it. Call until none is left. */
 uint32_t flow_due(struct flow_table *table, int64_t now);
 
-/* The time before which nothing more can be due, once flow_due() has had nothing left at `now`. */
+/* The tick that comes next, a number that `now` has no part in; whatever is due at `now` is found when it begins. */
+uint32_t flow_tick_behind(int64_t now);
+
+/* When it begins: before that nothing more can be due, once flow_due() has had nothing left at `now`. */
 int64_t flow_next_tick(int64_t now);
 
 /* The next connection that is not buried, in no useful order; SLOT_NONE at the end.  `cursor` begins at 0. */

@@ -179,6 +179,36 @@ Test(pressure, ten_reuses_in_a_minute)
 	cr_assert_eq(pressed_by_reuse(11, 67 * SECONDS), 0, "TIME-WAIT was over");
 }
 
+/* ---- the order of reports ---- */
+
+#define TICK (INT64_C(1) << 30) /* ns, as in flow.c */
+
+/* First some end whose places others get, so that a place tells nothing of an age. */
+Test(order, by_tick_and_then_by_age)
+{
+	struct bench *b = bench_for_many(0, 0);
+	uint32_t random = 7;
+
+	for (unsigned i = 0; i < 40; i++)
+		from_port(b, 1000 + i, i & 1, 1000, EPOCH + i * (i % 3 ? MILLISECONDS : SECONDS));
+	tcpaudit_advance(b->engine, EPOCH + 20 * SECONDS);
+	for (unsigned i = 0; i < BENCH_RECORDS; i++) {
+		random = random * 1664525 + 1013904223;
+		from_port(b, 2000 + i, i & 1, 1000, EPOCH + 60 * SECONDS + (random >> 8) % 9000 * MILLISECONDS);
+	}
+	b->records = 0;
+	tcpaudit_advance(b->engine, EPOCH + 90 * SECONDS);
+	cr_assert_gt(b->records, 16);
+	for (size_t i = 1; i < b->records && i < BENCH_RECORDS; i++) {
+		const struct tcpaudit_connection *before = &b->record[i - 1], *c = &b->record[i];
+		cr_assert_leq((before->last + 5 * SECONDS) / TICK, (c->last + 5 * SECONDS) / TICK);
+		if ((before->last + 5 * SECONDS) / TICK == (c->last + 5 * SECONDS) / TICK)
+			cr_assert_lt(before->id, c->id);
+	}
+	bench_finish(b);
+	bench_free(b);
+}
+
 /* Nothing that the network sends makes it grow: what has no place is counted. */
 Test(pressure, too_many_hosts)
 {
