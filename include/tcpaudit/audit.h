@@ -65,6 +65,7 @@ struct tcpaudit_settings {
 	                       * TCPAUDIT_IN_THE_MIDDLE; 0 find out */
 	bool transitions;     /* compute routes */
 	bool states;              /* tell the states of both ends of every connection; otherwise only where judging needs them */
+	bool in_order;            /* what segments report comes behind all that was due before, however long that takes */
 	uint8_t min_severity;     /* enum tcpaudit_severity: findings below it are counted, but not handed to the sink */
 	uint64_t watch;       /* flow_id whose segments go to sink->segment; 0 none */
 	bool watch_all;       /* ... all segments of all connections (slow; tests) */

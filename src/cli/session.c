@@ -461,6 +461,7 @@ static bool open_engines(struct session *session, char **error)
 	}
 	settings->min_severity = session->options->report.min_severity;
 	settings->states = session->report->format != &report_text;
+	settings->in_order = !session->options->live;
 	return crew_equip(&session->crew, settings, &sink);
 }
 

@@ -677,6 +677,13 @@ static void supersede(struct tcpaudit *e, const struct connection *c)
 		flow_entry(e->table, c->entry.older)->bits |= CONN_SUPERSEDED;
 }
 
+static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
+{
+	if (slot_buried(slot))
+		return flow_tombstone(e->table, slot)->was.last + TOMBSTONE_FOR <= e->now;
+	return deadline(e, flow_connection(e->table, slot)) <= e->now;
+}
+
 /* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was. */
 static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 {
@@ -684,19 +691,21 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 
 	for (uint32_t older; slot != SLOT_NONE; slot = older) {
 		older = flow_entry(e->table, slot)->older;
-		if (slot_buried(slot)) {
-			if (flow_tombstone(e->table, slot)->was.last + TOMBSTONE_FOR > e->now)
-				continue;
+		if (!is_overdue(e, slot))
+			continue;
+		if (slot_buried(slot))
 			flow_remove(e->table, slot);
-		} else {
-			int64_t due = deadline(e, flow_connection(e->table, slot));
-			if (due > e->now)
-				continue;
-			end_connection(e, slot, due);
-		}
+		else
+			end_connection(e, slot, deadline(e, flow_connection(e->table, slot)));
 		any = true;
 	}
 	return any;
+}
+
+/* May this segment raise a report, of a connection or of something that came behind one? */
+static bool may_report(const struct tcpaudit *e, uint32_t slot)
+{
+	return slot != SLOT_NONE && (slot_buried(slot) || flow_entry(e->table, slot)->older != SLOT_NONE || is_overdue(e, slot));
 }
 
 static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
@@ -706,6 +715,10 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	while (flow_full(e->table))
 		evict(e, flow_victim(e->table));
 	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i]);
+	if (e->settings.in_order && may_report(e, slot)) {
+		expire(e, UINT64_MAX);
+		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+	}
 	if (end_overdue(e, slot))
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	bool asymmetric = false;
