@@ -14,7 +14,7 @@ stage() {
     src/core/flow* | src/core/connection* | src/core/unusual* | src/core/pressure* | src/core/isn*) echo flow ;;
     src/core/close* | src/core/forgery*) echo close ;;
     src/core/check/*) echo check ;;
-    src/core/audit* | src/core/front* | src/core/reader* | src/core/late* | src/core/losses* | src/core/hosts* | src/core/endings*) echo audit ;;
+    src/core/audit* | src/core/front* | src/core/reader* | src/core/late* | src/core/losses* | src/core/hosts* | src/core/endings* | src/core/engine* | src/core/shards* | src/core/outbox*) echo audit ;;
     src/capture/*) echo capture ;;
     src/report/*) echo report ;;
     src/rules/*) echo rules ;;

@@ -5,15 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check/check.h"
 #include "connection.h"
-#include "endings.h"
-#include "flow.h"
+#include "engine.h"
 #include "flow_order.h"
-#include "front.h"
-#include "hosts.h"
 #include "late.h"
-#include "losses.h"
 #include "reader.h"
 #include "unusual.h"
 
@@ -26,31 +21,6 @@
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
 #define INCARNATIONS  8   /* looked at behind one socket pair */
-
-struct tcpaudit {
-	struct tcpaudit_settings settings;
-	struct check_plan plan;
-	struct tcpaudit_sink sink;
-	struct tcpaudit_labeller labeller;
-	struct front front;
-	struct flow_table *table;
-	struct tcpaudit_counters counters; /* but those of the front */
-	int64_t now;
-	int64_t quiet_until; /* nothing is due before */
-	bool started;
-	bool ended;
-	bool ending; /* those of this turn are all there */
-	struct endings endings;
-	struct sweep {
-		int64_t since;   /* begin of this turn */
-		int64_t next;    /* nothing is to be done before */
-		uint32_t cursor; /* place that is to be visited next */
-	} sweep;
-	struct routes routes;
-	struct hosts hosts;
-	struct losses losses;
-	struct batch batch; /* of its own front */
-};
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 {
