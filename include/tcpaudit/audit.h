@@ -122,6 +122,7 @@ struct tcpaudit_counters {
 	uint64_t pressure_forgotten; /* hosts whose TIME-WAITs are not counted any more: too many hosts at once */
 	uint64_t isns_forgotten;     /* hosts whose ISNs are not compared any more: too many hosts at once */
 	uint64_t late;           /* segments that found only a tombstone */
+	uint64_t untold;         /* reports that could not be kept until it was their turn (tcpaudit_split()): no memory */
 	uint64_t memory;         /* bytes held now */
 	uint64_t time_backwards; /* frames stamped before their predecessor of the same source */
 	uint64_t time_held;      /* frames more than an hour ahead, not believed at once */
@@ -180,6 +181,24 @@ void tcpaudit_read_end(struct tcpaudit_reader *reader, struct tcpaudit_batch *ba
  * what it needs is fetched from memory meanwhile; or NULL. */
 void tcpaudit_judge(struct tcpaudit *engine, struct tcpaudit_batch *batch, struct tcpaudit_batch *next);
 
+#define TCPAUDIT_ROUND 128 /* batches that are judged together */
+
+/* Threads of the caller's.  run() has part(user, i) done for each i below `parts`, by whom and in whichever order it likes, and
+ * returns when all are done; what they wrote is then visible to the caller, and before to them what the caller wrote. */
+struct tcpaudit_team {
+	void *user;
+	void (*run)(void *user, void (*part)(void *user, unsigned i), void *parts_user, unsigned parts);
+};
+
+/* Splits the engine, before its first frame, into parts for the threads of a team; from then on frames come through
+ * tcpaudit_judge_many() alone.  What is told, in which order and by which thread (the caller's) does not change, except that each
+ * part has its part of `memcap`.  With little of that, or max_flows, an engine stays in one piece; so does one that asks its sink
+ * something (scopes, own rules, suppressions), shows segments or has a labeller.  false when out of memory. */
+bool tcpaudit_split(struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team);
+
+/* As tcpaudit_judge() for each.  Multiples of TCPAUDIT_ROUND are best. */
+void tcpaudit_judge_many(struct tcpaudit *engine, struct tcpaudit_batch *const *batches, unsigned count);
+
 /* Bytes held now.  The engine's own counter knows nothing of them. */
 size_t tcpaudit_reader_memory(const struct tcpaudit_reader *reader);
 size_t tcpaudit_batch_memory(const struct tcpaudit_batch *batch);
@@ -204,6 +223,9 @@ void tcpaudit_finish(struct tcpaudit *engine);
 void tcpaudit_configure(struct tcpaudit *engine, const struct tcpaudit_settings *settings);
 
 void tcpaudit_counters(const struct tcpaudit *engine, struct tcpaudit_counters *counters);
+
+/* Adds those of another engine; the first and the newest time are those of both. */
+void tcpaudit_counters_add(struct tcpaudit_counters *sum, const struct tcpaudit_counters *counters);
 
 /* Accepts NULL.  Reports nothing. */
 void tcpaudit_free(struct tcpaudit *engine);

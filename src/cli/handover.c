@@ -1,4 +1,4 @@
-/* handover.c - the ring of batches between the thread that reads and the thread that judges.
+/* handover.c - the ring of batches between the thread that reads and the thread that judges, with what others help.
  *
  * One writes `filled`, the other `judged`; both only grow, and what lies between them is the judge's.  Who finds nothing to do
  * looks a few times more and then sleeps.  Whoever is asleep is not woken for each batch: the judge when there is some work,
@@ -7,6 +7,8 @@
 #include <config.h>
 #endif
 #include "cli/handover.h"
+
+#include "cli/team.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +22,8 @@
 #define PLACES 256u
 #define WORTH  8u                 /* batches for which the judge is woken */
 #define BYTES  ((size_t)32 << 20) /* on their way at once, unless a single batch has more */
+#define PARTS_EACH 4u  /* so that nobody waits long for the others */
+#define PARTS_MOST 32u /* they make what each has to do smaller */
 #define LOOKS  2000               /* before going to sleep: some 50 microseconds */
 
 struct handover {
@@ -29,8 +33,9 @@ struct handover {
 	const struct pin *pin;
 	pthread_t thread;
 	bool started;
+	struct team *team;
 	pthread_mutex_t lock;
-	pthread_cond_t work, room;
+	pthread_cond_t work;
 	struct { /* the reading thread's own */
 		size_t bytes[PLACES];
 		size_t held;       /* by batches that were not seen judged yet */
@@ -54,10 +59,10 @@ static inline void relax(void)
 
 /* ---- the thread that judges ---- */
 
-static void wake(struct handover *h, pthread_cond_t *condition)
+static void wake_judge(struct handover *h)
 {
 	pthread_mutex_lock(&h->lock);
-	pthread_cond_signal(condition);
+	pthread_cond_signal(&h->work);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -82,11 +87,17 @@ static unsigned await_work(struct handover *h, unsigned judged)
 	return atomic_load(&h->filled);
 }
 
-static void judge_next(struct handover *h, unsigned judged, unsigned filled)
+/* What lies together of what was filled; returns how many that were. */
+static unsigned judge_some(struct handover *h, unsigned judged, unsigned filled)
 {
-	struct tcpaudit_batch *next = filled - judged > 1 ? h->place[(judged + 1) % PLACES] : NULL;
+	unsigned first = judged % PLACES, count = filled - judged;
 
-	tcpaudit_judge(h->engine, h->place[judged % PLACES], next);
+	if (count > PLACES - first)
+		count = PLACES - first;
+	if (count > TCPAUDIT_ROUND)
+		count = TCPAUDIT_ROUND;
+	tcpaudit_judge_many(h->engine, &h->place[first], count);
+	return count;
 }
 
 static void *run(void *user)
@@ -96,10 +107,10 @@ static void *run(void *user)
 
 	pin_worker(h->pin, 1);
 	while ((filled = await_work(h, judged)) != judged) {
-		judge_next(h, judged, filled);
-		atomic_store(&h->judged, ++judged);
+		judged += judge_some(h, judged, filled);
+		atomic_store(&h->judged, judged);
 		if (atomic_load(&h->reader_sleeps) && filled - judged <= atomic_load(&h->wanted))
-			wake(h, &h->room);
+			team_wake(h->team);
 	}
 	return NULL;
 }
@@ -111,20 +122,24 @@ static unsigned on_their_way(struct handover *h)
 	return atomic_load(&h->filled) - atomic_load(&h->judged);
 }
 
-/* Waits until no more than so many batches are on their way. */
+static bool is_too_much(void *user)
+{
+	struct handover *h = user;
+
+	return on_their_way(h) > atomic_load(&h->wanted);
+}
+
+/* Until no more than `most` are on their way, there is time to help. */
 static void await_judge(struct handover *h, unsigned most)
 {
-	for (unsigned i = 0; i < LOOKS && on_their_way(h) > most; i++)
-		relax();
-	if (on_their_way(h) <= most)
-		return;
-	pthread_mutex_lock(&h->lock);
 	atomic_store(&h->wanted, most);
-	atomic_store(&h->reader_sleeps, true);
-	while (on_their_way(h) > most)
-		pthread_cond_wait(&h->room, &h->lock);
-	atomic_store(&h->reader_sleeps, false);
-	pthread_mutex_unlock(&h->lock);
+	while (is_too_much(h)) {
+		if (team_help(h->team))
+			continue;
+		atomic_store(&h->reader_sleeps, true);
+		team_sleep(h->team, is_too_much, h);
+		atomic_store(&h->reader_sleeps, false);
+	}
 }
 
 static void release(struct handover *h)
@@ -154,7 +169,7 @@ static void hand_over(struct handover *h, struct tcpaudit_batch *batch)
 	h->own.counted = false;
 	atomic_store(&h->filled, filled + 1);
 	if (atomic_load(&h->judge_sleeps) && on_their_way(h) >= WORTH)
-		wake(h, &h->work);
+		wake_judge(h);
 }
 
 void handover_frames(struct handover *h, const struct tcpaudit_frame *frames, size_t count)
@@ -173,10 +188,12 @@ void handover_count(struct handover *h, enum tcpaudit_fate fate)
 
 void handover_settle(struct handover *h)
 {
+	if (!h->started)
+		return;
 	if (h->own.counted)
 		handover_frames(h, NULL, 0);
 	if (atomic_load(&h->judge_sleeps))
-		wake(h, &h->work);
+		wake_judge(h);
 	await_judge(h, 0);
 }
 
@@ -214,22 +231,34 @@ static int start(struct handover *h)
 	return reason;
 }
 
-static void stop(struct handover *h)
+void handover_end(struct handover *h)
 {
 	struct tcpaudit_batch *last;
 
-	if (!h->started)
+	if (h == NULL || !h->started)
 		return;
 	last = await_room(h);
 	tcpaudit_read_end(h->reader, last);
 	hand_over(h, last);
 	atomic_store(&h->ended, true);
-	wake(h, &h->work);
+	wake_judge(h);
+	await_judge(h, 0);
 	pthread_join(h->thread, NULL);
+	h->started = false;
 }
 
-struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, const struct pin *pin,
-                              char **error)
+static bool split(struct handover *h, unsigned workers, char **error)
+{
+	struct tcpaudit_team team;
+
+	if ((h->team = team_new(workers - 2, h->pin, 2, error)) == NULL)
+		return false;
+	team = team_functions(h->team);
+	return tcpaudit_split(h->engine, workers * PARTS_EACH < PARTS_MOST ? workers * PARTS_EACH : PARTS_MOST, &team);
+}
+
+struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, unsigned workers,
+                              const struct pin *pin, char **error)
 {
 	struct handover *h = aligned_alloc(alignof(struct handover), sizeof *h);
 	int reason;
@@ -241,25 +270,24 @@ struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_set
 	h->pin = pin;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->work, NULL);
-	pthread_cond_init(&h->room, NULL);
-	reason = allocate(h, settings) ? start(h) : ENOMEM;
+	reason = allocate(h, settings) && split(h, workers, error) ? start(h) : ENOMEM;
 	if (reason == 0)
 		return h;
-	handover_end(h);
-	if (asprintf(error, "cannot start a worker: %s", strerror(reason)) < 0)
+	handover_free(h);
+	if (*error == NULL && asprintf(error, "cannot start a worker: %s", strerror(reason)) < 0)
 		*error = NULL;
 	return NULL;
 }
 
-void handover_end(struct handover *h)
+void handover_free(struct handover *h)
 {
 	if (h == NULL)
 		return;
-	stop(h);
+	handover_end(h);
+	team_free(h->team);
 	tcpaudit_reader_free(h->reader);
 	for (unsigned i = 0; i < PLACES; i++)
 		tcpaudit_batch_free(h->place[i]);
-	pthread_cond_destroy(&h->room);
 	pthread_cond_destroy(&h->work);
 	pthread_mutex_destroy(&h->lock);
 	free(h);

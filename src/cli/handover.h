@@ -1,7 +1,8 @@
-/* handover.h - a second thread for files: this one reads and decodes, that one judges and reports, some batches behind.
+/* handover.h - further threads for files: this one reads and decodes, another one judges and reports, some batches behind.
  *
- * Batches go over in order, so everything is found and said as on one thread.  While there is one, engine, labeller, rules and
- * report are the other thread's; handover_settle() gives them back until the next batch. */
+ * Batches go over in order, so everything is found and said as on one thread.  An engine that can be split is judged by the others,
+ * too, and by this one whenever it has read enough.  While there is one, engine, labeller, rules and report are the other thread's;
+ * handover_settle() gives them back until the next batch. */
 #ifndef HANDOVER_H
 #define HANDOVER_H
 
@@ -11,9 +12,10 @@
 
 struct handover;
 
-/* Starts the thread.  The engine is borrowed; settings are those it was made with.  NULL and *error. */
-struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, const struct pin *pin,
-                              char **error);
+/* Starts so many threads that with the caller's there are `workers`, 2 at least.  The engine is borrowed; settings are those it was
+ * made with.  NULL and *error. */
+struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, unsigned workers,
+                              const struct pin *pin, char **error);
 
 /* As tcpaudit_frames(), TCPAUDIT_BATCH at most, and tcpaudit_count().  Wait while too much is on its way. */
 void handover_frames(struct handover *handover, const struct tcpaudit_frame *frames, size_t count);
@@ -25,8 +27,11 @@ void handover_settle(struct handover *handover);
 /* Bytes held: to be added to the engine's.  After handover_settle(). */
 uint64_t handover_memory(const struct handover *handover);
 
-/* The input has ended: has the rest judged, ends the thread and frees everything.  What remains to be done is
- * tcpaudit_finish().  Accepts NULL. */
+/* The input has ended: has the rest judged.  What remains to be done is tcpaudit_finish(), which the threads help with.  Accepts
+ * NULL. */
 void handover_end(struct handover *handover);
+
+/* Ends the threads.  Accepts NULL. */
+void handover_free(struct handover *handover);
 
 #endif

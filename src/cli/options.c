@@ -430,7 +430,7 @@ static const struct option_row table[] = {
         {'s', "snapshot-length", "N", "capture N bytes of each packet, 0 all (default: what is looked at)", take_snaplen, 0, NULL},
         {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G (default: 64M)", take_kib, AT(capture.buffer), NULL},
         {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
-        {OPTION_WORKERS, "workers", "N", "worker threads, 1 to 64: each with a ring of its own; files use two at most (default: 1)", take_workers, AT(workers), NULL},
+        {OPTION_WORKERS, "workers", "N", "worker threads, 1 to 64: each with a ring of its own; those of files share out the connections (default: 1)", take_workers, AT(workers), NULL},
         {OPTION_PIN, "pin", "CPUS", "a processor for each worker: auto, or a list like 0,2,4-7", take_pin, AT(pin), NULL},
         {OPTION_TUNNELS, "tunnels", "LIST", "look into all, none, or ipip,6in4,gre,vxlan,geneve,gtpu (default: all)", take_tunnels, 0, NULL},
 

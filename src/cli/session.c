@@ -314,6 +314,7 @@ static int finish(struct session *session)
 	int status;
 
 	progress_clear(&session->progress);
+	session->report->out_of_memory |= state.counters->untold > 0;
 	status = report_end(session->report, &state);
 	if (!session->options->quiet && state.live)
 		print_counters(&state);
@@ -387,8 +388,6 @@ static bool open_crew(struct session *session, char **error)
 	if (!open_captures(session, captures, workers, error) || !crew_init(&session->crew, captures, workers, error))
 		return false;
 	session->input_count = only_worker(session)->input_count;
-	if (!options->live && options->workers > 2 && !options->quiet)
-		fprintf(stderr, "tcpaudit: --workers %" PRIu64 ": files have two at most\n", options->workers);
 	session->workers.worker = calloc(workers, sizeof *session->workers.worker);
 	return session->workers.worker != NULL && worker_state_init(&session->state, session->input_count);
 }
@@ -462,6 +461,8 @@ static bool open_engines(struct session *session, char **error)
 	settings->min_severity = session->options->report.min_severity;
 	settings->states = session->report->format != &report_text;
 	settings->in_order = !session->options->live;
+	if (session->options->sources.paths == 0) /* none, and none to come */
+		sink.scopes = NULL;
 	return crew_equip(&session->crew, settings, &sink);
 }
 
@@ -494,7 +495,7 @@ static bool open_handover(struct session *session, char **error)
 
 	if (!reads_ahead(options))
 		return true;
-	worker->handover = handover_new(worker->engine, &options->settings, &options->pin, error);
+	worker->handover = handover_new(worker->engine, &options->settings, (unsigned)options->workers, &options->pin, error);
 	return worker->handover != NULL;
 }
 

@@ -29,7 +29,7 @@ bool worker_init(struct worker *worker, struct worker_quota *quota, struct captu
 
 void worker_fini(struct worker *worker)
 {
-	handover_end(worker->handover);
+	handover_free(worker->handover);
 	tcpaudit_free(worker->engine);
 	label_free(worker->labeller);
 	capture_close(worker->capture);
@@ -175,7 +175,6 @@ void worker_settle(struct worker *worker)
 void worker_finish(struct worker *worker)
 {
 	handover_end(worker->handover);
-	worker->handover = NULL;
 	if (capture_lost(worker->capture))
 		tcpaudit_lost(worker->engine);
 	tcpaudit_finish(worker->engine);
@@ -214,23 +213,6 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* All counters are sums but the two times, which are the last members. */
-static void add_counters(struct tcpaudit_counters *sum, const struct tcpaudit_counters *counters)
-{
-	enum { SUMS = offsetof(struct tcpaudit_counters, first) / sizeof(uint64_t) };
-	uint64_t to[SUMS], from[SUMS];
-
-	_Static_assert(sizeof *sum == SUMS * sizeof(uint64_t) + 2 * sizeof(int64_t), "a counter that is no sum");
-	memcpy(to, sum, sizeof to);
-	memcpy(from, counters, sizeof from);
-	for (size_t i = 0; i < SUMS; i++)
-		to[i] += from[i];
-	memcpy(sum, to, sizeof to);
-	if (sum->first == 0 || (counters->first != 0 && counters->first < sum->first))
-		sum->first = counters->first;
-	sum->newest = later(sum->newest, counters->newest);
-}
-
 static void add_input(struct capture_input *sum, const struct capture_input *input)
 {
 	sum->packets += input->packets;
@@ -243,7 +225,7 @@ static void add_input(struct capture_input *sum, const struct capture_input *inp
 
 void worker_state_add(struct worker_state *sum, const struct worker_state *state, size_t input_count)
 {
-	add_counters(&sum->counters, &state->counters);
+	tcpaudit_counters_add(&sum->counters, &state->counters);
 	for (size_t i = 0; i < input_count; i++)
 		add_input(&sum->inputs[i], &state->inputs[i]);
 	sum->kernel.received += state->kernel.received;

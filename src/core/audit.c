@@ -10,6 +10,7 @@
 #include "flow_order.h"
 #include "late.h"
 #include "reader.h"
+#include "shards.h"
 #include "unusual.h"
 
 #define SECOND        1000000000ll
@@ -17,10 +18,12 @@
 #define RESET_SETTLED (15 * SECOND)  /* ... by a reset: nothing acknowledges it, and its receiver may go on without it */
 #define HALF_OPEN_FOR (200 * SECOND) /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
 #define TOMBSTONE_FOR (256 * SECOND) /* 2 MSL of the RFC, and slack */
+#define LAG_NOTED     (SECOND / 2)   /* the least by which a frame is late: captures of several interfaces are hardly in order */
 #define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
 #define INCARNATIONS  8   /* looked at behind one socket pair */
+#define PART_WORTH    (UINT64_C(16) << 20) /* bytes of memory: with less, a part gives up connections for want of it too soon */
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 {
@@ -39,7 +42,7 @@ static int64_t bounded_msl(const struct tcpaudit_settings *settings)
 	return settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 }
 
-struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
+struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part)
 {
 	struct tcpaudit *e = calloc(1, sizeof *e);
 	if (!e)
@@ -48,13 +51,19 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	e->settings.idle_timeout = bounded(settings->idle_timeout);
 	e->settings.msl = bounded_msl(settings);
 	e->sink = *sink;
+	e->part = part;
 	check_plan_init(&e->plan, settings);
 	e->table = flow_table_new(settings->hash_key, settings->memcap);
-	if (!front_init(&e->front, settings) || !e->table) {
+	if ((!part && !front_init(&e->front, settings)) || !e->table) {
 		tcpaudit_free(e);
 		return NULL;
 	}
 	return e;
+}
+
+struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
+{
+	return engine_new(settings, sink, NULL);
 }
 
 void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *settings)
@@ -62,6 +71,8 @@ void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 	memcpy(e->settings.threshold, settings->threshold, sizeof settings->threshold);
 	memcpy(e->settings.check, settings->check, sizeof settings->check);
 	check_plan_init(&e->plan, settings);
+	if (e->shards)
+		shards_configure(e->shards, settings);
 	e->settings.msl = bounded_msl(settings);
 	e->settings.own = settings->own;
 	e->settings.own_count = settings->own_count;
@@ -73,6 +84,7 @@ void tcpaudit_free(struct tcpaudit *e)
 {
 	if (!e)
 		return;
+	shards_free(e->shards);
 	front_fini(&e->front);
 	endings_free(&e->endings);
 	flow_table_free(e->table);
@@ -115,11 +127,11 @@ static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct
 
 #define ANSWERED SECOND /* an acknowledgment waits half of that at most (RFC 9293 MUST-40); the path takes time, too */
 
-/* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open.  One that
- * has closed still owes an answer to its last segment. */
-static void note_losses(const struct tcpaudit *e, struct connection *c)
+/* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open, and are told
+ * of as they were `at` a time.  One that has closed still owes an answer to its last segment. */
+static void note_losses(const struct tcpaudit *e, struct connection *c, int64_t at)
 {
-	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : INT64_MAX;
+	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : at;
 
 	if (losses_within(&e->losses, c->start, until))
 		c->capture |= CAPTURE_DROPS;
@@ -199,7 +211,7 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 
 	own = lend_history(e, c, needed, &room);
 
-	note_losses(e, c);
+	note_losses(e, c, e->now);
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
@@ -268,7 +280,7 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	bool odd = is_odd(c), needed = needs_mirror(e, odd);
 
 	own = lend_history(e, c, needed, &room);
-	note_losses(e, c);
+	note_losses(e, c, at);
 	history_disown_forged(c->history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
@@ -313,12 +325,18 @@ static void tell_successor(struct tcpaudit *e, const struct entry *entry, const 
 	known->time_wait_since = was->time_wait_since;
 }
 
+/* Deadlines go by packet time, which is that of the newest frame of all; what is said of a connection goes by its own frames. */
+static int64_t lag_of(const struct connection *c)
+{
+	return c->entry.bits & CONN_LAGS ? c->rarity->lag : 0;
+}
+
 /* The connection was over at packet time `at`: report it and keep a tombstone. */
 static void end_connection(struct tcpaudit *e, uint32_t slot, int64_t at)
 {
 	struct tcpaudit_connection record;
 	struct connection *c = flow_connection(e->table, slot);
-	struct former was = report(e, c, at, &record);
+	struct former was = report(e, c, at - lag_of(c), &record);
 	uint16_t label = c->label;
 	conclude(&was, &record);
 	tell_successor(e, &c->entry, &was);
@@ -342,25 +360,59 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 
 	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
 	e->counters.evicted++;
-	report(e, flow_connection(e->table, slot), e->now, &record);
+	report(e, flow_connection(e->table, slot), e->now - lag_of(flow_connection(e->table, slot)), &record);
 	flow_remove(e->table, slot);
 }
 
 /* ---- time ---- */
 
-static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
+static int64_t patience(const struct tcpaudit *e, const struct connection *c)
 {
 	if (connection_settled(c))
-		return connection_last(c) + ((c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED)) == CONN_ESTABLISHED ? RESET_SETTLED : SETTLING);
+		return (c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED)) == CONN_ESTABLISHED ? RESET_SETTLED : SETTLING;
 	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_DATA | CONN_FIN)))
-		return connection_last(c) + HALF_OPEN_FOR;
-	return connection_last(c) + e->settings.idle_timeout;
+		return HALF_OPEN_FOR;
+	return e->settings.idle_timeout;
+}
+
+/* The least of that. */
+static int64_t soonest(const struct tcpaudit *e)
+{
+	return e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
+}
+
+static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
+{
+	return connection_last(c) + lag_of(c) + patience(e, c);
+}
+
+int64_t engine_calm(const struct tcpaudit *e)
+{
+	int64_t calm = soonest(e) - LAG_NOTED;
+
+	return calm > 0 ? calm : 0;
+}
+
+/* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen. */
+static void note_lag(struct tcpaudit *e, struct connection *c, int64_t lag)
+{
+	if (lag <= lag_of(c) || !flow_rarity(e->table, c))
+		return;
+	c->rarity->lag = lag;
+	c->entry.bits |= CONN_LAGS;
 }
 
 /* A connection ends at the first tick behind its deadline: which others are looked at with it depends on nothing else. */
 static bool is_over(const struct tcpaudit *e, int64_t due)
 {
 	return flow_next_tick(due) <= e->now;
+}
+
+static void end_in_turn(struct tcpaudit *e, uint32_t slot, int64_t due)
+{
+	if (e->part)
+		part_orders(e->part, flow_tick_behind(due), flow_entry(e->table, slot)->id);
+	end_connection(e, slot, due);
 }
 
 /* A record that may be due. */
@@ -379,7 +431,7 @@ static void look_at(struct tcpaudit *e, uint32_t slot)
 	if (!is_over(e, due))
 		flow_schedule(e->table, slot, due);
 	else if (!endings_add(&e->endings, e->table, ending))
-		end_connection(e, slot, due);
+		end_in_turn(e, slot, due);
 }
 
 /* Ends the first of those that were found due, unless something has happened to it since.  False if none is left. */
@@ -393,7 +445,7 @@ static bool end_next(struct tcpaudit *e)
 		return true;
 	int64_t due = deadline(e, flow_connection(e->table, ending.slot));
 	if (is_over(e, due))
-		end_connection(e, ending.slot, due);
+		end_in_turn(e, ending.slot, due);
 	else
 		flow_schedule(e->table, ending.slot, due);
 	return true;
@@ -401,7 +453,7 @@ static bool end_next(struct tcpaudit *e)
 
 /* Looks at so many of those whose time has come, at most: whoever waits for the next frame must not wait for a whole tick's.
  * First all are found, and then reported in their order.  True: there may be more. */
-static bool expire(struct tcpaudit *e, uint64_t most)
+bool engine_expire(struct tcpaudit *e, uint64_t most)
 {
 	if (e->now < e->quiet_until)
 		return false;
@@ -425,7 +477,7 @@ static bool expire(struct tcpaudit *e, uint64_t most)
 }
 
 /* The time of the first frame: nothing was due before. */
-static void start(struct tcpaudit *e, int64_t now)
+void engine_start(struct tcpaudit *e, int64_t now)
 {
 	e->started = true;
 	e->now = now;
@@ -438,7 +490,7 @@ static bool advance(struct tcpaudit *e, int64_t now, uint64_t most)
 		return false;
 	if (bounded(now) > e->now)
 		e->front.now = e->now = bounded(now);
-	bool more = expire(e, most);
+	bool more = engine_expire(e, most);
 	sweep(e, false);
 	front_release(&e->front);
 	return more;
@@ -599,7 +651,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		c->entry.bits |= CONN_UNLABELLED;
 	if (e->settings.watch_all || e->settings.watch == s->ordinal)
 		c->entry.bits |= CONN_WATCHED;
-	flow_schedule(e->table, slot, e->now + SETTLING); /* most are short: what is not gets its deadline then */
+	flow_schedule(e->table, slot, e->now + soonest(e)); /* most are short: what is not gets its deadline then */
 	if (is_syn(s))
 		flow_half_open(e->table, slot);
 	e->counters.connections++;
@@ -654,8 +706,9 @@ static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 	return deadline(e, flow_connection(e->table, slot)) <= e->now;
 }
 
-/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was. */
-static bool end_overdue(struct tcpaudit *e, uint32_t slot)
+/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was: what
+ * is left of it may be over, too. */
+static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 {
 	bool any = false;
 
@@ -663,11 +716,18 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 		older = flow_entry(e->table, slot)->older;
 		if (!is_overdue(e, slot))
 			continue;
-		if (slot_buried(slot))
-			flow_remove(e->table, slot);
-		else
-			end_connection(e, slot, deadline(e, flow_connection(e->table, slot)));
 		any = true;
+		if (slot_buried(slot)) {
+			flow_remove(e->table, slot);
+			continue;
+		}
+		int64_t due = deadline(e, flow_connection(e->table, slot));
+		if (is_over(e, due))
+			end_in_turn(e, slot, due);
+		else
+			end_connection(e, slot, due);
+		if (e->part)
+			part_is_judging(e->part, e->now, ordinal);
 	}
 	return any;
 }
@@ -678,6 +738,23 @@ static bool may_report(const struct tcpaudit *e, uint32_t slot)
 	return slot != SLOT_NONE && (slot_buried(slot) || flow_entry(e->table, slot)->older != SLOT_NONE || is_overdue(e, slot));
 }
 
+/* In whichever VLAN and tunnel, as long as it is in one alone; of what is over by now, none counts. */
+static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pair, uint32_t hash, uint64_t ordinal)
+{
+	uint32_t found = SLOT_NONE, slot;
+
+	for (unsigned n = 0; n < 2 && (slot = flow_find_elsewhere(e->table, pair, hash, n)) != SLOT_NONE;)
+		if (is_overdue(e, slot)) {
+			if (e->settings.in_order)
+				engine_expire(e, UINT64_MAX);
+			end_overdue(e, flow_find_elsewhere(e->table, pair, hash, n), ordinal);
+			n = 0;
+		} else {
+			found = n++ ? SLOT_NONE : slot;
+		}
+	return found;
+}
+
 static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 {
 	struct tcpaudit_segment *s = &b->segment[i];
@@ -686,15 +763,15 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 		evict(e, flow_victim(e->table));
 	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i]);
 	if (e->settings.in_order && may_report(e, slot)) {
-		expire(e, UINT64_MAX);
+		engine_expire(e, UINT64_MAX);
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	}
-	if (end_overdue(e, slot))
+	while (end_overdue(e, slot, s->ordinal))
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
-		uint32_t other = flow_find_elsewhere(e->table, &b->pair[i], b->hash[i]);
+		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i], s->ordinal);
 		if (other != SLOT_NONE &&
 		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
 			slot = other;
@@ -729,23 +806,27 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	struct connection *c = flow_connection(e->table, slot);
 	if (asymmetric)
 		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
+	if (e->now - s->time > LAG_NOTED)
+		note_lag(e, c, e->now - s->time);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
 		e->counters.unusable[taken.unusable]++;
 	if (c->entry.bits & CONN_UNLABELLED)
 		offer_text(e, c, s, from, taken.fresh);
-	if (taken.settles) {
-		flow_schedule_by(e->table, slot, deadline(e, c));
+	if (taken.settles)
 		end_label(e, c);
-	}
 	uint32_t now = c->entry.bits & ~was;
+	if (now & (CONN_SETTLED | CONN_CLOSED) || (now && e->settings.idle_timeout < HALF_OPEN_FOR))
+		flow_schedule_by(e->table, slot, deadline(e, c)); /* it may be sooner now */
 	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
 	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
 	                 (taken.settles && now & CONN_CLOSED ? HOSTS_CLOSED : 0u);
 	if (now & CONN_ESTABLISHED)
 		supersede(e, c);
-	if (known)
+	if (known && e->part)
+		part_notes(e->part, slot, known, s);
+	else if (known)
 		hosts_compare(&e->hosts, e->table, slot, known, s->time, &e->settings, &e->counters);
 	if (follows && c->history && c->history->former)
 		ask_midway(e, c, TCPAUDIT_ON_REUSE);
@@ -775,7 +856,7 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 {
 	struct socket_pair pair;
 	bool crossed = socket_pair_of(s, &pair);
-	uint32_t slot = flow_find_elsewhere(e->table, &pair, flow_hash(e->table, &pair));
+	uint32_t slot = find_elsewhere(e, &pair, flow_hash(e->table, &pair), s->ordinal);
 
 	if (slot == SLOT_NONE || slot_buried(slot))
 		return;
@@ -814,6 +895,16 @@ static void fetch_records(const struct tcpaudit *e, struct batch *b)
 	}
 }
 
+void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i)
+{
+	if (e->part)
+		part_is_judging(e->part, e->now, b->segment[i].ordinal);
+	if (b->icmp[i])
+		icmp_error(e, &b->segment[i]);
+	else
+		judge(e, b, i);
+}
+
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
 static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
 {
@@ -821,7 +912,7 @@ static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from
 		if (b->lost >> from & 1)
 			losses_add(&e->losses, e->now, b->clock[from]);
 		e->now = b->clock[from];
-		expire(e, DUE_A_FRAME);
+		engine_expire(e, DUE_A_FRAME);
 	}
 }
 
@@ -831,7 +922,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 	unsigned passed = 0;
 
 	if (!e->started && b->frames > 0)
-		start(e, b->first);
+		engine_start(e, b->first);
 	fetch_records(e, b);
 	for (unsigned i = 0; i < b->count; i++) {
 		if (next)
@@ -840,10 +931,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 		passed = b->place[i] + 1u;
 		if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
 			sweep(e, false);
-		if (b->icmp[i])
-			icmp_error(e, &b->segment[i]);
-		else
-			judge(e, b, i);
+		engine_judge(e, b, i);
 	}
 	for (unsigned i = b->count; next && i < next->count; i++)
 		fetch_bucket(e, next, i);
@@ -875,6 +963,38 @@ void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *batch, struct tcp
 	batch_judged(batch);
 }
 
+bool tcpaudit_split(struct tcpaudit *e, unsigned parts, const struct tcpaudit_team *team)
+{
+	const struct tcpaudit_settings *settings = &e->settings;
+
+	if (settings->memcap && settings->memcap / PART_WORTH < parts)
+		parts = (unsigned)(settings->memcap / PART_WORTH);
+	if (parts < 2 || settings->max_flows || settings->points || settings->watch || settings->watch_all || e->sink.scopes ||
+	    e->labeller.text)
+		return true;
+	for (size_t i = 0; i < sizeof settings->check / sizeof settings->check[0]; i++)
+		if (settings->check[i].suppressed)
+			return true;
+	e->shards = shards_new(e, parts, team);
+	return e->shards != NULL;
+}
+
+void tcpaudit_judge_many(struct tcpaudit *e, struct tcpaudit_batch *const *batches, unsigned count)
+{
+	if (!e->shards) {
+		for (unsigned i = 0; i < count; i++)
+			tcpaudit_judge(e, batches[i], i + 1 < count ? batches[i + 1] : NULL);
+		return;
+	}
+	if (!count)
+		return;
+	shards_judge(e, batches, count);
+	e->front.counters = batches[count - 1]->counters;
+	e->front.now = e->now;
+	for (unsigned i = 0; i < count; i++)
+		batch_judged(batches[i]);
+}
+
 void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)
 {
 	front_count(&e->front, fate);
@@ -883,10 +1003,12 @@ void tcpaudit_count(struct tcpaudit *e, enum tcpaudit_fate fate)
 void tcpaudit_lost(struct tcpaudit *e)
 {
 	e->losses = (struct losses){.count = 1, .span = {{0, e->now}}};
+	if (e->shards)
+		shards_lost(e->shards, &e->losses);
 }
 
 /* The capture has ended before it was reported; perhaps its time was up already. */
-static void end_now(struct tcpaudit *e, uint32_t slot)
+void engine_end(struct tcpaudit *e, uint32_t slot)
 {
 	int64_t due = deadline(e, flow_connection(e->table, slot));
 
@@ -897,7 +1019,11 @@ void tcpaudit_finish(struct tcpaudit *e)
 {
 	uint32_t slot;
 
-	expire(e, UINT64_MAX);
+	if (e->shards) {
+		shards_finish(e);
+		return;
+	}
+	engine_expire(e, UINT64_MAX);
 	sweep(e, true);
 	e->ended = true;
 	front_end(&e->front);
@@ -908,11 +1034,11 @@ void tcpaudit_finish(struct tcpaudit *e)
 	for (uint64_t i = 0; i < n; i++) {
 		flow_prefetch_slots(e->table, i + 2 < n ? flow_ordered(order[i + 2]) : SLOT_NONE,
 		                    i + 1 < n ? flow_ordered(order[i + 1]) : SLOT_NONE);
-		end_now(e, flow_ordered(order[i]));
+		engine_end(e, flow_ordered(order[i]));
 	}
 	free(order);
 	for (uint32_t cursor = 0; !n && (slot = flow_next(e->table, &cursor)) != SLOT_NONE;) /* no memory for the order */
-		end_now(e, slot);
+		engine_end(e, slot);
 }
 
 void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *counters)
@@ -930,5 +1056,24 @@ void tcpaudit_counters(const struct tcpaudit *e, struct tcpaudit_counters *count
 	counters->newest = e->now;
 	counters->open = flow_count(e->table);
 	counters->tombstones_evicted = flow_tombstones_evicted(e->table);
-	counters->memory = flow_memory(e->table) + decoder_memory(e->front.decoder) + sizeof *e;
+	counters->memory = flow_memory(e->table) + (e->part ? 0 : decoder_memory(e->front.decoder)) + sizeof *e;
+	if (e->shards)
+		shards_count(e->shards, counters);
+}
+
+void tcpaudit_counters_add(struct tcpaudit_counters *sum, const struct tcpaudit_counters *counters)
+{
+	enum { SUMS = offsetof(struct tcpaudit_counters, first) / sizeof(uint64_t) };
+	uint64_t to[SUMS], from[SUMS];
+
+	_Static_assert(sizeof *sum == SUMS * sizeof(uint64_t) + 2 * sizeof(int64_t), "a counter that is no sum");
+	memcpy(to, sum, sizeof to);
+	memcpy(from, counters, sizeof from);
+	for (size_t i = 0; i < SUMS; i++)
+		to[i] += from[i];
+	memcpy(sum, to, sizeof to);
+	if (sum->first == 0 || (counters->first != 0 && counters->first < sum->first))
+		sum->first = counters->first;
+	if (counters->newest > sum->newest)
+		sum->newest = counters->newest;
 }

@@ -31,6 +31,26 @@ struct tcpaudit {
 	struct hosts hosts;
 	struct losses losses;
 	struct batch batch; /* of its own front */
+	struct shards *shards; /* it has been split: all connections are theirs; NULL: not */
+	struct part *part;     /* of another engine this is one; NULL: not */
 };
+
+/* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */
+struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part);
+
+/* Connections that frames are seen of within so short a time, ns, cannot be reported between them; 0: all can. */
+int64_t engine_calm(const struct tcpaudit *engine);
+
+/* Packet time begins. */
+void engine_start(struct tcpaudit *engine, int64_t now);
+
+/* Judges segment i of the batch, at the engine's time. */
+void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i);
+
+/* Looks at so many of those whose time has come, at most.  True: there may be more. */
+bool engine_expire(struct tcpaudit *engine, uint64_t most);
+
+/* Ends a connection that the end of the capture has found open. */
+void engine_end(struct tcpaudit *engine, uint32_t slot);
 
 #endif

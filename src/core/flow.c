@@ -389,20 +389,15 @@ uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint
 	}
 }
 
-uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pair *p, uint32_t hash)
+uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, unsigned n)
 {
-	uint32_t found = SLOT_NONE;
 	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		const struct bucket *b = &t->bucket[i];
-		for (unsigned k = 0; k < WAYS; k++) {
-			if (b->tag[k] != hash || !(b->used >> k & 1) || !same_sockets(&flow_entry(t, b->slot[k])->pair, p))
-				continue;
-			if (found != SLOT_NONE)
-				return SLOT_NONE;
-			found = b->slot[k];
-		}
+		for (unsigned k = 0; k < WAYS; k++)
+			if (b->tag[k] == hash && b->used >> k & 1 && same_sockets(&flow_entry(t, b->slot[k])->pair, p) && !n--)
+				return b->slot[k];
 		if (!b->passed)
-			return found;
+			return SLOT_NONE;
 	}
 }
 

@@ -44,6 +44,7 @@ enum {
 	CONN_MARKED_ACK = 0x400000,      /* mark[MARK_ACK] is there: said here, where every segment looks */
 	CONN_MARKED_RESPONSE = 0x800000, /* mark[MARK_RESPONSE] */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
+	CONN_LAGS = 0x80000,            /* rarity->lag */
 };
 
 /* What connections and tombstones have in common: all that finding and expiring one needs. */
@@ -69,6 +70,7 @@ struct rarity {
 	uint64_t told;                /* own rules of the user that were told already */
 	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
 	struct pressure_view pressure;
+	int64_t lag; /* ns by which its clock, or the path of its frames, is behind packet time; valid with CONN_LAGS */
 };
 
 /* Four cache lines that every segment touches, and one that few do. */
@@ -149,8 +151,8 @@ void flow_prefetch_ending(const struct flow_table *table, uint32_t slot);
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */
 uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t likely);
 
-/* The only connection of these two sockets under whatever other VLAN or network; SLOT_NONE if there is none, or several. */
-uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
+/* The n-th, from 0, of the newest incarnations of these two sockets under whatever VLAN and network; SLOT_NONE: there are no more. */
+uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, unsigned n);
 
 /* A zeroed record, in front of `older` if that is not SLOT_NONE.  SLOT_NONE when out of memory. */
 uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t older);

@@ -13,14 +13,15 @@
 struct twins {
 	struct twin {
 		tcp_seq iss[2];
+		struct flow_table *table; /* of a split engine, each part has one */
 		uint32_t slot;
 		uint64_t id;
 		int64_t time;
 	} entry[TWINS];
 };
 
-/* The connection that had these ISS a moment ago under another socket pair, SLOT_NONE if there was none.  Remembers this one,
- * in the place of another; `forgotten` counts those whose twin could still have come. */
-uint32_t twins_meet(struct twins *twins, const struct flow_table *table, uint32_t slot, int64_t now, uint64_t *forgotten);
+/* The connection that had these ISS a moment ago under another socket pair, NULL if there was none.  Remembers this one, in the place
+ * of another; `forgotten` counts those whose twin could still have come. */
+struct connection *twins_meet(struct twins *twins, struct flow_table *table, uint32_t slot, int64_t now, uint64_t *forgotten);
 
 #endif

@@ -8,12 +8,12 @@
 static void look_for_twin(struct hosts *hosts, struct flow_table *table, uint32_t slot, int64_t time,
                           struct tcpaudit_counters *counters)
 {
-	uint32_t twin = twins_meet(&hosts->twins, table, slot, time, &counters->twins_forgotten);
+	struct connection *twin = twins_meet(&hosts->twins, table, slot, time, &counters->twins_forgotten);
 
-	if (twin == SLOT_NONE)
+	if (!twin)
 		return;
 	flow_connection(table, slot)->capture |= CAPTURE_NAT_TWIN;
-	flow_connection(table, twin)->capture |= CAPTURE_NAT_TWIN;
+	twin->capture |= CAPTURE_NAT_TWIN;
 }
 
 /* One end is told of: the other will be with its next connection. */

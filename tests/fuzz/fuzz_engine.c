@@ -1,5 +1,5 @@
 /* fuzz_engine.c - a few sockets that say anything to each other: the engine's books stay balanced, its records sane, and
- * neither depends on how the frames were cut into batches.
+ * nothing that is told, nor its order, depends on how the frames were cut into batches, or the engine was split.
  *
  * Input: settings (2 octets), then one octet for each step and what the step asks for.  Numbers are mostly chosen near
  * those that matter (ISS, SND.NXT, the peer's, u), so that connections open, close and collide; some frames are raw. */
@@ -63,6 +63,7 @@ struct told {
 	uint64_t findings;
 	uint64_t by_kind[TCPAUDIT_KIND_COUNT];
 	uint64_t by_check[TCPAUDIT_CHECK_WORDS * 64];
+	uint64_t digest; /* of all that was told, in its order */
 };
 
 static struct scene scene;
@@ -362,6 +363,12 @@ static void compose(struct input *in, bool calm)
 
 /* ---- what must hold ---- */
 
+static void digest(struct told *t, uint64_t number)
+{
+	t->digest = (t->digest ^ number) * UINT64_C(0x9e3779b97f4a7c15);
+	t->digest ^= t->digest >> 29;
+}
+
 static void check_evidence(const struct told *t, const struct tcpaudit_evidence *e)
 {
 	assert(e->frame <= t->scene->frames && e->frame <= t->frames);
@@ -400,8 +407,12 @@ static void take_end(void *user, const struct tcpaudit_connection *c)
 	assert(c->reuse_of < c->id && c->reuse_interval >= 0 && (c->reuse_of || !c->reuse_verdict));
 	assert(c->time_wait_until >= c->time_wait_since && c->syn_retries < 64 && c->syn_ack_retries < 64);
 	t->by_kind[c->kind]++;
+	digest(t, c->id << 16 | (uint64_t)c->kind << 8 | c->confidence);
+	digest(t, (uint64_t)c->idle ^ (uint64_t)c->close_wait_duration << 20 ^ (uint64_t)c->time_wait_until << 40);
+	digest(t, c->findings[0] ^ c->findings[1] << 3 ^ c->findings[2] << 7 ^ c->reuse_verdict);
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcpaudit_end *e = &c->end[x];
+		digest(t, (uint64_t)e->states << 48 ^ e->packets << 32 ^ e->lost);
 		assert(e->states != 0 && e->states < 1 << TCPAUDIT_STATE_COUNT);
 		assert(e->lost <= e->text && e->turnaround >= -1 && e->vantage <= TCPAUDIT_VANTAGE_AT);
 		check_evidence(t, &e->fin);
@@ -434,6 +445,8 @@ static void take_finding(void *user, const struct tcpaudit_finding *f)
 	}
 	t->findings++;
 	t->by_check[f->check - first]++;
+	digest(t, f->connection->id << 24 | (uint64_t)(f->check - first) << 8 | f->severity << 4 | f->confidence);
+	digest(t, (uint64_t)f->time ^ f->count << 8 ^ (uint64_t)f->before[0] << 40 ^ (uint64_t)f->after[1] << 50);
 }
 
 static void take_segment(void *user, uint64_t flow, const struct tcpaudit_segment *s, unsigned from,
@@ -506,6 +519,50 @@ static void run(struct told *t, size_t batch)
 	tcpaudit_free(t->engine);
 }
 
+/* Backwards: no part may need what another one has found. */
+static void run_parts(void *user, void (*part)(void *user, unsigned i), void *parts_user, unsigned parts)
+{
+	(void)user;
+	while (parts--)
+		part(parts_user, parts);
+}
+
+/* Through a reader, judged in parts, some batches at a time. */
+static void run_split(struct told *t, unsigned parts, unsigned together)
+{
+	static struct tcpaudit_batch *batch[8];
+	const struct tcpaudit_team team = {.run = run_parts};
+	struct tcpaudit_sink sink = {.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment};
+	struct tcpaudit_reader *reader = tcpaudit_reader_new(&t->settings);
+	unsigned filled = 0;
+
+	t->engine = tcpaudit_new(&t->settings, &sink);
+	assert(t->engine && reader && tcpaudit_split(t->engine, parts, &team));
+	for (size_t i = 0, n; i < t->scene->count; i += n) {
+		struct tcpaudit_frame frame[TCPAUDIT_BATCH];
+		for (n = 0; i + n < t->scene->count && n < 1u + (t->scene->item[i].batch & 31); n++)
+			frame[n] = t->scene->item[i + n].frame;
+		if (!batch[filled])
+			batch[filled] = tcpaudit_batch_new();
+		assert(batch[filled]);
+		tcpaudit_read(reader, batch[filled++], frame, n);
+		t->frames += n;
+		if (filled < together && i + n < t->scene->count)
+			continue;
+		tcpaudit_judge_many(t->engine, batch, filled);
+		check_counters(t, false);
+		filled = 0;
+	}
+	if (!batch[0])
+		batch[0] = tcpaudit_batch_new();
+	tcpaudit_read_end(reader, batch[0]);
+	tcpaudit_judge_many(t->engine, batch, 1);
+	tcpaudit_finish(t->engine);
+	check_counters(t, true);
+	tcpaudit_free(t->engine);
+	tcpaudit_reader_free(reader);
+}
+
 static void settle(struct tcpaudit_settings *s, uint8_t a, uint8_t b)
 {
 	static const uint32_t flows[8] = {0, 0, 0, 0, 1, 2, 3, 5};
@@ -518,6 +575,7 @@ static void settle(struct tcpaudit_settings *s, uint8_t a, uint8_t b)
 	s->transitions = a >> 6 & 1;
 	s->watch_all = a >> 7 & 1;
 	s->vantage = b >> 2 & 3;
+	s->in_order = true;
 	if (b & 16)
 		s->check[b >> 5].severity = -1;
 	if (b & 32)
@@ -526,7 +584,7 @@ static void settle(struct tcpaudit_settings *s, uint8_t a, uint8_t b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct told uneven, one, whole;
+	static struct told uneven, one, whole, split;
 	struct input in = {data, size};
 	uint8_t a = octet(&in), b = octet(&in);
 	bool calm = b & 8;
@@ -535,12 +593,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&uneven, 0, sizeof uneven);
 	uneven.scene = &scene;
 	settle(&uneven.settings, a, b);
-	one = whole = uneven;
+	one = whole = split = uneven;
 	run(&uneven, 0);
 	run(&one, 1);
 	run(&whole, 32);
 	assert(memcmp(one.by_kind, whole.by_kind, sizeof one.by_kind) == 0);
 	assert(memcmp(one.by_kind, uneven.by_kind, sizeof one.by_kind) == 0);
 	assert(memcmp(one.by_check, whole.by_check, sizeof one.by_check) == 0);
+	assert(one.digest == whole.digest && one.digest == uneven.digest);
+	for (size_t i = 0; i < scene.count; i++)
+		if (scene.item[i].advance)
+			return 0;
+	run_split(&split, 2 + (a >> 4 & 3), 1 + (b >> 5));
+	assert(split.digest == one.digest);
 	return 0;
 }

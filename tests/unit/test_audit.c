@@ -187,15 +187,12 @@ Test(pressure, ten_reuses_in_a_minute)
 Test(order, by_tick_and_then_by_age)
 {
 	struct bench *b = bench_for_many(0, 0);
-	uint32_t random = 7;
 
 	for (unsigned i = 0; i < 40; i++)
 		from_port(b, 1000 + i, i & 1, 1000, EPOCH + i * (i % 3 ? MILLISECONDS : SECONDS));
 	tcpaudit_advance(b->engine, EPOCH + 20 * SECONDS);
-	for (unsigned i = 0; i < BENCH_RECORDS; i++) {
-		random = random * 1664525 + 1013904223;
-		from_port(b, 2000 + i, i & 1, 1000, EPOCH + 60 * SECONDS + (random >> 8) % 9000 * MILLISECONDS);
-	}
+	for (unsigned i = 0; i < BENCH_RECORDS; i++)
+		from_port(b, 2000 + i, i & 1, 1000, EPOCH + 60 * SECONDS + i * 20 * MILLISECONDS);
 	b->records = 0;
 	tcpaudit_advance(b->engine, EPOCH + 90 * SECONDS);
 	cr_assert_gt(b->records, 16);
@@ -205,6 +202,28 @@ Test(order, by_tick_and_then_by_age)
 		if ((before->last + 5 * SECONDS) / TICK == (c->last + 5 * SECONDS) / TICK)
 			cr_assert_lt(before->id, c->id);
 	}
+	bench_finish(b);
+	bench_free(b);
+}
+
+/* An interface whose clock is three hours behind: what it captured is not over because another one is ahead. */
+Test(order, a_clock_that_is_behind)
+{
+	struct bench *b = bench_for_many(0, 0);
+	static const uint16_t flags[] = {2, 0x12, 0x10, 0x11, 0x11, 0x10};
+	static const uint32_t seq[] = {100, 300, 101, 101, 301, 102}, ack[] = {0, 101, 301, 301, 102, 302};
+	const int64_t ahead = EPOCH + 3 * 3600 * SECONDS;
+
+	from_port(b, 1000, A, 1000, ahead);
+	for (unsigned i = 0; i < 6; i++) {
+		struct wire w = {.from = i == 1 || i == 4, .port = {2000, 80}, .seq = seq[i], .ack = ack[i], .flags = flags[i], .window = 8192};
+		bench_wire(b, &w, EPOCH + i * 20 * SECONDS);
+		from_port(b, 1001 + i, A, 1000, ahead + i * 20 * SECONDS);
+	}
+	tcpaudit_advance(b->engine, ahead + 200 * SECONDS);
+	cr_assert_eq(b->records, 8);
+	for (size_t i = 0; i < b->records; i++)
+		cr_assert_eq(b->record[i].kind, TCPAUDIT_KIND_THREE_WAY);
 	bench_finish(b);
 	bench_free(b);
 }

@@ -1,0 +1,503 @@
+/* shards.c - see shards.h. */
+#include "shards.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow_order.h"
+#include "outbox.h"
+#include "reader.h"
+
+#define SECOND     1000000000ll
+#define LONGEST    (3 * SECOND) /* of a round */
+#define SMALL      128          /* segments that are not worth waking anybody */
+#define AT_ONCE    256          /* reports of one part that wait until it is their turn */
+#define LOOKS      64           /* at what is due, until these are counted */
+#define BEHIND_ALL UINT32_MAX   /* tick: at the end */
+
+/* What a connection has learnt in a round. */
+struct note {
+	uint64_t ordinal;
+	uint64_t id;
+	int64_t time;
+	uint32_t slot;
+	uint32_t known;
+};
+
+enum { IN_TURN, BROUGHT, BOXES };
+
+struct part {
+	struct tcpaudit *engine;
+	struct outbox box[BOXES]; /* what time brings, in order; and what segments do */
+	struct outbox *to;
+	struct note *note;
+	unsigned notes, read;
+	uint16_t *segment; /* of the round, in order: batch * BATCH + place */
+	unsigned segments;
+	bool more; /* is due */
+	uint64_t *left; /* connections at the end, by age */
+	uint64_t lefts, at;
+	uint32_t cursor;
+} __attribute__((aligned(64)));
+
+struct shards {
+	struct tcpaudit_team team;
+	struct tcpaudit_sink sink;
+	struct tcpaudit_batch *const *batch; /* of this round */
+	int64_t quiet_until;                 /* nothing is due before */
+	int64_t longest;                     /* round, ns */
+	unsigned count;
+	struct part part[];
+};
+
+/* ---- a part's engine tells ---- */
+
+void part_orders(struct part *part, uint32_t tick, uint64_t number)
+{
+	part->to->order = (struct order){tick, number};
+}
+
+void part_is_judging(struct part *part, int64_t now, uint64_t ordinal)
+{
+	part->to = &part->box[BROUGHT];
+	part_orders(part, flow_tick_behind(now) - 1, ordinal | UINT64_C(1) << 63);
+}
+
+static void keep_connection(void *user, const struct tcpaudit_connection *connection)
+{
+	outbox_connection(((struct part *)user)->to, connection);
+}
+
+static void keep_finding(void *user, const struct tcpaudit_finding *finding)
+{
+	outbox_finding(((struct part *)user)->to, finding);
+}
+
+void part_notes(struct part *p, uint32_t slot, unsigned known, const struct tcpaudit_segment *s)
+{
+	p->note[p->notes++] = (struct note){.ordinal = s->ordinal,
+	                                    .id = flow_entry(p->engine->table, slot)->id,
+	                                    .time = s->time,
+	                                    .slot = slot,
+	                                    .known = known};
+}
+
+/* ---- building ---- */
+
+static uint64_t part_of_limit(uint64_t limit, unsigned parts)
+{
+	return limit && limit < parts ? 1 : limit / parts;
+}
+
+static struct tcpaudit_settings part_of(const struct tcpaudit_settings *settings, unsigned parts)
+{
+	struct tcpaudit_settings part = *settings;
+
+	part.memcap = part_of_limit(settings->memcap, parts);
+	part.max_flows = part_of_limit(settings->max_flows, parts);
+	part.in_order = false; /* that is seen to here */
+	return part;
+}
+
+static bool open_part(struct part *p, const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
+{
+	const struct tcpaudit_sink own = {.user = p,
+	                                  .connection_end = sink->connection_end ? keep_connection : NULL,
+	                                  .finding = sink->finding ? keep_finding : NULL};
+
+	p->to = &p->box[IN_TURN];
+	p->engine = engine_new(settings, &own, p);
+	p->note = malloc(TCPAUDIT_ROUND * BATCH * sizeof *p->note);
+	p->segment = malloc(TCPAUDIT_ROUND * BATCH * sizeof *p->segment);
+	return p->engine && p->note && p->segment;
+}
+
+struct shards *shards_new(const struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team)
+{
+	size_t size = sizeof(struct shards) + parts * sizeof(struct part);
+	struct shards *s = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	const struct tcpaudit_settings settings = part_of(&engine->settings, parts);
+
+	if (!s)
+		return NULL;
+	memset(s, 0, size);
+	s->team = *team;
+	s->sink = engine->sink;
+	s->longest = engine_calm(engine) < LONGEST ? engine_calm(engine) : LONGEST;
+	for (; s->count < parts; s->count++)
+		if (!open_part(&s->part[s->count], &settings, &s->sink)) {
+			s->count++;
+			shards_free(s);
+			return NULL;
+		}
+	return s;
+}
+
+void shards_free(struct shards *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct part *p = &s->part[i];
+		tcpaudit_free(p->engine);
+		for (unsigned k = 0; k < BOXES; k++)
+			outbox_free(&p->box[k]);
+		free(p->note);
+		free(p->segment);
+		free(p->left);
+	}
+	free(s);
+}
+
+void shards_configure(struct shards *s, const struct tcpaudit_settings *settings)
+{
+	struct tcpaudit_settings part = part_of(settings, s->count);
+
+	for (unsigned i = 0; i < s->count; i++)
+		tcpaudit_configure(s->part[i].engine, &part);
+}
+
+void shards_count(const struct shards *s, struct tcpaudit_counters *counters)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct part *p = &s->part[i];
+		struct tcpaudit_counters own;
+		tcpaudit_counters(p->engine, &own);
+		tcpaudit_counters_add(counters, &own);
+		counters->memory += TCPAUDIT_ROUND * BATCH * (sizeof *p->note + sizeof *p->segment) + p->lefts * FLOW_ORDER_EACH;
+		for (unsigned k = 0; k < BOXES; k++) {
+			counters->memory += p->box[k].size + p->box[k].room * sizeof(struct letter);
+			counters->untold += p->box[k].untold;
+		}
+	}
+}
+
+/* ---- telling ---- */
+
+/* Reports behind the last one of a part that has more wait: the next may come before them. */
+static bool is_in_reach(const struct shards *s, struct order order)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct outbox *o = &s->part[i].box[IN_TURN];
+		if (s->part[i].more && (!o->count || order_before(o->letter[o->count - 1].order, order)))
+			return false;
+	}
+	return true;
+}
+
+static struct outbox *first_of(struct shards *s)
+{
+	struct outbox *first = NULL;
+
+	for (unsigned i = 0; i < s->count; i++)
+		for (unsigned k = 0; k < BOXES; k++) {
+			struct outbox *o = &s->part[i].box[k];
+			const struct letter *letter = outbox_next(o);
+			if (letter && (!first || order_before(letter->order, outbox_next(first)->order)))
+				first = o;
+		}
+	return first;
+}
+
+static void tell(struct shards *s)
+{
+	struct outbox *o;
+
+	for (unsigned i = 0; i < s->count; i++)
+		outbox_sort(&s->part[i].box[BROUGHT]);
+	while ((o = first_of(s)) && is_in_reach(s, outbox_next(o)->order))
+		outbox_tell(o, &s->sink);
+	for (unsigned i = 0; i < s->count; i++)
+		for (unsigned k = 0; k < BOXES; k++)
+			outbox_clear(&s->part[i].box[k]);
+}
+
+/* ---- what is due ---- */
+
+static bool some_have_more(const struct shards *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->part[i].more)
+			return true;
+	return false;
+}
+
+/* A part's, until enough of it waits. */
+static void expire_part(void *user, unsigned i)
+{
+	struct part *p = &((struct shards *)user)->part[i];
+
+	p->to = &p->box[IN_TURN];
+	do
+		p->more = engine_expire(p->engine, LOOKS);
+	while (p->more && p->box[IN_TURN].count < AT_ONCE);
+}
+
+static void pass_to(struct shards *s, int64_t now)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		s->part[i].engine->now = now;
+}
+
+/* Reports all that is due, as a single engine does when it gets that far. */
+static void expire(struct shards *s, int64_t now)
+{
+	if (now < s->quiet_until)
+		return;
+	pass_to(s, now);
+	do {
+		s->team.run(s->team.user, expire_part, s, s->count);
+		tell(s);
+	} while (some_have_more(s));
+	s->quiet_until = flow_next_tick(now);
+}
+
+/* ---- segments ---- */
+
+static struct batch *batch_of(const struct shards *s, unsigned segment)
+{
+	return &s->batch[segment / BATCH]->batch;
+}
+
+/* Beside the index of the table, which goes by the low bits. */
+static struct part *part_for(struct shards *s, uint32_t hash)
+{
+	return &s->part[(uint64_t)hash * s->count >> 32];
+}
+
+static void fetch_bucket(const struct shards *s, const struct part *p, unsigned k)
+{
+	if (k < p->segments)
+		flow_prefetch_bucket(p->engine->table, batch_of(s, p->segment[k])->hash[p->segment[k] % BATCH]);
+}
+
+/* What some segments need, whose buckets are on their way. */
+static void fetch_records(const struct shards *s, const struct part *p, unsigned from, unsigned to)
+{
+	for (unsigned k = from; k < to; k++) {
+		struct batch *b = batch_of(s, p->segment[k]);
+		unsigned i = p->segment[k] % BATCH;
+		b->likely[i] = flow_prefetch_record(p->engine->table, b->hash[i]);
+	}
+	for (unsigned k = from; k < to; k++) {
+		const struct batch *b = batch_of(s, p->segment[k]);
+		unsigned i = p->segment[k] % BATCH;
+		flow_prefetch_history(p->engine->table, b->likely[i]);
+		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
+			flow_prefetch_due(p->engine->table, b->likely[i]);
+	}
+}
+
+static void judge_one(struct part *p, struct batch *b, unsigned i)
+{
+	p->engine->now = b->clock[b->place[i]];
+	engine_judge(p->engine, b, i);
+}
+
+/* A part's segments of the round. */
+static void judge_part(void *user, unsigned number)
+{
+	struct shards *s = user;
+	struct part *p = &s->part[number];
+
+	for (unsigned k = 0; k < BATCH; k++)
+		fetch_bucket(s, p, k);
+	for (unsigned from = 0; from < p->segments; from += BATCH) {
+		unsigned to = from + BATCH < p->segments ? from + BATCH : p->segments;
+		fetch_records(s, p, from, to);
+		for (unsigned k = from; k < to; k++) {
+			fetch_bucket(s, p, k + BATCH);
+			judge_one(p, batch_of(s, p->segment[k]), p->segment[k] % BATCH);
+		}
+	}
+}
+
+/* What connections have learnt, in the order in which they did. */
+static void compare_hosts(struct tcpaudit *e, struct shards *s)
+{
+	for (;;) {
+		struct part *first = NULL;
+		for (unsigned i = 0; i < s->count; i++) {
+			struct part *p = &s->part[i];
+			if (p->read < p->notes && (!first || p->note[p->read].ordinal < first->note[first->read].ordinal))
+				first = p;
+		}
+		if (!first)
+			break;
+		const struct note *n = &first->note[first->read++];
+		if (flow_entry(first->engine->table, n->slot)->id == n->id)
+			hosts_compare(&e->hosts, first->engine->table, n->slot, n->known, n->time, &e->settings, &e->counters);
+	}
+	for (unsigned i = 0; i < s->count; i++)
+		s->part[i].notes = s->part[i].read = 0;
+}
+
+/* ---- rounds ---- */
+
+static void distribute(struct shards *s, unsigned number, const struct batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		struct part *p = part_for(s, b->hash[i]);
+		p->segment[p->segments++] = (uint16_t)(number * BATCH + i);
+	}
+}
+
+static void round_of(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch *const *batches, unsigned count)
+{
+	unsigned segments = 0;
+
+	s->batch = batches;
+	for (unsigned i = 0; i < s->count; i++)
+		s->part[i].segments = 0;
+	for (unsigned k = 0; k < count; k++) {
+		distribute(s, k, &batches[k]->batch);
+		segments += batches[k]->batch.count;
+	}
+	if (segments >= SMALL)
+		s->team.run(s->team.user, judge_part, s, s->count);
+	else
+		for (unsigned i = 0; i < s->count; i++)
+			judge_part(s, i);
+	compare_hosts(e, s);
+	e->now = batches[count - 1]->batch.now;
+	tell(s);
+}
+
+static void note_loss(struct shards *s, int64_t from, int64_t to)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		losses_add(&s->part[i].engine->losses, from, to);
+}
+
+void shards_lost(struct shards *s, const struct losses *losses)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		s->part[i].engine->losses = *losses;
+}
+
+/* A batch in which anything may depend on anything. */
+static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch *const *batch)
+{
+	struct batch *b = &(*batch)->batch;
+
+	for (unsigned i = 0; i < b->count; i++)
+		flow_prefetch_bucket(part_for(s, b->hash[i])->engine->table, b->hash[i]);
+	for (unsigned i = 0; i < b->count; i++)
+		b->likely[i] = flow_prefetch_record(part_for(s, b->hash[i])->engine->table, b->hash[i]);
+	for (unsigned place = 0, i = 0; place < b->frames; place++) {
+		if (b->lost >> place & 1)
+			note_loss(s, e->now, b->clock[place]);
+		e->now = b->clock[place];
+		expire(s, e->now);
+		if (i == b->count || b->place[i] != place)
+			continue;
+		judge_one(part_for(s, b->hash[i]), b, i);
+		compare_hosts(e, s);
+		i++;
+	}
+	e->now = b->now;
+	tell(s);
+}
+
+static bool joins(const struct shards *s, const struct batch *b, int64_t begin)
+{
+	return !b->lost && b->now - begin < s->longest && b->now < flow_next_tick(begin);
+}
+
+static int64_t begin_of(const struct batch *b)
+{
+	return b->frames ? b->clock[0] : b->now;
+}
+
+/* How many of the batches make a round. */
+static unsigned length_of_round(const struct shards *s, struct tcpaudit_batch *const *batches, unsigned count)
+{
+	unsigned length = 0;
+
+	while (length < count && length < TCPAUDIT_ROUND && joins(s, &batches[length]->batch, begin_of(&batches[0]->batch)))
+		length++;
+	return length;
+}
+
+static void begin(struct tcpaudit *e, struct shards *s, const struct batch *b)
+{
+	if (e->started || !b->frames)
+		return;
+	engine_start(e, b->first);
+	for (unsigned i = 0; i < s->count; i++)
+		engine_start(s->part[i].engine, b->first);
+}
+
+void shards_judge(struct tcpaudit *e, struct tcpaudit_batch *const *batches, unsigned count)
+{
+	struct shards *s = e->shards;
+
+	for (unsigned done = 0, length; done < count; done += length) {
+		begin(e, s, &batches[done]->batch);
+		length = length_of_round(s, batches + done, count - done);
+		if (length) {
+			expire(s, begin_of(&batches[done]->batch));
+			round_of(e, s, batches + done, length);
+		} else {
+			one_by_one(e, s, batches + done);
+			length = 1;
+		}
+	}
+}
+
+/* ---- the end ---- */
+
+static void prepare_end(void *user, unsigned i)
+{
+	struct part *p = &((struct shards *)user)->part[i];
+	struct flow_table *table = p->engine->table;
+	uint64_t count = flow_count(table);
+
+	p->to = &p->box[IN_TURN];
+	p->engine->ended = true;
+	flow_close(table);
+	p->left = malloc((count ? count : 1) * FLOW_ORDER_EACH);
+	p->lefts = p->left ? flow_order(table, p->left) : 0;
+	p->more = count;
+}
+
+/* The next that is left; SLOT_NONE if there is none. */
+static uint32_t next_left(struct part *p)
+{
+	const struct flow_table *table = p->engine->table;
+
+	if (!p->left) /* no memory for the order */
+		return flow_next(table, &p->cursor);
+	if (p->at == p->lefts)
+		return SLOT_NONE;
+	flow_prefetch_slots(table, p->at + 2 < p->lefts ? flow_ordered(p->left[p->at + 2]) : SLOT_NONE,
+	                    p->at + 1 < p->lefts ? flow_ordered(p->left[p->at + 1]) : SLOT_NONE);
+	return flow_ordered(p->left[p->at++]);
+}
+
+static void end_some(void *user, unsigned i)
+{
+	struct part *p = &((struct shards *)user)->part[i];
+
+	while (p->more && p->box[IN_TURN].count < AT_ONCE) {
+		uint32_t slot = next_left(p);
+		p->more = slot != SLOT_NONE;
+		if (!p->more)
+			break;
+		part_orders(p, BEHIND_ALL, flow_entry(p->engine->table, slot)->id);
+		engine_end(p->engine, slot);
+	}
+}
+
+void shards_finish(struct tcpaudit *e)
+{
+	struct shards *s = e->shards;
+
+	expire(s, e->now);
+	pass_to(s, e->now);
+	s->team.run(s->team.user, prepare_end, s, s->count);
+	do {
+		s->team.run(s->team.user, end_some, s, s->count);
+		tell(s);
+	} while (some_have_more(s));
+}
