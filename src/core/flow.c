@@ -89,7 +89,11 @@ struct flow_table {
 	struct history *spare; /* list through history->next */
 };
 
-static void prefetch_lines(const void *p, size_t size)
+/* Whoever asks for memory in advance must do so where it is called: gcc takes a function that does nothing else for one without an
+ * effect, and leaves out its calls. */
+#define IN_PLACE __attribute__((always_inline)) static inline
+
+IN_PLACE void prefetch_lines(const void *p, size_t size)
 {
 	for (size_t line = 0; line < size; line += 64)
 		__builtin_prefetch((const char *)p + line);
@@ -294,7 +298,7 @@ void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 }
 
 /* To be changed, which may mean the neighbour. */
-static void prefetch_buckets(const struct flow_table *t, uint32_t hash)
+IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->bucket[home_of(t, hash)], 1);
 	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1], 1);
@@ -336,12 +340,17 @@ void flow_prefetch_due(const struct flow_table *t, uint32_t likely)
 		__builtin_prefetch(&t->pool[CONNECTIONS].chunk[likely >> CHUNK_BITS].due[likely & (CHUNK - 1)]);
 }
 
-void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
+IN_PLACE void prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
 {
 	if (record != SLOT_NONE)
 		prefetch_lines(flow_entry(t, record), slot_buried(record) ? sizeof(struct tombstone) : sizeof(struct connection));
 	if (history != SLOT_NONE && !slot_buried(history) && flow_connection(t, history)->history)
 		prefetch_lines(flow_connection(t, history)->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
+}
+
+void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
+{
+	prefetch_slots(t, record, history);
 }
 
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
@@ -710,13 +719,13 @@ static void prefetch_turn(struct flow_table *t)
 	uint32_t half = turn->at + AHEAD / 2, end = turn->at + AHEAD < turn->count ? turn->at + AHEAD : turn->count;
 
 	for (; turn->fetched < end; turn->fetched++)
-		flow_prefetch_slots(t, turn->slot[turn->fetched], SLOT_NONE);
+		prefetch_slots(t, turn->slot[turn->fetched], SLOT_NONE);
 	if (half >= turn->count)
 		return;
 	const struct entry *entry = flow_entry(t, turn->slot[half]);
 	prefetch_buckets(t, entry->hash);
 	if (entry->bits & CONN_SETTLED)
-		flow_prefetch_slots(t, SLOT_NONE, turn->slot[half]);
+		prefetch_slots(t, SLOT_NONE, turn->slot[half]);
 }
 
 uint32_t flow_due(struct flow_table *t, int64_t now)
@@ -769,7 +778,7 @@ static bool still_half_open(const struct entry *c, uint64_t id)
 }
 
 /* In a flood, one gives way for each that comes, and by then it lies in no cache: what lies ahead is sent for. */
-static void prefetch_queue(const struct flow_table *t)
+IN_PLACE void prefetch_queue(const struct flow_table *t)
 {
 	const struct queue *q = &t->half_open;
 
