@@ -55,6 +55,8 @@ struct tcpaudit {
 	struct pressure pressure;
 	struct isns isns;
 	struct losses losses;
+	struct tcpaudit_connection lone; /* record of the last embryo that was reported */
+	bool lone_known;
 	struct batch batch; /* of its own front */
 };
 
@@ -362,18 +364,76 @@ static void tell_successor(struct tcpaudit *e, const struct entry *entry, const 
 	known->time_wait_since = was->time_wait_since;
 }
 
-/* `was`: to be filled in with what will be remembered; NULL: nothing will. */
-static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, struct former *was)
+/* Is it told from others by nothing but what close_describe_lone() fills in? */
+static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo)
 {
+	return !embryo->capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
+	       !lost_since(e, embryo->start);
+}
+
+#ifdef TCPAUDIT_BOTH_WAYS
+#include <assert.h>
+
+/* For tests: the short way must lead where the long way does. */
+static void report_long_way(struct tcpaudit *e, const struct embryo *embryo)
+{
+	struct tcpaudit_counters counters = e->counters;
+	struct tcpaudit_sink sink = e->sink;
 	struct tcpaudit_connection record;
 	struct connection room;
 
+	e->sink = (struct tcpaudit_sink){0};
 	embryo_grow(embryo, &room);
-	struct former remain = report(e, &room, &record);
+	report(e, &room, &record);
+	assert(memcmp(&record, &e->lone, sizeof record) == 0);
+	counters.by_kind[record.kind]++;
+	assert(memcmp(&counters, &e->counters, sizeof counters) == 0);
+	e->counters.by_kind[record.kind]--;
+	e->sink = sink;
+}
+#else
+static void report_long_way(struct tcpaudit *e, const struct embryo *embryo)
+{
+	(void)e;
+	(void)embryo;
+}
+#endif
+
+/* As report(), in few steps: nearly all that is to be said was said of the one before. */
+static void report_lone(struct tcpaudit *e, const struct embryo *embryo)
+{
+	struct tcpaudit_connection *record = &e->lone;
+
+	close_describe_lone(embryo, e->now, record);
+	check_lone(&e->plan, &e->settings, embryo->entry.scopes, e->ended, e->now, record);
+	report_long_way(e, embryo);
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+}
+
+/* `was`: to be filled in with what will be remembered; NULL: nothing will. */
+static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, struct former *was)
+{
+	bool lone = is_lone(e, embryo), known = lone && e->lone_known;
+	struct tcpaudit_connection record;
+	struct connection room;
+	struct former remain;
+
+	if (known)
+		report_lone(e, embryo);
+	if (known && !was)
+		return;
+	embryo_grow(embryo, &room);
+	remain = known ? remains(&room) : report(e, &room, &record);
 	flow_strip(e->table, &room);
 	if (was) {
 		*was = remain;
-		conclude(was, &record);
+		conclude(was, known ? &e->lone : &record);
+	}
+	if (lone && !known) {
+		e->lone = record;
+		e->lone_known = true;
 	}
 }
 

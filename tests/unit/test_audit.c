@@ -624,6 +624,46 @@ Test(audit, half_open_is_given_up_after_three_minutes)
 	bench_free(b);
 }
 
+/* The record of a lone SYN, behind those of `others`. */
+static struct tcpaudit_connection record_of_lone(uint32_t others, uint64_t max_flows, uint8_t vantage, int64_t until)
+{
+	struct bench *b = bench_prepare();
+	b->settings.watch_all = b->settings.transitions = false;
+	b->settings.max_flows = max_flows;
+	b->settings.vantage = vantage;
+	bench_start(b);
+	for (uint32_t n = 0; n < others; n++)
+		send_number(b, n, A, TCPAUDIT_SYN, n * 77, 0, EPOCH + n);
+	send_number(b, 20000, A, TCPAUDIT_SYN, 7, 0, EPOCH + 1000);
+	if (max_flows)
+		send_number(b, 30000, A, TCPAUDIT_SYN, 9, 0, EPOCH + SECONDS);
+	tcpaudit_advance(b->engine, EPOCH + until);
+	bench_finish(b);
+	cr_assert_gt(b->records, others);
+	struct tcpaudit_connection r = b->record[others];
+	cr_assert_eq(r.id, others + 1);
+	cr_assert_eq(r.end[A].isn, 7);
+	r.id = 1;
+	check_books(b);
+	bench_free(b);
+	return r;
+}
+
+/* Only the first of them is described in full. */
+Test(audit, lone_syns_are_told_alike)
+{
+	static const int64_t until[] = {1000, 2 * SECONDS, 31 * SECONDS, 205 * SECONDS};
+	for (size_t i = 0; i < sizeof until / sizeof *until; i++)
+		for (uint64_t max_flows = 0; max_flows < 2; max_flows++)
+			for (uint8_t vantage = 0; vantage < 3; vantage++) {
+				struct tcpaudit_connection first = record_of_lone(0, max_flows, vantage, until[i]);
+				struct tcpaudit_connection third = record_of_lone(2, max_flows, vantage, until[i]);
+				int pending = until[i] < 30 * SECONDS ? TCPAUDIT_KIND_SYN_PENDING : TCPAUDIT_KIND_SYN_TIMEOUT;
+				cr_assert_eq(first.kind, max_flows ? TCPAUDIT_KIND_EVICTED : pending);
+				cr_assert_eq(memcmp(&first, &third, sizeof first), 0, "until %zu, %lu", i, (unsigned long)max_flows);
+			}
+}
+
 /* ---- batches ---- */
 
 struct batch {
