@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "connection.h"
+#include "embryo.h"
 #include "engine.h"
 #include "flow_order.h"
 #include "late.h"
@@ -22,8 +23,12 @@
 #define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define DUE_AT_ONCE   256 /* ... and when time goes on without one */
+#define GROWN_A_FRAME 4   /* embryos, where rules ask now and then */
 #define INCARNATIONS  8   /* looked at behind one socket pair */
 #define PART_WORTH    (UINT64_C(16) << 20) /* bytes of memory: with less, a part gives up connections for want of it too soon */
+
+/* What few segments need, and what every segment's path is better kept free of. */
+#define ASIDE __attribute__((noinline))
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 {
@@ -219,6 +224,17 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	c->history = own;
 }
 
+ASIDE static uint32_t grow(struct tcpaudit *e, uint32_t slot);
+
+/* Rules that ask now and then may have come when embryos were there already: bit by bit they become what is visited. */
+static void grow_some(struct tcpaudit *e)
+{
+	uint32_t slot;
+
+	for (int i = 0; i < GROWN_A_FRAME && (slot = flow_oldest_embryo(e->table)) != SLOT_NONE && !flow_full(e->table); i++)
+		grow(e, slot);
+}
+
 /* Visits open connections for the user's rules.  The table's places pass by once in a tick, some at a time: nobody waits for a
  * million of them.  `all`: what is left of this turn. */
 static void sweep(struct tcpaudit *e, bool all)
@@ -228,6 +244,7 @@ static void sweep(struct tcpaudit *e, bool all)
 
 	if (!(e->settings.points >> TCPAUDIT_ON_TICK & 1) || tick <= 0 || (!all && e->now < s->next))
 		return;
+	grow_some(e);
 	uint32_t places = flow_places(e->table), until = places;
 	if (!all && e->now - s->since < tick)
 		until = (uint32_t)((double)places * (double)(e->now - s->since) / (double)tick);
@@ -325,6 +342,103 @@ static void tell_successor(struct tcpaudit *e, const struct entry *entry, const 
 	known->time_wait_since = was->time_wait_since;
 }
 
+/* Is it told from others by nothing but what close_describe_lone() fills in? */
+static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	return !embryo->capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
+	       !losses_within(&e->losses, embryo->start, at);
+}
+
+#ifdef TCPAUDIT_BOTH_WAYS
+#include <assert.h>
+
+/* For tests: the short way must lead where the long way does. */
+static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	struct tcpaudit_counters counters = e->counters;
+	struct tcpaudit_sink sink = e->sink;
+	struct tcpaudit_connection record;
+	struct connection room;
+
+	e->sink = (struct tcpaudit_sink){0};
+	embryo_grow(embryo, &room);
+	report(e, &room, at, &record);
+	assert(memcmp(&record, &e->lone, sizeof record) == 0);
+	counters.by_kind[record.kind]++;
+	assert(memcmp(&counters, &e->counters, sizeof counters) == 0);
+	e->counters.by_kind[record.kind]--;
+	e->sink = sink;
+}
+#else
+static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	(void)e;
+	(void)embryo;
+	(void)at;
+}
+#endif
+
+/* As report(), in few steps: nearly all that is to be said was said of the one before. */
+static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	struct tcpaudit_connection *record = &e->lone;
+
+	close_describe_lone(embryo, at, record);
+	check_lone(&e->plan, &e->settings, embryo->entry.scopes, e->ended, at, record);
+	report_long_way(e, embryo, at);
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+}
+
+/* `was`: to be filled in with what will be remembered; NULL: nothing will. */
+static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64_t at, struct former *was)
+{
+	bool lone = is_lone(e, embryo, at), known = lone && e->lone_known;
+	struct tcpaudit_connection record;
+	struct connection room;
+	struct former remain;
+
+	if (known)
+		report_lone(e, embryo, at);
+	if (known && !was)
+		return;
+	embryo_grow(embryo, &room);
+	remain = known ? remains(&room) : report(e, &room, at, &record);
+	flow_strip(e->table, &room);
+	if (was) {
+		*was = remain;
+		conclude(was, known ? &e->lone : &record);
+	}
+	if (lone && !known) {
+		e->lone = record;
+		e->lone_known = true;
+	}
+}
+
+/* A tombstone in its place. */
+static struct tombstone *bury(struct tcpaudit *e, uint32_t slot, const struct former *was)
+{
+	uint32_t grave = flow_bury(e->table, slot);
+	if (grave == SLOT_NONE)
+		return NULL;
+	struct tombstone *t = flow_tombstone(e->table, grave);
+	t->was = *was;
+	flow_schedule(e->table, grave, was->last + TOMBSTONE_FOR);
+	return t;
+}
+
+static void end_embryo(struct tcpaudit *e, uint32_t slot, int64_t at)
+{
+	struct former was;
+
+	report_embryo(e, flow_embryo(e->table, slot), at, e->ended ? NULL : &was);
+	if (e->ended)
+		flow_remove(e->table, slot);
+	else
+		bury(e, slot, &was);
+}
+
 /* Deadlines go by packet time, which is that of the newest frame of all; what is said of a connection goes by its own frames. */
 static int64_t lag_of(const struct connection *c)
 {
@@ -335,6 +449,10 @@ static int64_t lag_of(const struct connection *c)
 static void end_connection(struct tcpaudit *e, uint32_t slot, int64_t at)
 {
 	struct tcpaudit_connection record;
+	if (slot_is_embryo(slot)) {
+		end_embryo(e, slot, at);
+		return;
+	}
 	struct connection *c = flow_connection(e->table, slot);
 	struct former was = report(e, c, at - lag_of(c), &record);
 	uint16_t label = c->label;
@@ -344,14 +462,11 @@ static void end_connection(struct tcpaudit *e, uint32_t slot, int64_t at)
 		flow_remove(e->table, slot);
 		return;
 	}
-	uint32_t grave = flow_bury(e->table, slot);
-	if (grave == SLOT_NONE)
+	struct tombstone *t = bury(e, slot, &was);
+	if (!t)
 		return;
-	struct tombstone *t = flow_tombstone(e->table, grave);
-	t->was = was;
 	t->label = label;
 	t->reset = record.post_close_reset;
-	flow_schedule(e->table, grave, was.last + TOMBSTONE_FOR);
 }
 
 static void evict(struct tcpaudit *e, uint32_t slot)
@@ -360,7 +475,10 @@ static void evict(struct tcpaudit *e, uint32_t slot)
 
 	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
 	e->counters.evicted++;
-	report(e, flow_connection(e->table, slot), e->now - lag_of(flow_connection(e->table, slot)), &record);
+	if (slot_is_embryo(slot))
+		report_embryo(e, flow_embryo(e->table, slot), e->now, NULL);
+	else
+		report(e, flow_connection(e->table, slot), e->now - lag_of(flow_connection(e->table, slot)), &record);
 	flow_remove(e->table, slot);
 }
 
@@ -375,7 +493,7 @@ static int64_t patience(const struct tcpaudit *e, const struct connection *c)
 	return e->settings.idle_timeout;
 }
 
-/* The least of that. */
+/* The least of that for whole connections. */
 static int64_t soonest(const struct tcpaudit *e)
 {
 	return e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
@@ -391,6 +509,13 @@ int64_t engine_calm(const struct tcpaudit *e)
 	int64_t calm = soonest(e) - LAG_NOTED;
 
 	return calm > 0 ? calm : 0;
+}
+
+static int64_t deadline_of(const struct tcpaudit *e, uint32_t slot)
+{
+	if (slot_is_embryo(slot))
+		return flow_embryo(e->table, slot)->start + HALF_OPEN_FOR;
+	return deadline(e, flow_connection(e->table, slot));
 }
 
 /* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen. */
@@ -426,7 +551,7 @@ static void look_at(struct tcpaudit *e, uint32_t slot)
 			flow_schedule(e->table, slot, t->was.last + TOMBSTONE_FOR);
 		return;
 	}
-	int64_t due = deadline(e, flow_connection(e->table, slot));
+	int64_t due = deadline_of(e, slot);
 	struct ending ending = {.tick = flow_tick_behind(due), .slot = slot, .id = flow_entry(e->table, slot)->id};
 	if (!is_over(e, due))
 		flow_schedule(e->table, slot, due);
@@ -443,7 +568,7 @@ static bool end_next(struct tcpaudit *e)
 		return false;
 	if (flow_entry(e->table, ending.slot)->id != ending.id)
 		return true;
-	int64_t due = deadline(e, flow_connection(e->table, ending.slot));
+	int64_t due = deadline_of(e, ending.slot);
 	if (is_over(e, due))
 		end_in_turn(e, ending.slot, due);
 	else
@@ -600,11 +725,19 @@ static uint32_t choose_incarnation(const struct tcpaudit *e, uint32_t newest, co
 
 /* ---- segments ---- */
 
-/* Sacrifices connections until another one has room, and another history. `older` may be among them. */
+static bool too_many(const struct tcpaudit *e)
+{
+	return e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows;
+}
+
+/* Sacrifices connections until another one has room, and another history. `older` may be among them.  What nobody has answered
+ * goes first. */
 static void make_room(struct tcpaudit *e, uint32_t *older)
 {
-	while ((e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows) || flow_full(e->table)) {
-		uint32_t victim = flow_victim(e->table);
+	while (too_many(e) || flow_full(e->table)) {
+		uint32_t victim = too_many(e) ? flow_oldest_embryo(e->table) : SLOT_NONE;
+		if (victim == SLOT_NONE)
+			victim = flow_victim(e->table);
 		if (victim == SLOT_NONE)
 			return;
 		if (victim == *older)
@@ -624,6 +757,81 @@ static void remember_former(struct tcpaudit *e, struct connection *c)
 	        buried ? flow_tombstone(e->table, c->entry.older)->was : remains(flow_connection(e->table, c->entry.older));
 	was.doubtful |= lost_since(e, was.last);
 	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
+}
+
+static void show_watched(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	struct mirror mirror;
+	state_set states[2] = {NO_STATE, NO_STATE};
+
+	if (!e->sink.segment)
+		return;
+	if (connection_history(c, e->table)) {
+		mirror_run(&mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+		for (unsigned x = 0; x < 2; x++)
+			states[x] = mirror_states(&mirror, x);
+	}
+	e->sink.segment(e->sink.user, c->entry.id, s, from, states);
+}
+
+static bool is_watched(const struct tcpaudit *e, const struct tcpaudit_segment *first)
+{
+	return e->settings.watch_all || e->settings.watch == first->ordinal;
+}
+
+/* Its first segment is all that there is to see. */
+static void show_embryo(struct tcpaudit *e, const struct embryo *embryo, const struct tcpaudit_segment *s)
+{
+	struct connection room;
+
+	embryo_grow(embryo, &room);
+	show_watched(e, &room, s, TCPAUDIT_CLIENT);
+	flow_strip(e->table, &room);
+}
+
+/* Begins a connection with a SYN on a socket pair that is not known, if an embryo will do: where rules ask now and then, whole
+ * connections are visited. */
+ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s)
+{
+	bool verify = e->settings.checksum != TCPAUDIT_CHECKSUM_OFF;
+	uint32_t slot;
+
+	if (e->settings.points >> TCPAUDIT_ON_TICK & 1 || e->now - s->time > LAG_NOTED || !embryo_tells(s, verify))
+		return false;
+	while ((too_many(e) || flow_embryos_full(e->table)) && (slot = flow_oldest_embryo(e->table)) != SLOT_NONE)
+		evict(e, slot);
+	slot = too_many(e) ? SLOT_NONE : flow_conceive(e->table, &b->pair[i], b->hash[i]);
+	if (slot == SLOT_NONE)
+		return false;
+	struct embryo *embryo = flow_embryo(e->table, slot);
+	embryo_begin(embryo, s, b->crossed[i], verify);
+	if (e->sink.scopes)
+		embryo->entry.scopes = e->sink.scopes(e->sink.user, b->frame[i]);
+	if (e->labeller.text)
+		embryo->entry.bits |= CONN_UNLABELLED;
+	flow_schedule(e->table, slot, s->time + HALF_OPEN_FOR);
+	e->counters.connections++;
+	if (is_watched(e, s)) {
+		embryo->entry.bits |= CONN_WATCHED;
+		show_embryo(e, embryo, s);
+	}
+	return true;
+}
+
+/* Something comes behind its SYN, or somebody asks for it.  Without memory for that it goes, and SLOT_NONE comes back. */
+ASIDE static uint32_t grow(struct tcpaudit *e, uint32_t slot)
+{
+	while (flow_full(e->table))
+		evict(e, flow_victim(e->table));
+	uint32_t whole = flow_grow(e->table, slot);
+	if (whole == SLOT_NONE) {
+		evict(e, slot);
+		return SLOT_NONE;
+	}
+	flow_schedule(e->table, whole, deadline_of(e, whole));
+	flow_schedule_by(e->table, whole, e->now + soonest(e));
+	flow_half_open(e->table, whole);
+	return whole;
 }
 
 static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uint32_t older)
@@ -649,28 +857,13 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		remember_former(e, c);
 	if (e->labeller.text && is_syn(s))
 		c->entry.bits |= CONN_UNLABELLED;
-	if (e->settings.watch_all || e->settings.watch == s->ordinal)
+	if (is_watched(e, s))
 		c->entry.bits |= CONN_WATCHED;
 	flow_schedule(e->table, slot, e->now + soonest(e)); /* most are short: what is not gets its deadline then */
 	if (is_syn(s))
 		flow_half_open(e->table, slot);
 	e->counters.connections++;
 	return slot;
-}
-
-static void show_watched(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from)
-{
-	struct mirror mirror;
-	state_set states[2] = {NO_STATE, NO_STATE};
-
-	if (!e->sink.segment)
-		return;
-	if (connection_history(c, e->table)) {
-		mirror_run(&mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
-		for (unsigned x = 0; x < 2; x++)
-			states[x] = mirror_states(&mirror, x);
-	}
-	e->sink.segment(e->sink.user, c->entry.id, s, from, states);
 }
 
 /* A segment of an earlier incarnation, while a later one is there: both may want to know. */
@@ -703,7 +896,7 @@ static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 {
 	if (slot_buried(slot))
 		return flow_tombstone(e->table, slot)->was.last + TOMBSTONE_FOR <= e->now;
-	return deadline(e, flow_connection(e->table, slot)) <= e->now;
+	return deadline_of(e, slot) <= e->now;
 }
 
 /* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was: what
@@ -721,7 +914,7 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 			flow_remove(e->table, slot);
 			continue;
 		}
-		int64_t due = deadline(e, flow_connection(e->table, slot));
+		int64_t due = deadline_of(e, slot);
 		if (is_over(e, due))
 			end_in_turn(e, slot, due);
 		else
@@ -768,10 +961,16 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	}
 	while (end_overdue(e, slot, s->ordinal))
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+	if (slot == SLOT_NONE && conceive(e, b, i, s))
+		return;
+	if (slot_is_embryo(slot))
+		slot = grow(e, slot);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
 		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i], s->ordinal);
+		if (slot_is_embryo(other))
+			other = grow(e, other);
 		if (other != SLOT_NONE &&
 		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
 			slot = other;
@@ -858,6 +1057,8 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	bool crossed = socket_pair_of(s, &pair);
 	uint32_t slot = find_elsewhere(e, &pair, flow_hash(e->table, &pair), s->ordinal);
 
+	if (slot_is_embryo(slot))
+		slot = grow(e, slot);
 	if (slot == SLOT_NONE || slot_buried(slot))
 		return;
 	struct connection *c = flow_connection(e->table, slot);
@@ -1010,7 +1211,7 @@ void tcpaudit_lost(struct tcpaudit *e)
 /* The capture has ended before it was reported; perhaps its time was up already. */
 void engine_end(struct tcpaudit *e, uint32_t slot)
 {
-	int64_t due = deadline(e, flow_connection(e->table, slot));
+	int64_t due = deadline_of(e, slot);
 
 	end_connection(e, slot, due < e->now ? due : e->now);
 }

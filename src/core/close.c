@@ -67,7 +67,7 @@ static int64_t patience(const struct history *h, unsigned flags)
 	}
 	if (gap > 86400 * SECOND)
 		gap = 86400 * SECOND;
-	return gap * 3 > 30 * SECOND ? gap * 3 : 30 * SECOND;
+	return gap * 3 > CLOSE_PATIENCE ? gap * 3 : CLOSE_PATIENCE;
 }
 
 static struct facts find_facts(const struct case_file *file)

@@ -28,6 +28,12 @@ struct routes {
 /* Fills the record, all but findings and capture notes.  `routes` may be NULL. */
 void close_describe(const struct case_file *file, struct tcpaudit_connection *record, struct routes *routes);
 
+#define CLOSE_PATIENCE 30000000000ll /* ns without an answer, at least, that count as none */
+
+/* Of an embryo of which nothing else is known (close_lone.c): turns the whole record of another such one, with the same settings,
+ * into its own, all but findings and capture notes. */
+void close_describe_lone(const struct embryo *embryo, int64_t now, struct tcpaudit_connection *record);
+
 /* The part of it that close_measures.c fills in, when all else is described. */
 void close_measure(const struct case_file *file, struct tcpaudit_connection *record);
 

@@ -84,11 +84,6 @@ static struct event marked(const struct connection *c, int mark)
 	return e;
 }
 
-static uint64_t frame_reference(const struct tcpaudit_segment *s)
-{
-	return s->frame | (uint64_t)s->input << 48;
-}
-
 /* The handshake's events; `without`: a frame that is about to be added itself. */
 static unsigned marked_events(const struct connection *c, uint64_t without, struct event out[MARKS])
 {
@@ -171,7 +166,7 @@ static bool is_closing(const struct history *h)
 static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
                        const struct sent *sent, unsigned extra, unsigned unusual)
 {
-	struct history *h = begin_history(c, table, frame_reference(s));
+	struct history *h = begin_history(c, table, connection_frame(s));
 	if (!h)
 		return;
 	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
@@ -191,7 +186,7 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 static void mark(struct connection *c, int which, const struct tcpaudit_segment *s)
 {
 	int64_t after = (s->time - c->start) / 1000;
-	c->mark[which] = frame_reference(s);
+	c->mark[which] = connection_frame(s);
 	c->mark_at[which] = after < 0 ? 0 : after > UINT32_MAX ? UINT32_MAX : (uint32_t)after;
 }
 
@@ -370,14 +365,8 @@ static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, uns
 
 static void note_capture(struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
 {
-	if (s->noticed & TCPAUDIT_SAW_CUT)
-		c->capture |= CAPTURE_SNAPLEN;
-	if (s->noticed & TCPAUDIT_SAW_LENGTH_GUESSED)
-		c->capture |= CAPTURE_LENGTH_GUESSED;
-	if (s->noticed & TCPAUDIT_SAW_REASSEMBLED)
-		c->capture |= CAPTURE_FRAGMENTS;
-	if (s->noticed & TCPAUDIT_SAW_TUNNEL)
-		c->capture |= CAPTURE_TUNNEL;
+	if (s->noticed)
+		c->capture |= connection_noticed(s);
 	if (s->input != c->input)
 		c->capture |= CAPTURE_MULTI_IF;
 	if (sent->reordered)

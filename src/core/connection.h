@@ -44,6 +44,21 @@ bool connection_fits(const struct connection *c, const struct tcpaudit_segment *
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *segment, unsigned from,
                              bool verify);
 
+/* A frame as marks name it. */
+static inline uint64_t connection_frame(const struct tcpaudit_segment *s)
+{
+	return s->frame | (uint64_t)s->input << 48;
+}
+
+/* CAPTURE_ bits: what its frame alone says of the capture. */
+static inline uint32_t connection_noticed(const struct tcpaudit_segment *s)
+{
+	return (s->noticed & TCPAUDIT_SAW_CUT ? CAPTURE_SNAPLEN : 0u) |
+	       (s->noticed & TCPAUDIT_SAW_LENGTH_GUESSED ? CAPTURE_LENGTH_GUESSED : 0u) |
+	       (s->noticed & TCPAUDIT_SAW_REASSEMBLED ? CAPTURE_FRAGMENTS : 0u) |
+	       (s->noticed & TCPAUDIT_SAW_TUNNEL ? CAPTURE_TUNNEL : 0u);
+}
+
 /* Which end of the connection the canonical sender is. */
 static inline unsigned connection_sender(const struct entry *e, bool crossed)
 {

@@ -30,6 +30,8 @@ struct tcpaudit {
 	struct routes routes;
 	struct hosts hosts;
 	struct losses losses;
+	struct tcpaudit_connection lone; /* record of the last embryo that was reported */
+	bool lone_known;
 	struct batch batch; /* of its own front */
 	struct shards *shards; /* it has been split: all connections are theirs; NULL: not */
 	struct part *part;     /* of another engine this is one; NULL: not */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "embryo.h"
 #include "flow.h"
 #include "flow_order.h"
 
@@ -49,7 +50,23 @@ struct pool {
 	uint64_t live;
 };
 
-enum { CONNECTIONS, TOMBSTONES, POOLS };
+enum { CONNECTIONS, EMBRYOS, TOMBSTONES, POOLS }; /* as the two highest bits of a slot tell them apart */
+
+#define KIND_SHIFT 30
+#define PLACE      ((1u << KIND_SHIFT) - 1) /* the rest of a slot */
+
+_Static_assert(SLOT_EMBRYO == (uint32_t)EMBRYOS << KIND_SHIFT && SLOT_TOMBSTONE == (uint32_t)TOMBSTONES << KIND_SHIFT,
+               "a slot names its pool");
+
+/* Embryos by age. */
+struct ages {
+	uint32_t oldest;
+	uint32_t youngest;
+	uint32_t scout;         /* runs ahead of the oldest, for what is evicted next */
+	uint32_t ahead;         /* how far, about */
+	uint32_t sighted;       /* how many it has met */
+	uint32_t coming[AHEAD]; /* the last of them */
+};
 
 /* Deadlines are looked up chunk by chunk, in arrays that hold nothing else: a list through the records themselves would fetch
  * each from memory only to learn where the next one is. */
@@ -83,13 +100,19 @@ struct flow_table {
 	uint32_t hand;
 	uint32_t grave_hand;
 	struct queue half_open;
+	struct ages embryos;
 	uint64_t memcap;
 	uint64_t tombstones_evicted;
 	struct arena *arena;
 	struct history *spare; /* list through history->next */
 };
 
-static void prefetch_lines(const void *p, size_t size)
+/* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
+ * done where it is called, or has this in it. */
+#define IN_PLACE __attribute__((always_inline)) static inline
+#define HAPPENS  __asm__ volatile("")
+
+IN_PLACE void prefetch_lines(const void *p, size_t size)
 {
 	for (size_t line = 0; line < size; line += 64)
 		__builtin_prefetch((const char *)p + line);
@@ -149,6 +172,8 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	}
 	memset(t->bucket, 0, t->buckets * sizeof *t->bucket);
 	t->pool[CONNECTIONS] = (struct pool){.size = sizeof(struct connection), .free = SLOT_NONE};
+	t->pool[EMBRYOS] = (struct pool){.size = sizeof(struct embryo), .free = SLOT_NONE};
+	t->embryos = (struct ages){.oldest = SLOT_NONE, .youngest = SLOT_NONE, .scout = SLOT_NONE};
 	t->pool[TOMBSTONES] = (struct pool){.size = sizeof(struct tombstone), .free = SLOT_NONE};
 	t->turn.pool = POOLS;
 	t->memory = sizeof *t + t->buckets * sizeof *t->bucket;
@@ -179,8 +204,7 @@ struct rarity *flow_rarity(struct flow_table *t, struct connection *c)
 	return c->rarity;
 }
 
-/* What it has beside its record. */
-static void drop_all(struct flow_table *t, struct connection *c)
+void flow_strip(struct flow_table *t, struct connection *c)
 {
 	flow_history_drop(t, c);
 	if (c->rarity)
@@ -215,8 +239,8 @@ void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE;)
-		drop_all(t, flow_connection(t, slot));
+	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE && slot_is_whole(slot);)
+		flow_strip(t, flow_connection(t, slot));
 	while (t->arena) {
 		struct arena *next = t->arena->next;
 		free(t->arena);
@@ -243,17 +267,17 @@ static size_t chunk_size(const struct pool *p)
 /* With what it takes to put connections in order at the end. */
 static size_t chunk_cost(const struct flow_table *t, int kind)
 {
-	return chunk_size(&t->pool[kind]) + (kind == CONNECTIONS ? CHUNK * FLOW_ORDER_EACH : 0);
+	return chunk_size(&t->pool[kind]) + (kind == TOMBSTONES ? 0 : CHUNK * FLOW_ORDER_EACH);
 }
 
-static struct pool *pool_of(struct flow_table *t, uint32_t slot)
+static const struct pool *pool_of(const struct flow_table *t, uint32_t slot)
 {
-	return &t->pool[slot_buried(slot) ? TOMBSTONES : CONNECTIONS];
+	return &t->pool[slot >> KIND_SHIFT];
 }
 
 static uint32_t *due_of(struct flow_table *t, uint32_t slot)
 {
-	uint32_t i = slot & ~SLOT_TOMBSTONE;
+	uint32_t i = slot & PLACE;
 	return &pool_of(t, slot)->chunk[i >> CHUNK_BITS].due[i & (CHUNK - 1)];
 }
 
@@ -264,13 +288,21 @@ struct connection *flow_connection(const struct flow_table *t, uint32_t slot)
 
 struct tombstone *flow_tombstone(const struct flow_table *t, uint32_t slot)
 {
-	uint32_t i = slot & ~SLOT_TOMBSTONE;
+	uint32_t i = slot & PLACE;
 	return (struct tombstone *)(void *)t->pool[TOMBSTONES].chunk[i >> CHUNK_BITS].record + (i & (CHUNK - 1));
+}
+
+struct embryo *flow_embryo(const struct flow_table *t, uint32_t slot)
+{
+	uint32_t i = slot & PLACE;
+	return (struct embryo *)(void *)t->pool[EMBRYOS].chunk[i >> CHUNK_BITS].record + (i & (CHUNK - 1));
 }
 
 struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
 {
-	return slot_buried(slot) ? &flow_tombstone(t, slot)->entry : &flow_connection(t, slot)->entry;
+	if (__builtin_expect(slot_is_whole(slot), true))
+		return &flow_connection(t, slot)->entry;
+	return pool_at(&t->pool[slot >> KIND_SHIFT], slot & PLACE);
 }
 
 static inline uint32_t home_of(const struct flow_table *t, uint32_t hash)
@@ -291,10 +323,11 @@ static inline uint32_t next_bucket(const struct flow_table *t, uint32_t hash, ui
 void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
+	HAPPENS;
 }
 
 /* To be changed, which may mean the neighbour. */
-static void prefetch_buckets(const struct flow_table *t, uint32_t hash)
+IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->bucket[home_of(t, hash)], 1);
 	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1], 1);
@@ -321,33 +354,42 @@ uint32_t flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 
 void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 {
-	if (likely == SLOT_NONE || slot_buried(likely))
+	if (!slot_is_whole(likely))
 		return;
 	const struct connection *c = flow_connection(t, likely);
 	if (c->history)
 		prefetch_lines(c->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
 		prefetch_lines(&c->mark, sizeof *c - offsetof(struct connection, mark));
+	HAPPENS;
 }
 
 void flow_prefetch_due(const struct flow_table *t, uint32_t likely)
 {
-	if (likely != SLOT_NONE && !slot_buried(likely))
+	if (slot_is_whole(likely))
 		__builtin_prefetch(&t->pool[CONNECTIONS].chunk[likely >> CHUNK_BITS].due[likely & (CHUNK - 1)]);
+	HAPPENS;
+}
+
+IN_PLACE void prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
+{
+	if (record != SLOT_NONE)
+		prefetch_lines(flow_entry(t, record), t->pool[record >> KIND_SHIFT].size);
+	if (slot_is_whole(history) && flow_connection(t, history)->history)
+		prefetch_lines(flow_connection(t, history)->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
 }
 
 void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
 {
-	if (record != SLOT_NONE)
-		prefetch_lines(flow_entry(t, record), slot_buried(record) ? sizeof(struct tombstone) : sizeof(struct connection));
-	if (history != SLOT_NONE && !slot_buried(history) && flow_connection(t, history)->history)
-		prefetch_lines(flow_connection(t, history)->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
+	prefetch_slots(t, record, history);
+	HAPPENS;
 }
 
 void flow_prefetch_ending(const struct flow_table *t, uint32_t slot)
 {
 	prefetch_buckets(t, flow_entry(t, slot)->hash);
-	flow_prefetch_slots(t, SLOT_NONE, slot);
+	prefetch_slots(t, SLOT_NONE, slot);
+	HAPPENS;
 }
 
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
@@ -445,13 +487,17 @@ static void index_replace(struct flow_table *t, uint32_t hash, uint32_t slot, ui
 	}
 }
 
-/* Doubles the index when buckets begin to overflow; with no memory for that, lookups only grow longer. */
+/* Doubles the index when buckets begin to overflow; with no memory for that, lookups only grow longer, up to a point.  Both are
+ * there while it moves. */
 static void index_grow(struct flow_table *t)
 {
-	if (t->indexed < t->buckets / 4 * WAYS * 3 || t->buckets >= 1u << 30)
-		return;
 	struct bucket *old = t->bucket;
 	uint32_t n = t->buckets;
+
+	if (t->indexed < n / 4 * WAYS * 3 || n >= 1u << 30)
+		return;
+	if (t->indexed < n / 8 * WAYS * 7 && over(t, n * 2ull * sizeof *old))
+		return;
 	struct bucket *grown = pages((size_t)n * 2 * sizeof *grown);
 	if (!grown)
 		return;
@@ -487,6 +533,8 @@ static bool add_chunk(struct flow_table *t, int kind)
 {
 	struct pool *p = &t->pool[kind];
 
+	if (p->chunks > PLACE >> CHUNK_BITS)
+		return false;
 	if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
 		size_t room = p->chunks ? p->chunks * 2u : 1u;
 		struct chunk *grown = realloc(p->chunk, room * sizeof *grown);
@@ -524,18 +572,18 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 	memset(e, 0, p->size);
 	e->older = e->newer = SLOT_NONE;
 	p->live++;
-	return kind == TOMBSTONES ? i | SLOT_TOMBSTONE : i;
+	return i | (uint32_t)kind << KIND_SHIFT;
 }
 
 static void slot_give(struct flow_table *t, uint32_t slot)
 {
-	struct pool *p = pool_of(t, slot);
+	struct pool *p = &t->pool[slot >> KIND_SHIFT];
 	struct entry *e = flow_entry(t, slot);
 
 	*due_of(t, slot) = NEVER;
 	e->id = 0;
 	e->older = p->free;
-	p->free = slot & ~SLOT_TOMBSTONE;
+	p->free = slot & PLACE;
 	p->live--;
 }
 
@@ -558,6 +606,41 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 	return slot;
 }
 
+static void ages_join(struct flow_table *t, uint32_t slot)
+{
+	struct ages *a = &t->embryos;
+	struct embryo *e = flow_embryo(t, slot);
+
+	e->elder = a->youngest;
+	e->younger = SLOT_NONE;
+	if (e->elder == SLOT_NONE)
+		a->oldest = slot;
+	else
+		flow_embryo(t, e->elder)->younger = slot;
+	a->youngest = slot;
+}
+
+static void ages_leave(struct flow_table *t, uint32_t slot)
+{
+	struct ages *a = &t->embryos;
+	const struct embryo *e = flow_embryo(t, slot);
+
+	if (e->elder == SLOT_NONE) {
+		a->oldest = e->younger;
+		a->ahead -= a->ahead > 0;
+	} else {
+		flow_embryo(t, e->elder)->younger = e->younger;
+	}
+	if (e->younger == SLOT_NONE)
+		a->youngest = e->elder;
+	else
+		flow_embryo(t, e->younger)->elder = e->elder;
+	if (a->scout == slot) {
+		a->scout = SLOT_NONE;
+		a->ahead = 0;
+	}
+}
+
 void flow_close(struct flow_table *t)
 {
 	t->memory -= t->buckets * sizeof *t->bucket + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
@@ -566,6 +649,16 @@ void flow_close(struct flow_table *t)
 	free(t->half_open.id);
 	t->bucket = NULL;
 	t->half_open = (struct queue){0};
+}
+
+/* A free place is left, with nothing behind it. */
+static void release(struct flow_table *t, uint32_t slot)
+{
+	if (slot_is_whole(slot))
+		flow_strip(t, flow_connection(t, slot));
+	else if (slot_is_embryo(slot))
+		ages_leave(t, slot);
+	slot_give(t, slot);
 }
 
 void flow_remove(struct flow_table *t, uint32_t slot)
@@ -580,9 +673,7 @@ void flow_remove(struct flow_table *t, uint32_t slot)
 		index_take(t, c->hash, slot);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = c->newer;
-	if (!slot_buried(slot))
-		drop_all(t, flow_connection(t, slot));
-	slot_give(t, slot);
+	release(t, slot);
 }
 
 /* The next tombstone under the hand. */
@@ -629,8 +720,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 		index_replace(t, c->hash, slot, grave);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = grave;
-	drop_all(t, flow_connection(t, slot));
-	slot_give(t, slot);
+	release(t, slot);
 	return grave;
 }
 
@@ -644,7 +734,7 @@ static uint32_t tick_behind(const struct flow_table *t, int64_t due)
 
 void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
 {
-	struct chunk *chunk = &pool_of(t, slot)->chunk[(slot & ~SLOT_TOMBSTONE) >> CHUNK_BITS];
+	struct chunk *chunk = &pool_of(t, slot)->chunk[(slot & PLACE) >> CHUNK_BITS];
 	uint32_t tick = tick_behind(t, due);
 
 	*due_of(t, slot) = tick;
@@ -701,7 +791,7 @@ static bool next_chunk(struct flow_table *t)
 			uint32_t i = turn->chunk++;
 			if (p->chunk[i].soonest > turn->until)
 				continue;
-			look_through(turn, &p->chunk[i], i << CHUNK_BITS | (turn->pool == TOMBSTONES ? SLOT_TOMBSTONE : 0));
+			look_through(turn, &p->chunk[i], i << CHUNK_BITS | (uint32_t)turn->pool << KIND_SHIFT);
 			if (turn->count)
 				return true;
 		}
@@ -754,10 +844,13 @@ uint32_t flow_due(struct flow_table *t, int64_t now)
 
 uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)
 {
-	while (*cursor < t->pool[CONNECTIONS].fresh) {
-		uint32_t slot = (*cursor)++;
-		if (flow_entry(t, slot)->id)
-			return slot;
+	for (uint32_t kind = *cursor >> KIND_SHIFT; kind < TOMBSTONES; *cursor = ++kind << KIND_SHIFT) {
+		const struct pool *p = &t->pool[kind];
+		while ((*cursor & PLACE) < p->fresh) {
+			uint32_t slot = (*cursor)++;
+			if (((const struct entry *)pool_at(p, slot & PLACE))->id)
+				return slot;
+		}
 	}
 	return SLOT_NONE;
 }
@@ -773,7 +866,7 @@ static bool still_half_open(const struct entry *c, uint64_t id)
 }
 
 /* In a flood, one gives way for each that comes, and by then it lies in no cache: what lies ahead is sent for. */
-static void prefetch_queue(const struct flow_table *t)
+IN_PLACE void prefetch_queue(const struct flow_table *t)
 {
 	const struct queue *q = &t->half_open;
 
@@ -870,6 +963,68 @@ uint32_t flow_victim(struct flow_table *t)
 	return victim;
 }
 
+/* ---- embryos ---- */
+
+bool flow_embryos_full(const struct flow_table *t)
+{
+	const struct pool *p = &t->pool[EMBRYOS];
+	uint64_t cost = chunk_cost(t, EMBRYOS);
+
+	return needs_chunk(p) && (over(t, cost) || (t->memcap && (p->chunks + 1) * cost > t->memcap / 2));
+}
+
+uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32_t hash)
+{
+	uint32_t slot = flow_embryos_full(t) ? SLOT_NONE : slot_take(t, EMBRYOS);
+
+	if (slot == SLOT_NONE)
+		return SLOT_NONE;
+	struct embryo *e = flow_embryo(t, slot);
+	e->entry.pair = *p;
+	e->entry.hash = hash;
+	ages_join(t, slot);
+	index_grow(t);
+	index_put(t, hash, slot);
+	return slot;
+}
+
+/* In a flood, one gives way for each that comes, and by then it lies in no cache. */
+IN_PLACE void look_ahead(struct flow_table *t)
+{
+	struct ages *a = &t->embryos;
+
+	for (unsigned steps = 0; steps < 2 && a->ahead < AHEAD; steps++) {
+		uint32_t next = a->scout == SLOT_NONE ? a->oldest : flow_embryo(t, a->scout)->younger;
+		if (next == SLOT_NONE)
+			return;
+		a->scout = next;
+		a->ahead++;
+		a->coming[a->sighted++ % AHEAD] = next;
+		prefetch_lines(flow_embryo(t, next), sizeof(struct embryo));
+		if (a->sighted > AHEAD / 2)
+			prefetch_buckets(t, flow_entry(t, a->coming[(a->sighted + AHEAD / 2) % AHEAD])->hash);
+	}
+}
+
+uint32_t flow_oldest_embryo(struct flow_table *t)
+{
+	look_ahead(t);
+	return t->embryos.oldest;
+}
+
+uint32_t flow_grow(struct flow_table *t, uint32_t slot)
+{
+	uint32_t whole = slot_take(t, CONNECTIONS);
+
+	if (whole == SLOT_NONE)
+		return SLOT_NONE;
+	const struct embryo *e = flow_embryo(t, slot);
+	embryo_grow(e, flow_connection(t, whole));
+	index_replace(t, e->entry.hash, slot, whole);
+	release(t, slot);
+	return whole;
+}
+
 uint64_t flow_tombstones_evicted(const struct flow_table *t)
 {
 	return t->tombstones_evicted;
@@ -877,7 +1032,7 @@ uint64_t flow_tombstones_evicted(const struct flow_table *t)
 
 uint64_t flow_count(const struct flow_table *t)
 {
-	return t->pool[CONNECTIONS].live;
+	return t->pool[CONNECTIONS].live + t->pool[EMBRYOS].live;
 }
 
 uint64_t flow_tombstones(const struct flow_table *t)

@@ -1,7 +1,8 @@
 /* flow.h - segments -> connections: the table, its limits, its clock.
  *
  * An index of buckets (one cache line each: seven pairs of hash tag and slot) over records in fixed chunks.  Several incarnations
- * of one socket pair hang behind the newest one. */
+ * of one socket pair hang behind the newest one.  Connections of which nothing but a SYN was seen have small records of their own
+ * (embryo.h), and never more than half of the memory that there is: a flood of them takes nothing from the others. */
 #ifndef FLOW_H
 #define FLOW_H
 
@@ -114,14 +115,27 @@ struct tombstone {
 };
 
 #define SLOT_NONE      UINT32_MAX
-#define SLOT_TOMBSTONE 0x80000000u /* this bit of a slot tells which of the two it is */
+#define SLOT_TOMBSTONE 0x80000000u /* these bits of a slot tell which of the three it is */
+#define SLOT_EMBRYO    0x40000000u
 
 static inline bool slot_buried(uint32_t slot)
 {
 	return slot & SLOT_TOMBSTONE;
 }
 
+static inline bool slot_is_embryo(uint32_t slot)
+{
+	return (slot & (SLOT_TOMBSTONE | SLOT_EMBRYO)) == SLOT_EMBRYO;
+}
+
+/* A whole connection. */
+static inline bool slot_is_whole(uint32_t slot)
+{
+	return !(slot & (SLOT_TOMBSTONE | SLOT_EMBRYO));
+}
+
 struct flow_table;
+struct embryo;
 
 /* `memcap`: bytes that the table may take, 0 any; it is kept for as long as flow_full() is asked before an insertion. */
 struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap);
@@ -160,17 +174,33 @@ uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, u
 /* Has another connection no room, or its history, without exceeding memcap? */
 bool flow_full(const struct flow_table *table);
 
+/* A zeroed embryo, the youngest, of a pair that is not in the table.  SLOT_NONE when it has no room. */
+uint32_t flow_conceive(struct flow_table *table, const struct socket_pair *pair, uint32_t hash);
+
+/* Has another embryo no room?  Only its like can make some then: flow_oldest_embryo(). */
+bool flow_embryos_full(const struct flow_table *table);
+
+/* SLOT_NONE if there is none. */
+uint32_t flow_oldest_embryo(struct flow_table *table);
+
+/* Makes a whole connection of an embryo, in its place: the new slot.  SLOT_NONE when out of memory: then it stays what it is. */
+uint32_t flow_grow(struct flow_table *table, uint32_t slot);
+
 /* Nothing more will be looked for, inserted or buried: gives back what that takes. */
 void flow_close(struct flow_table *table);
+
+/* Frees what a connection has beside its record. */
+void flow_strip(struct flow_table *table, struct connection *c);
 
 /* Forgets a record; its history is freed. */
 void flow_remove(struct flow_table *table, uint32_t slot);
 
 struct entry *flow_entry(const struct flow_table *table, uint32_t slot);
-struct connection *flow_connection(const struct flow_table *table, uint32_t slot);
+struct connection *flow_connection(const struct flow_table *table, uint32_t slot); /* of a whole one */
+struct embryo *flow_embryo(const struct flow_table *table, uint32_t slot);
 struct tombstone *flow_tombstone(const struct flow_table *table, uint32_t slot);
 
-/* Puts a zeroed tombstone in the connection's place and forgets the connection.  Without room for another, an older tombstone
+/* Puts a zeroed tombstone in the place of a connection or an embryo and forgets the connection.  Without room for another, an older tombstone
  * gives way.  SLOT_NONE when there is no memory at all: then the connection is simply forgotten. */
 uint32_t flow_bury(struct flow_table *table, uint32_t slot);
 
@@ -192,19 +222,19 @@ uint32_t flow_tick_behind(int64_t now);
 /* When it begins: before that nothing more can be due, once flow_due() has had nothing left at `now`. */
 int64_t flow_next_tick(int64_t now);
 
-/* The next connection that is not buried, in no useful order; SLOT_NONE at the end.  `cursor` begins at 0. */
+/* The next connection or embryo that is not buried, in no useful order; SLOT_NONE at the end.  `cursor` begins at 0. */
 uint32_t flow_next(const struct flow_table *table, uint32_t *cursor);
 
-/* How many places for connections there are, free ones included: slots 0 and up. */
+/* How many places for whole connections there are, free ones included: slots 0 and up. */
 uint32_t flow_places(const struct flow_table *table);
 
 /* Half-open connections queue up by age, so that a flood of SYNs evicts only SYNs. */
 void flow_half_open(struct flow_table *table, uint32_t slot);
 
-/* Whom to sacrifice: the oldest half-open connection, else one that has been silent for long.  SLOT_NONE if there is none. */
+/* Whom to sacrifice of the whole ones: the oldest half-open connection, else one that has been silent for long.  SLOT_NONE if there is none. */
 uint32_t flow_victim(struct flow_table *table);
 
-uint64_t flow_count(const struct flow_table *table); /* connections */
+uint64_t flow_count(const struct flow_table *table); /* connections and embryos */
 uint64_t flow_tombstones(const struct flow_table *table);
 uint64_t flow_tombstones_evicted(const struct flow_table *table);
 uint64_t flow_memory(const struct flow_table *table);

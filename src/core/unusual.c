@@ -66,15 +66,17 @@ static bool ecn_answer_refuted(const struct connection *c, const struct tcpaudit
 	return (s->flags & both) == TCPAUDIT_ECE && !(c->end[TCPAUDIT_CLIENT].bits & TCB_ECN_SETUP);
 }
 
+static unsigned odd_options(const struct tcpaudit_segment *s)
+{
+	return (s->options & TCPAUDIT_OPT_WSCALE && s->wscale > 14 ? UNUSUAL_SCALE : 0u) |
+	       (s->options & TCPAUDIT_OPT_MSS && s->mss < 64 ? UNUSUAL_MSS : 0u);
+}
+
 static unsigned on_syn(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
 	const struct tcb *peer = &c->end[!from];
-	unsigned is = 0;
+	unsigned is = odd_options(s);
 
-	if (s->options & TCPAUDIT_OPT_WSCALE && s->wscale > 14)
-		is |= UNUSUAL_SCALE;
-	if (s->options & TCPAUDIT_OPT_MSS && s->mss < 64)
-		is |= UNUSUAL_MSS;
 	if (s->len)
 		is |= UNUSUAL_SYN_TEXT;
 	if (!(s->flags & TCPAUDIT_ACK) || from != TCPAUDIT_SERVER || !c->mark[MARK_SYN])
@@ -151,6 +153,11 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	if (third_is_wrong(c, s, from))
 		is |= UNUSUAL_THIRD_ACK;
 	return is;
+}
+
+unsigned unusual_syn(const struct tcpaudit_segment *s)
+{
+	return flags_and_addresses(s) | odd_options(s);
 }
 
 unsigned unusual_segment(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)

@@ -673,6 +673,46 @@ Test(audit, half_open_is_given_up_after_three_minutes)
 	bench_free(b);
 }
 
+/* The record of a lone SYN, behind those of `others`. */
+static struct tcpaudit_connection record_of_lone(uint32_t others, uint64_t max_flows, uint8_t vantage, int64_t until)
+{
+	struct bench *b = bench_prepare();
+	b->settings.watch_all = b->settings.transitions = false;
+	b->settings.max_flows = max_flows;
+	b->settings.vantage = vantage;
+	bench_start(b);
+	for (uint32_t n = 0; n < others; n++)
+		send_number(b, n, A, TCPAUDIT_SYN, n * 77, 0, EPOCH + n);
+	send_number(b, 20000, A, TCPAUDIT_SYN, 7, 0, EPOCH + 1000);
+	if (max_flows)
+		send_number(b, 30000, A, TCPAUDIT_SYN, 9, 0, EPOCH + SECONDS);
+	tcpaudit_advance(b->engine, EPOCH + until);
+	bench_finish(b);
+	cr_assert_gt(b->records, others);
+	struct tcpaudit_connection r = b->record[others];
+	cr_assert_eq(r.id, others + 1);
+	cr_assert_eq(r.end[A].isn, 7);
+	r.id = 1;
+	check_books(b);
+	bench_free(b);
+	return r;
+}
+
+/* Only the first of them is described in full. */
+Test(audit, lone_syns_are_told_alike)
+{
+	static const int64_t until[] = {1000, 2 * SECONDS, 31 * SECONDS, 205 * SECONDS};
+	for (size_t i = 0; i < sizeof until / sizeof *until; i++)
+		for (uint64_t max_flows = 0; max_flows < 2; max_flows++)
+			for (uint8_t vantage = 0; vantage < 3; vantage++) {
+				struct tcpaudit_connection first = record_of_lone(0, max_flows, vantage, until[i]);
+				struct tcpaudit_connection third = record_of_lone(2, max_flows, vantage, until[i]);
+				int pending = until[i] < 30 * SECONDS ? TCPAUDIT_KIND_SYN_PENDING : TCPAUDIT_KIND_SYN_TIMEOUT;
+				cr_assert_eq(first.kind, max_flows ? TCPAUDIT_KIND_EVICTED : pending);
+				cr_assert_eq(memcmp(&first, &third, sizeof first), 0, "until %zu, %lu", i, (unsigned long)max_flows);
+			}
+}
+
 /* ---- batches ---- */
 
 struct batch {
@@ -1318,6 +1358,32 @@ Test(own_rules, other_settings_hold_at_once)
 	bench_free(b);
 }
 
+/* Of SYNs that were there before the rule, too. */
+Test(own_rules, a_tick_comes_with_other_settings)
+{
+	struct bench *b = bench_prepare();
+	b->hooks.ask = ask;
+	b->settings.own = own;
+	b->settings.own_count = 3;
+	b->settings.watch_all = false;
+	bench_start(b);
+	for (uint32_t n = 0; n < 20; n++)
+		send_number(b, n, A, TCPAUDIT_SYN, 7, 0, EPOCH);
+	struct tcpaudit_settings other = b->settings;
+	other.points = 1 << TCPAUDIT_ON_TICK;
+	other.tick = 10 * SECONDS;
+	tcpaudit_configure(b->engine, &other);
+	b->time = EPOCH;
+	for (int i = 1; i <= 20; i++)
+		tcpaudit_advance(b->engine, b->time += 5 * SECONDS);
+	cr_assert_eq(findings_of(b, "own-tick"), 20);
+	cr_assert_eq(b->records, 0, "while they are open");
+	bench_finish(b);
+	cr_assert_eq(findings_of(b, "own-tick"), 20);
+	check_books(b);
+	bench_free(b);
+}
+
 Test(audit, a_severity_can_be_set)
 {
 	struct bench *b = bench_prepare();
@@ -1390,6 +1456,49 @@ Test(audit, a_flood_of_syns_evicts_only_syns)
 	cr_assert_eq(c.by_kind[TCPAUDIT_KIND_THREE_WAY], 100);
 	cr_assert_eq(c.connections, 20100);
 	cr_assert_eq(c.open, 0);
+	check_books(b);
+	bench_free(b);
+}
+
+/* The same for memory: SYNs have their own, and none of those that are open gives way to them. */
+Test(audit, a_flood_of_syns_has_memory_of_its_own)
+{
+	enum { MEMCAP = 8 << 20, OPEN = 1000, FLOOD = 100000 };
+	struct bench *b = bench_for_many(0, MEMCAP);
+	for (uint32_t n = 0; n < OPEN; n++)
+		open_number(b, n, EPOCH);
+	for (uint32_t n = 0; n < FLOOD; n++)
+		send_number(b, 10000 + n, A, TCPAUDIT_SYN, 7, 0, EPOCH + n * 10000);
+	struct tcpaudit_counters c = bench_counters(b);
+	cr_assert_geq(c.evicted, FLOOD / 2);
+	cr_assert_leq(c.memory, MEMCAP + MEMCAP / 20, "%lu", (unsigned long)c.memory);
+	for (size_t i = 0; i < b->records && i < BENCH_RECORDS; i++) {
+		assert_kind(b, i, EVICTED);
+		cr_assert_eq(b->record[i].id, 3 * OPEN + 1 + i, "the oldest goes first: %lu at %zu", (unsigned long)b->record[i].id, i);
+	}
+	for (uint32_t n = 0; n < OPEN; n++)
+		close_number(b, n, EPOCH + 2 * SECONDS);
+	bench_finish(b);
+	c = bench_counters(b);
+	cr_assert_eq(c.by_kind[TCPAUDIT_KIND_THREE_WAY], OPEN);
+	cr_assert_eq(c.by_kind[TCPAUDIT_KIND_SYN_PENDING] + c.evicted, FLOOD);
+	check_books(b);
+	bench_free(b);
+}
+
+/* Whoever answers while the flood goes on is a connection, and no SYN gets in its way. */
+Test(audit, what_is_answered_in_a_flood_stays)
+{
+	struct bench *b = bench_for_many(500, 0);
+	for (uint32_t n = 0; n < 20000; n++) {
+		send_number(b, 10000 + n, A, TCPAUDIT_SYN, 7, 0, EPOCH + n * 10000);
+		if (n % 200 == 0)
+			open_number(b, n / 200, EPOCH + n * 10000);
+	}
+	for (uint32_t n = 0; n < 100; n++)
+		close_number(b, n, EPOCH + 2 * SECONDS);
+	bench_finish(b);
+	cr_assert_eq(bench_counters(b).by_kind[TCPAUDIT_KIND_THREE_WAY], 100);
 	check_books(b);
 	bench_free(b);
 }

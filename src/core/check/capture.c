@@ -138,12 +138,11 @@ void check_cap_fragments(struct judging *j)
 	note_if(j, j->c->capture & CAPTURE_FRAGMENTS);
 }
 
-/* P8: an absence can only be told if the capture goes on behind it, for three retransmission timeouts at least. */
 void check_cap_truncated(struct judging *j)
 {
 	if (!j->file->ended || connection_settled(j->c))
 		return;
-	note_if(j, j->file->now - connection_last(j->c) < 3000000000ll);
+	note_if(j, j->file->now - connection_last(j->c) < CHECK_BEHIND);
 }
 
 /* Both SYNs are needed to know, and only what comes behind them is scaled. */

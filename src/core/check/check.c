@@ -426,6 +426,19 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 		record->reuse_verdict = reuse_verdict(result->raised);
 }
 
+void check_lone(const struct check_plan *plan, const struct tcpaudit_settings *settings, uint32_t scopes, bool ended, int64_t now,
+                struct tcpaudit_connection *record)
+{
+	const bool holds[] = {record->kind == TCPAUDIT_KIND_EVICTED, ended && now - record->last < CHECK_BEHIND};
+	static const int row[] = {ROW_cap_evicted, ROW_cap_truncated};
+
+	memset(record->capture, 0, sizeof record->capture);
+	memset(record->findings, 0, sizeof record->findings);
+	for (int i = 0; i < 2; i++)
+		if (holds[i] && plan->awake[0].capture[row[i] >> 6] >> (row[i] & 63) & 1 && check_applies(settings, row[i], scopes))
+			add(record->capture, row[i]);
+}
+
 /* What the connection's own record proves of its end. */
 static void take_evidence(struct tcpaudit_finding *f)
 {

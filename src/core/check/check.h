@@ -88,6 +88,14 @@ void claim_segments(struct judging *j, unsigned from, unsigned bits, const struc
  * its `capture` and `findings` are filled in. */
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result);
 
+/* An absence can only be told if the capture goes on behind it, for three retransmission timeouts at least. */
+#define CHECK_BEHIND 3000000000ll /* ns */
+
+/* The same for one SYN and nothing else, of which no row has anything to claim: fills in `capture` and `findings`.  `scopes`: its
+ * connection's. */
+void check_lone(const struct check_plan *plan, const struct tcpaudit_settings *settings, uint32_t scopes, bool ended, int64_t now,
+                struct tcpaudit_connection *record);
+
 /* Row numbers. */
 enum {
 #define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) ROW_##name,

@@ -130,10 +130,7 @@ static void note_options(struct tcb *tcb, const struct tcpaudit_segment *s)
 		tcb->bits |= TCB_SACK;
 	if (s->options & TCPAUDIT_OPT_MSS)
 		tcb->mss = s->mss;
-	if (s->flags & TCPAUDIT_AE)
-		tcb->bits |= TCB_ACCURATE_ECN;
-	else if ((s->flags & (TCPAUDIT_ECE | TCPAUDIT_CWR)) == (TCPAUDIT_ECE | TCPAUDIT_CWR))
-		tcb->bits |= TCB_ECN_SETUP;
+	tcb->bits |= tcb_ecn_bits(s);
 	if (s->options & TCPAUDIT_OPT_WSCALE) {
 		tcb->bits |= TCB_WSCALE;
 		tcb->wscale = s->wscale > 14 ? 14 : s->wscale; /* RFC 7323 2.3 */

@@ -91,6 +91,14 @@ static inline uint32_t tcb_fingerprint(const struct tcpaudit_segment *s)
 	return f ^ (s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval * 374761393u : 0) ^ s->window;
 }
 
+/* TCB_ bits: what a SYN asks of ECN. */
+static inline uint32_t tcb_ecn_bits(const struct tcpaudit_segment *s)
+{
+	if (s->flags & TCPAUDIT_AE)
+		return TCB_ACCURATE_ECN;
+	return (s->flags & (TCPAUDIT_ECE | TCPAUDIT_CWR)) == (TCPAUDIT_ECE | TCPAUDIT_CWR) ? TCB_ECN_SETUP : 0;
+}
+
 static inline tcp_seq segment_end(const struct tcpaudit_segment *s)
 {
 	return seq_add(s->seq, s->len + !!(s->flags & TCPAUDIT_SYN) + !!(s->flags & TCPAUDIT_FIN));

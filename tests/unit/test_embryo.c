@@ -1,0 +1,280 @@
+/* test_embryo.c - connections of which nothing but a SYN was seen: their pool, their ages, and what they grow into. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "connection.h"
+#include "embryo.h"
+#include "flow_order.h"
+#include "frames.h"
+
+static const uint8_t key[16] = "0123456789abcdef";
+static struct flow_table *table;
+
+static void setup(void)
+{
+	table = flow_table_new(key, 0);
+	cr_assert_not_null(table);
+}
+
+static void teardown(void)
+{
+	flow_table_free(table);
+}
+
+TestSuite(embryo, .init = setup, .fini = teardown);
+
+static struct tcpaudit_segment syn_number(uint32_t n)
+{
+	struct tcpaudit_segment s;
+
+	memset(&s, 0, sizeof s);
+	s.ip_version = 4;
+	s.src.byte[0] = 10;
+	s.src.byte[1] = (uint8_t)(n >> 16);
+	s.src.byte[2] = (uint8_t)(n >> 8);
+	s.src.byte[3] = (uint8_t)n;
+	s.dst.byte[0] = 192;
+	s.src_port = 1024;
+	s.dst_port = 80;
+	s.flags = TCPAUDIT_SYN;
+	s.seq = n;
+	s.time = EPOCH;
+	s.ordinal = s.frame = n + 1;
+	s.wirelen = 54;
+	s.ttl = 64;
+	return s;
+}
+
+static uint32_t conceive(uint32_t n)
+{
+	struct tcpaudit_segment s = syn_number(n);
+	struct socket_pair pair;
+	bool crossed = socket_pair_of(&s, &pair);
+	uint32_t slot = flow_conceive(table, &pair, flow_hash(table, &pair));
+
+	if (slot != SLOT_NONE)
+		embryo_begin(flow_embryo(table, slot), &s, crossed, true);
+	return slot;
+}
+
+static uint32_t find_number(uint32_t n)
+{
+	struct tcpaudit_segment s = syn_number(n);
+	struct socket_pair pair;
+
+	socket_pair_of(&s, &pair);
+	return flow_find(table, &pair, flow_hash(table, &pair), SLOT_NONE);
+}
+
+/* ---- what a SYN says ---- */
+
+/* The same by connection.c, which knows nothing of embryos. */
+static void grows_into_what_it_would_have_been(struct tcpaudit_segment s, bool verify)
+{
+	struct connection whole, grown;
+	struct embryo embryo;
+	struct tcpaudit_segment same = s;
+
+	memset(&whole, 0, sizeof whole);
+	memset(&embryo, 0, sizeof embryo);
+	connection_begin(&whole, &same, TCPAUDIT_CLIENT);
+	connection_take(&whole, table, &same, TCPAUDIT_CLIENT, verify);
+	cr_assert_null(whole.history);
+	cr_assert(embryo_tells(&s, verify));
+	embryo_begin(&embryo, &s, false, verify);
+	embryo_grow(&embryo, &grown);
+	cr_assert_eq(memcmp(&grown, &whole, sizeof whole), 0);
+}
+
+Test(embryo, grows_into_what_it_would_have_been)
+{
+	struct tcpaudit_segment s = syn_number(7);
+
+	grows_into_what_it_would_have_been(s, true);
+	grows_into_what_it_would_have_been(s, false);
+	s.options = TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS;
+	s.mss = 1460;
+	s.wscale = 14;
+	s.tsval = 123456;
+	s.ip_id = 999;
+	s.input = 3;
+	s.frame = 77;
+	s.window = 29200;
+	grows_into_what_it_would_have_been(s, true);
+	s.flags |= TCPAUDIT_ECE | TCPAUDIT_CWR;
+	grows_into_what_it_would_have_been(s, true);
+	s.flags |= TCPAUDIT_AE;
+	grows_into_what_it_would_have_been(s, true);
+	s.noticed = TCPAUDIT_SAW_OUTBOUND | TCPAUDIT_SAW_TUNNEL;
+	grows_into_what_it_would_have_been(s, true);
+	s.noticed = TCPAUDIT_SAW_CUT | TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
+	grows_into_what_it_would_have_been(s, false);
+}
+
+static void is_left_to_others(struct tcpaudit_segment s)
+{
+	cr_assert_not(embryo_tells(&s, false));
+}
+
+Test(embryo, does_not_tell_of_anything_but_a_plain_syn)
+{
+	static const uint16_t flags[] = {TCPAUDIT_ACK,
+	                                 TCPAUDIT_SYN | TCPAUDIT_ACK,
+	                                 TCPAUDIT_SYN | TCPAUDIT_FIN,
+	                                 TCPAUDIT_SYN | TCPAUDIT_RST,
+	                                 TCPAUDIT_SYN | TCPAUDIT_PSH,
+	                                 TCPAUDIT_SYN | 0x200};
+	static const uint16_t noticed[] = {TCPAUDIT_SAW_CHECKSUM_BAD, TCPAUDIT_SAW_CHECKSUM_PARTIAL, TCPAUDIT_SAW_LENGTH_GUESSED,
+	                                   TCPAUDIT_SAW_REASSEMBLED};
+	static const uint16_t options[] = {TCPAUDIT_OPT_FAST_OPEN, TCPAUDIT_OPT_MPTCP, TCPAUDIT_OPT_MP_FASTCLOSE,
+	                                   TCPAUDIT_OPT_BROKEN};
+	struct tcpaudit_segment s;
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+		is_left_to_others((s = syn_number(1), s.flags = flags[i], s));
+	for (size_t i = 0; i < sizeof noticed / sizeof *noticed; i++)
+		is_left_to_others((s = syn_number(1), s.noticed = noticed[i], s));
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		is_left_to_others((s = syn_number(1), s.options = options[i], s));
+	is_left_to_others((s = syn_number(1), s.len = 1, s));
+	is_left_to_others((s = syn_number(1), s.options = TCPAUDIT_OPT_MSS, s.mss = 63, s));
+	is_left_to_others((s = syn_number(1), s.options = TCPAUDIT_OPT_WSCALE, s.wscale = 15, s));
+	is_left_to_others((s = syn_number(1), s.dst.byte[0] = 224, s));
+	is_left_to_others((s = syn_number(1), s.dst = s.src, s.dst_port = s.src_port, s));
+}
+
+/* ---- the pool ---- */
+
+Test(embryo, is_found_and_counted_as_a_connection)
+{
+	uint32_t slot = conceive(1);
+
+	cr_assert(slot_is_embryo(slot) && !slot_is_whole(slot) && !slot_buried(slot));
+	cr_assert_eq(find_number(1), slot);
+	cr_assert_eq(find_number(2), SLOT_NONE);
+	cr_assert_eq(flow_count(table), 1);
+	flow_remove(table, slot);
+	cr_assert_eq(find_number(1), SLOT_NONE);
+	cr_assert_eq(flow_count(table), 0);
+}
+
+Test(embryo, grows_in_its_place)
+{
+	uint32_t first = conceive(1), second = conceive(2), whole = flow_grow(table, first);
+
+	cr_assert(slot_is_whole(whole));
+	cr_assert_eq(find_number(1), whole);
+	cr_assert_eq(find_number(2), second);
+	cr_assert_eq(flow_count(table), 2);
+	const struct connection *c = flow_connection(table, whole);
+	cr_assert_eq(c->entry.id, 2);
+	cr_assert_eq(c->entry.older, SLOT_NONE);
+	cr_assert_eq(c->entry.newer, SLOT_NONE);
+	cr_assert_eq(c->end[TCPAUDIT_CLIENT].iss, 1);
+	cr_assert_eq(flow_oldest_embryo(table), second);
+	cr_assert_eq(conceive(3), first, "its place is free");
+}
+
+Test(embryo, is_buried_like_a_connection)
+{
+	uint32_t slot = conceive(1), grave = flow_bury(table, slot);
+
+	cr_assert(slot_buried(grave));
+	cr_assert_eq(find_number(1), grave);
+	cr_assert_eq(flow_entry(table, grave)->id, 2);
+	cr_assert_eq(flow_count(table), 0);
+	cr_assert_eq(flow_oldest_embryo(table), SLOT_NONE);
+}
+
+Test(embryo, is_due_in_time)
+{
+	flow_start_clock(table, EPOCH);
+	uint32_t slot = conceive(1);
+	flow_schedule(table, slot, EPOCH + 200 * SECONDS);
+	cr_assert_eq(flow_due(table, EPOCH + 199 * SECONDS), SLOT_NONE);
+	cr_assert_eq(flow_due(table, EPOCH + 203 * SECONDS), slot);
+	cr_assert_eq(flow_due(table, EPOCH + 900 * SECONDS), SLOT_NONE);
+}
+
+/* Left in any order, the oldest is always the oldest; against a plain list of numbers. */
+Test(embryo, the_oldest_goes_first)
+{
+	enum { MANY = 20000 };
+	static uint32_t slot[MANY];
+	uint32_t oldest = 0, random = 1;
+
+	for (uint32_t n = 0; n < MANY; n++) {
+		slot[n] = conceive(n);
+		random = random * 1103515245 + 12345;
+		uint32_t leaves = random >> 8;
+		if (leaves % 3 == 0) { /* somebody in the middle */
+			uint32_t k = oldest + leaves / 3 % (n + 1 - oldest);
+			if (slot[k] != SLOT_NONE && leaves & 0x100000)
+				flow_grow(table, slot[k]);
+			else if (slot[k] != SLOT_NONE)
+				flow_remove(table, slot[k]);
+			slot[k] = SLOT_NONE;
+		}
+		while (oldest <= n && slot[oldest] == SLOT_NONE)
+			oldest++;
+		cr_assert_eq(flow_oldest_embryo(table), oldest > n ? SLOT_NONE : slot[oldest], "behind number %u", n);
+		if (leaves % 5 == 0 && oldest <= n) { /* the oldest itself */
+			flow_remove(table, slot[oldest]);
+			slot[oldest] = SLOT_NONE;
+		}
+	}
+}
+
+Test(embryo, order_is_by_age_among_all)
+{
+	enum { ALL = 9000 };
+	static uint64_t out[ALL];
+
+	for (uint32_t n = 0; n < ALL; n++) {
+		uint32_t slot = conceive(n);
+		if (n % 3 == 0)
+			flow_grow(table, slot);
+		else if (n % 7 == 0)
+			flow_remove(table, slot);
+	}
+	uint64_t count = flow_order(table, out);
+	cr_assert_eq(count, flow_count(table));
+	for (uint64_t i = 1; i < count; i++)
+		cr_assert_lt(flow_entry(table, flow_ordered(out[i - 1]))->id, flow_entry(table, flow_ordered(out[i]))->id);
+}
+
+/* What is full of them has as much room again for others. */
+Test(embryo, have_half_of_the_memory_at_most)
+{
+	const uint64_t memcap = 16 << 20;
+	struct flow_table *usual = table;
+	uint32_t n = 0;
+
+	table = flow_table_new(key, memcap);
+	cr_assert_not(flow_embryos_full(table));
+	while (!flow_embryos_full(table))
+		cr_assert_neq(conceive(n++), SLOT_NONE);
+	cr_assert_eq(conceive(n), SLOT_NONE);
+	cr_assert_geq(n, memcap / 2 / 200, "%u", n);
+	cr_assert_leq(flow_memory(table), memcap / 2 + (4 << 20), "%lu", (unsigned long)flow_memory(table));
+	cr_assert_not(flow_full(table));
+	flow_remove(table, flow_oldest_embryo(table));
+	cr_assert_not(flow_embryos_full(table));
+	cr_assert_neq(conceive(n), SLOT_NONE, "in the place of the oldest");
+	flow_table_free(table);
+	table = usual;
+}
+
+Test(embryo, have_no_room_where_there_is_none)
+{
+	struct flow_table *usual = table;
+
+	table = flow_table_new(key, 1);
+	cr_assert(flow_embryos_full(table));
+	cr_assert_eq(conceive(1), SLOT_NONE);
+	cr_assert_eq(find_number(1), SLOT_NONE);
+	flow_table_free(table);
+	table = usual;
+}
