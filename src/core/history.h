@@ -161,6 +161,10 @@ bool history_prepend(struct history *history, const struct event *events, unsign
 bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
                  const struct sent *sent, unsigned extra, unsigned unusual);
 
+/* The same for a segment at its sender's next number, of which nothing is odd, behind a FIN or with one, without options but
+ * timestamps.  False, and nothing has changed: the history, or what the segment says of it, is not that plain. */
+bool history_add_plain(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from);
+
 static inline tcp_seq event_end(const struct event *e)
 {
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));

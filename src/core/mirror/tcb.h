@@ -76,6 +76,9 @@ struct sent {
 /* Opens a block with the first segment of an end. */
 void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *segment);
 
+/* Takes what a SYN says of its end: options, and how it means to use ECN. */
+void tcb_options(struct tcb *tcb, const struct tcpaudit_segment *segment);
+
 /* Holds a segment of `tcb` against it and its peer, changing neither. */
 struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *segment, int64_t since_last);
 
