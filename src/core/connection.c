@@ -94,22 +94,42 @@ static unsigned marked_events(const struct connection *c, uint64_t without, stru
 	return count;
 }
 
-/* Begins a history.  After a whole handshake, what goes in front of it can wait until somebody reads it: memory that most
- * connections are judged from once, when they have ended, is not touched before. */
-struct history *connection_begin_history(struct connection *c, struct flow_table *table, uint64_t without)
+/* After a whole handshake, what goes in front of a new history can wait until somebody reads it: memory that most connections are
+ * judged from once, when they have ended, is not touched before. */
+static void put_front(const struct connection *c, struct history *h, uint64_t without)
 {
 	struct event before[MARKS];
 
+	if (c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && c->mark[MARK_ACK] && c->mark[MARK_RESPONSE] &&
+	    c->mark[MARK_ACK] != without && c->mark[MARK_RESPONSE] != without)
+		h->front_due = true;
+	else
+		history_prepend(h, before, marked_events(c, without, before));
+}
+
+/* The brief becomes a history.  Without memory for that, it is forgotten. */
+static struct history *unfold(struct connection *c, struct flow_table *table)
+{
+	struct history *h = flow_history_new(table);
+
+	if (h) {
+		put_front(c, h, 0);
+		brief_tell(c->brief, c->end, c->start, c->input, h);
+	}
+	flow_history_drop(table, c);
+	c->history = h;
+	return h;
+}
+
+struct history *connection_begin_history(struct connection *c, struct flow_table *table, uint64_t without)
+{
+	if (c->entry.bits & CONN_BRIEF)
+		return unfold(c, table);
 	if (c->history)
 		return c->history;
 	c->history = flow_history_new(table);
-	if (!c->history)
-		return NULL;
-	if (c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && c->mark[MARK_ACK] && c->mark[MARK_RESPONSE] &&
-	    c->mark[MARK_ACK] != without && c->mark[MARK_RESPONSE] != without)
-		c->history->front_due = true;
-	else
-		history_prepend(c->history, before, marked_events(c, without, before));
+	if (c->history)
+		put_front(c, c->history, without);
 	return c->history;
 }
 
@@ -128,7 +148,8 @@ struct history *connection_history(struct connection *c, struct flow_table *tabl
 	return h;
 }
 
-bool connection_whole_history(struct connection *c, struct flow_table *table, struct history *room)
+/* With the handshake in front, in `room`; false: its own is whole, or has become so. */
+static bool whole_history(struct connection *c, struct flow_table *table, struct history *room)
 {
 	const struct history *h = c->history;
 	struct event before[MARKS];
@@ -151,6 +172,32 @@ bool connection_whole_history(struct connection *c, struct flow_table *table, st
 	}
 	history_prepend(room, before, front);
 	return true;
+}
+
+struct loan connection_lend(struct connection *c, struct flow_table *table, bool whole, struct history *room)
+{
+	struct loan loan = {.own = c->history, .brief = c->entry.bits & CONN_BRIEF};
+	struct event before[MARKS];
+
+	if (!loan.brief && (whole ? !whole_history(c, table, room) : c->history != NULL))
+		return loan;
+	if (!whole || loan.brief)
+		history_init(room);
+	if (loan.brief && whole)
+		history_prepend(room, before, marked_events(c, 0, before));
+	else if (loan.brief)
+		put_front(c, room, 0);
+	if (loan.brief)
+		brief_tell(c->brief, c->end, c->start, c->input, room);
+	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
+	c->history = room;
+	return loan;
+}
+
+void connection_give_back(struct connection *c, struct loan loan)
+{
+	c->history = loan.own;
+	c->entry.bits |= loan.brief;
 }
 
 static int64_t nonnegative(int64_t time)
@@ -469,6 +516,8 @@ static bool note_settled(struct connection *c)
 
 static struct taken take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
+	if (c->entry.bits & CONN_BRIEF)
+		connection_begin_history(c, table, 0);
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 	int64_t since = c->last_from[from] == INT64_MIN ? INT64_MAX : s->time - c->last_from[from];
 	struct sent sent = tcb_judge(tcb, peer, s, since < 0 ? INT64_MAX : since);
@@ -538,58 +587,86 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 #ifdef TCPAUDIT_BOTH_WAYS
 #include <assert.h>
 
-/* A history of its own for a copy of the connection. */
-static void copy_history(struct connection *copy, const struct history *h)
+static void *copy_of(const void *p, size_t size)
 {
-	copy->history = h ? malloc(sizeof *h) : NULL;
-	if (!copy->history)
-		return;
-	memcpy(copy->history, h, sizeof *h);
-	copy->history->event = copy->history->inside;
-	if (h->event == h->inside)
-		return;
-	copy->history->event = malloc(h->room * sizeof *h->event);
-	assert(copy->history->event);
-	memcpy(copy->history->event, h->event, h->count * sizeof *h->event);
+	void *copy = p ? malloc(size) : NULL;
+
+	assert(!p == !copy);
+	return copy ? memcpy(copy, p, size) : NULL;
+}
+
+/* The same connection, with a history of its own.  False: there is no memory for it. */
+static bool duplicate(const struct connection *c, struct flow_table *table, struct connection *copy)
+{
+	memcpy(copy, c, sizeof *copy);
+	copy->history = NULL;
+	copy->entry.bits &= ~(uint32_t)CONN_BRIEF;
+	if (c->entry.bits & CONN_BRIEF && !flow_brief_new(table, copy))
+		return false;
+	if (c->entry.bits & CONN_BRIEF)
+		memcpy(copy->brief, c->brief, sizeof *c->brief);
+	else if (c->history) {
+		struct history *h = copy->history = flow_history_new(table);
+		if (!h)
+			return false;
+		memcpy(h, c->history, sizeof *h);
+		h->event = c->history->event == c->history->inside
+		                   ? h->inside
+		                   : copy_of(c->history->event, h->room * sizeof *h->event);
+		h->former = copy_of(c->history->former, sizeof *h->former);
+		h->before_reset = copy_of(c->history->before_reset, sizeof *h->before_reset);
+		flow_account(table, (int64_t)history_memory(h));
+	}
+	return true;
 }
 
 static void compare_histories(const struct history *a, const struct history *b)
 {
-	const size_t facts = offsetof(struct history, count);
+	const size_t facts = offsetof(struct history, count), pointers = offsetof(struct history, before_reset),
+	             behind = offsetof(struct history, isn);
 
 	assert(!a == !b);
 	if (!a)
 		return;
 	assert(a->count == b->count && !memcmp(a->event, b->event, a->count * sizeof *a->event));
-	assert(!memcmp((const char *)a + facts, (const char *)b + facts, offsetof(struct history, inside) - facts));
+	assert(!memcmp((const char *)a + facts, (const char *)b + facts, pointers - facts));
+	assert(!memcmp((const char *)a + behind, (const char *)b + behind, offsetof(struct history, inside) - behind));
+}
+
+static void compare(const struct connection *c, struct flow_table *table, struct connection *other)
+{
+	struct connection copy;
+
+	if (duplicate(c, table, &copy)) {
+		if (copy.entry.bits & CONN_BRIEF)
+			connection_begin_history(&copy, table, 0);
+		if (!copy.history == !other->history) /* unless memory ended in between */
+			compare_histories(copy.history, other->history);
+	}
+	flow_history_drop(table, &copy);
+	flow_history_drop(table, other);
+	assert(memcmp(&copy, other, sizeof copy) == 0);
 }
 
 /* For tests: the short way must lead where the long way does. */
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
                              bool verify)
 {
-	struct connection copy;
-	struct history *had = c->history;
-
-	memcpy(&copy, c, sizeof copy);
-	copy_history(&copy, had);
+	struct connection other;
 	struct tcpaudit_segment same = *s;
-	bool plain = plain_take(&copy, table, &same, from, verify);
-	struct taken taken = take(c, table, s, from, verify);
-	if (plain && !copy.history == !c->history) { /* unless memory ended in between */
-		assert(!taken.unusable && taken.fresh == s->len && taken.settles == !!(copy.entry.bits & CONN_SETTLED));
-		compare_histories(copy.history, c->history);
-		struct history *its = copy.history;
-		copy.history = c->history;
-		assert(memcmp(&copy, c, sizeof copy) == 0);
-		copy.history = its;
+
+	if (!duplicate(c, table, &other)) {
+		flow_history_drop(table, &other);
+		return take(c, table, s, from, verify);
 	}
-	if (had && copy.history) {
-		if (copy.history->event != copy.history->inside)
-			free(copy.history->event);
-		free(copy.history);
-	} else
-		flow_history_drop(table, &copy);
+	struct taken taken = take(&other, table, s, from, verify);
+	if (plain_take(c, table, &same, from, verify)) {
+		assert(!taken.unusable && taken.fresh == s->len && taken.settles == !!(c->entry.bits & CONN_SETTLED));
+		compare(c, table, &other);
+		return taken;
+	}
+	flow_history_drop(table, c);
+	memcpy(c, &other, sizeof other);
 	return taken;
 }
 #else

@@ -576,6 +576,24 @@ static bool repeats_or_lags(const struct history *h, const struct event *e)
 	return newest && (built_before(e, newest) || seen_before(h, e));
 }
 
+void history_put_plain(struct history *h, const struct tcb end[2], struct event *e)
+{
+	struct fin_facts *own = &h->fin[e->from], *peer = &h->fin[!e->from];
+
+	if (e->len)
+		e->is |= EVENT_NEW_TEXT;
+	if (own->acked >= 0 && seq_gt(e->ack, own->peer_maxseq))
+		e->is |= EVENT_KNOWS_ACK;
+	if (e->len && acks_fin(peer, e)) {
+		peer->peer_text += e->len;
+		peer->peer_last = e->time;
+	}
+	if (e->flags & TCPAUDIT_FIN)
+		note_fin(h, end, e);
+	h->seen |= e->flags & 0xff;
+	note_close(h, end, append(h, e));
+}
+
 bool history_add_plain(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from)
 {
 	struct fin_facts *own = &h->fin[from], *peer = &h->fin[!from];
@@ -587,20 +605,9 @@ bool history_add_plain(struct history *h, const struct tcb end[2], const struct 
 	struct event e = event_of(end, s, from, 0);
 	if (repeats_or_lags(h, &e))
 		return false;
-	if (s->len)
-		e.is |= EVENT_NEW_TEXT;
 	if (e.is & EVENT_TIMESTAMPS && seq_gt(s->tsval, end[from].tsval))
 		e.is |= EVENT_TSVAL_FRESH;
-	if (own->acked >= 0 && seq_gt(s->ack, own->peer_maxseq))
-		e.is |= EVENT_KNOWS_ACK;
-	if (acks && s->len) {
-		peer->peer_text += s->len;
-		peer->peer_last = s->time;
-	}
-	if (fin)
-		note_fin(h, end, &e);
-	h->seen |= s->flags & 0xff;
-	note_close(h, end, append(h, &e));
+	history_put_plain(h, end, &e);
 	return true;
 }
 

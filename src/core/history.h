@@ -165,6 +165,9 @@ bool history_add(struct history *history, const struct tcb end[2], const struct 
  * timestamps.  False, and nothing has changed: the history, or what the segment says of it, is not that plain. */
 bool history_add_plain(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from);
 
+/* Appends an event of which all that is known already, completed by what it says of the close; there must be room for it. */
+void history_put_plain(struct history *history, const struct tcb end[2], struct event *event);
+
 static inline tcp_seq event_end(const struct event *e)
 {
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));

@@ -158,11 +158,14 @@ static bool responds(const struct connection *c, const struct tcpaudit_segment *
 
 /* ---- the close ---- */
 
-/* Puts what belongs to the close into the history.  False: it is not plain. */
+/* Keeps what belongs to the close, in brief if that will do.  False: it is not plain. */
 static bool keep_plain(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
 {
+	if (!(c->entry.bits & CONN_BRIEF) && !c->history)
+		flow_brief_new(table, c);
+	if (c->entry.bits & CONN_BRIEF && brief_add(c->brief, c->end, c->start, connection_last(c), s, from))
+		return true;
 	struct history *h = connection_begin_history(c, table, frame_reference(s));
-
 	if (!h)
 		return true; /* there is no memory for it */
 	bool begins = s->flags & TCPAUDIT_FIN && !h->fin[0].sent && !h->fin[1].sent;
@@ -171,6 +174,11 @@ static bool keep_plain(struct connection *c, struct flow_table *table, const str
 	if (begins)
 		h->idle = s->time - connection_last(c);
 	return true;
+}
+
+static bool closed(const struct connection *c)
+{
+	return c->entry.bits & CONN_BRIEF ? c->brief->acked == 3 : c->history && history_closed(c->history);
 }
 
 /* The last of the handshake, the server's first answer, FINs, and what follows them. */
@@ -206,7 +214,7 @@ static bool take_mark_or_close(struct connection *c, struct flow_table *table, s
 		c->entry.bits |= CONN_FIN;
 		tcb->maxseq = seq_add(tcb->maxseq, 1);
 	}
-	if (closing && c->history && history_closed(c->history))
+	if (closing && closed(c))
 		c->entry.bits |= CONN_CLOSED | CONN_SETTLED;
 	return true;
 }

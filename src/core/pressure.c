@@ -82,7 +82,7 @@ static uint32_t reused(struct pressure_place *p, int64_t time)
 /* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
 static bool takes_again(const struct connection *c, int64_t time_wait)
 {
-	const struct former *was = c->history ? c->history->former : NULL;
+	const struct former *was = connection_former(c);
 
 	return was && was->closed && !was->reset && was->holder == TCPAUDIT_CLIENT &&
 	       c->start - was->time_wait_since < time_wait + time_wait / 10;
