@@ -60,15 +60,19 @@ bool brief_add(struct brief *b, const struct tcb end[2], int64_t start, int64_t 
 
 void brief_tell(const struct brief *b, const struct tcb end[2], int64_t start, uint16_t input, struct history *h)
 {
+	/* of what the FINs met, all that is looked at where every segment is at its sender's next number */
+	struct tcb then[2] = {0};
+
+	for (unsigned x = 0; x < 2; x++) {
+		then[!x].bits = b->zero >> x & 1 ? TCB_ACK | TCB_ZERO_WINDOW : TCB_ACK;
+		then[!x].hiack = b->hiack[x];
+		then[!x].redge = b->redge[x];
+	}
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct brief_event *told = &b->event[i];
 		unsigned from = told->from;
 		bool stamped = end[from].bits & TCB_TS;
-		struct tcb then[2] = {0}; /* what a FIN met */
 
-		then[!from].bits = b->zero >> from & 1 ? TCB_SEQ | TCB_ACK | TCB_ZERO_WINDOW : TCB_SEQ | TCB_ACK;
-		then[!from].hiack = b->hiack[from];
-		then[!from].redge = b->redge[from];
 		history_put_plain(
 		        h, then,
 		        &(struct event){.time = start + (int64_t)told->time,

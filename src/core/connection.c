@@ -189,6 +189,7 @@ struct loan connection_lend(struct connection *c, struct flow_table *table, bool
 		put_front(c, room, 0);
 	if (loan.brief)
 		brief_tell(c->brief, c->end, c->start, c->input, room);
+	room->orderly = loan.brief;
 	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
 	c->history = room;
 	return loan;

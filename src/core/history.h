@@ -133,6 +133,7 @@ struct history {
 	uint8_t room;
 	uint16_t dropped;
 	bool front_due;   /* what came before it is yet to be put in front: history_prepend() */
+	bool orderly;     /* of a brief: from the first FIN on, each segment was the next one of its sender */
 	bool odd;         /* holds a repeat, a straggler, a SYN, or what does not fit */
 	uint32_t unusual; /* UNUSUAL_ bits of all its events */
 	struct fin_facts fin[2];
