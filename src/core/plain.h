@@ -1,13 +1,14 @@
 /* plain.h - the short way of a segment into its connection: for what is expected next, which nearly all segments are.
  *
- * It leads exactly where connection.c's long way does, or does nothing.  Builds with TCPAUDIT_BOTH_WAYS go both ways and compare. */
+ * It leads exactly where connection.c's long way does, or does nothing.  Builds with TCPAUDIT_BOTH_WAYS go both ways, and
+ * compare. */
 #ifndef PLAIN_H
 #define PLAIN_H
 
 #include "connection.h"
 
-/* Takes a segment of which everything is known beforehand.  False: it is none, and nothing has changed that the long way would not
- * change likewise.  All its text is new then; CONN_SETTLED, which was not there before, says whether it settles. */
+/* Takes a segment of which everything is known beforehand.  False: it is none, and nothing has changed that the long way would
+ * not change likewise.  All its text is new then; CONN_SETTLED, which was not there before, says whether it settles. */
 bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *segment, unsigned from, bool verify);
 
 /* ---- of the long way, what both share (connection.c) ---- */
