@@ -53,10 +53,10 @@ struct tcb {
 	uint8_t ttl;          /* of its first segment */
 	uint8_t verified;     /* checksums verified, up to 8 */
 	uint8_t packets_high; /* packets / 2^32 */
-	uint64_t bytes : 48;  /* of its frames on the wire */
 	uint64_t mss : 16;    /* it announced; 0 none */
-	uint64_t text : 48;   /* octets of new text, holes included */
+	uint64_t bytes : 48;  /* of its frames on the wire */
 	uint64_t ip_id : 16;  /* of its newest segment */
+	uint64_t text : 48;   /* octets of new text, holes included */
 };
 
 /* What a segment was, held against its sender's block before it: the facts that later steps ask for by name. */
