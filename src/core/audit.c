@@ -152,7 +152,9 @@ static bool lost_since(const struct tcpaudit *e, int64_t time)
 /* Plain numbers do not tell what became of its ends. */
 static bool is_odd(const struct connection *c)
 {
-	return c->entry.bits & CONN_MIDSTREAM || (c->history && !history_is_plain(c->history));
+	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
+		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED);
+	return c->history && !history_is_plain(c->history);
 }
 
 /* Where nobody asks for states, and plain numbers tell, there is no need to follow them. */
@@ -179,20 +181,6 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 		file->route[x] = mirror_route(mirror, x, at);
 }
 
-/* Sees to it that there is a history to look at, whole if it is `needed`: unless the connection's own will do, one in `room`, for
- * as long as it is judged.  Returns its own, to be put back. */
-static struct history *lend_history(struct tcpaudit *e, struct connection *c, bool needed, struct history *room)
-{
-	struct history *own = c->history;
-
-	if (needed ? connection_whole_history(c, e->table, room) : !own) {
-		if (!needed)
-			history_init(room);
-		c->history = room;
-	}
-	return own;
-}
-
 /* Asks the user's own rules.  Without memory for what was told, it is told again. */
 static void ask_own(struct tcpaudit *e, struct connection *c, const struct check_result *result, enum tcpaudit_point point,
                     int64_t at, struct tcpaudit_connection *record)
@@ -211,17 +199,16 @@ static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct tcpaudit_connection record;
 	struct mirror mirror;
 	struct case_file file;
-	struct history room, *own;
+	struct history room;
 	bool odd = is_odd(c), needed = needs_mirror(e, odd);
-
-	own = lend_history(e, c, needed, &room);
+	struct loan loan = connection_lend(c, e->table, needed, &room);
 
 	note_losses(e, c, e->now);
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
 	ask_own(e, c, &result, point, e->now, &record);
-	c->history = own;
+	connection_give_back(c, loan);
 }
 
 ASIDE static uint32_t grow(struct tcpaudit *e, uint32_t slot);
@@ -261,15 +248,16 @@ static void sweep(struct tcpaudit *e, bool all)
 /* What is remembered of a connection; of its close only that which is known before it is reported. */
 static struct former remains(const struct connection *c)
 {
-	const struct history *h = c->history;
+	const bool brief = c->entry.bits & CONN_BRIEF;
+	const struct history *h = brief ? NULL : c->history;
 	struct former was = {.id = c->entry.id,
 	                     .scopes = c->entry.scopes,
 	                     .last = connection_last(c),
 	                     .holder = TCPAUDIT_WHO_NONE,
 	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
 	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
-	                     .closing = h && (h->fin[0].sent || h->fin[1].sent),
-	                     .closed = h && h->fin[0].acked >= 0 && h->fin[1].acked >= 0,
+	                     .closing = brief || (h && (h->fin[0].sent || h->fin[1].sent)),
+	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
 	                     .reset = h && h->first_reset >= 0,
 	                     .doubtful = true};
 	if (was.reset)
@@ -293,10 +281,10 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	struct mirror mirror;
 	struct case_file file;
 	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
-	struct history room, *own;
+	struct history room;
 	bool odd = is_odd(c), needed = needs_mirror(e, odd);
+	struct loan loan = connection_lend(c, e->table, needed, &room);
 
-	own = lend_history(e, c, needed, &room);
 	note_losses(e, c, at);
 	history_disown_forged(c->history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
@@ -310,7 +298,7 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
 	struct former was = remains(c);
-	c->history = own;
+	connection_give_back(c, loan);
 	return was;
 }
 
@@ -331,11 +319,10 @@ static void tell_successor(struct tcpaudit *e, const struct entry *entry, const 
 {
 	if (entry->newer == SLOT_NONE || slot_buried(entry->newer))
 		return;
-	const struct connection *newer = flow_connection(e->table, entry->newer);
-	struct former *known = newer->history ? newer->history->former : NULL;
+	struct former *known = connection_former(flow_connection(e->table, entry->newer));
 	if (!known || known->id != entry->id)
 		return;
-	uint8_t holder = was->reset_at > newer->start ? was->held : was->holder; /* what came later had not happened then */
+	uint8_t holder = was->reset_at > flow_connection(e->table, entry->newer)->start ? was->held : was->holder; /* what came later had not happened then */
 	bool turned = !known->client_again && holder <= TCPAUDIT_WHO_SERVER;
 	known->holder = turned ? !holder : holder;
 	known->doubtful = was->doubtful;
@@ -1027,7 +1014,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 		part_notes(e->part, slot, known, s);
 	else if (known)
 		hosts_compare(&e->hosts, e->table, slot, known, s->time, &e->settings, &e->counters);
-	if (follows && c->history && c->history->former)
+	if (follows && connection_former(c))
 		ask_midway(e, c, TCPAUDIT_ON_REUSE);
 	if (c->entry.bits & CONN_WATCHED)
 		show_watched(e, c, s, from);

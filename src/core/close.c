@@ -25,7 +25,6 @@ struct facts {
 	bool crossed_fins; /* neither FIN acknowledges the other */
 	bool repeated;     /* each acknowledges the other: one is a repeat, and its first copy was not captured */
 	int64_t silence;   /* capture time behind the last frame */
-	int64_t patience;  /* silence that counts as no answer */
 };
 
 const struct event *close_reset(const struct history *h)
@@ -90,7 +89,6 @@ static struct facts find_facts(const struct case_file *file)
 	f.crossed_fins = f.fin[0] && f.fin[1] && !acknowledges_fin(h, 0) && !acknowledges_fin(h, 1);
 	f.repeated = acknowledges_fin(h, 0) && acknowledges_fin(h, 1);
 	f.silence = file->now - connection_last(c);
-	f.patience = patience(h, f.syn_only ? TCPAUDIT_SYN : TCPAUDIT_SYN | TCPAUDIT_ACK);
 	return f;
 }
 
@@ -133,7 +131,7 @@ static bool is_syn_aborted(const struct facts *f)
 
 static bool is_syn_timeout(const struct facts *f)
 {
-	return f->syn_only && f->silence > f->patience;
+	return f->syn_only && f->silence > patience(f->h, TCPAUDIT_SYN);
 }
 
 static bool is_syn_pending(const struct facts *f)
@@ -153,7 +151,7 @@ static bool is_hs_rst_responder(const struct facts *f)
 
 static bool is_hs_timeout(const struct facts *f)
 {
-	return f->syn_acked && !f->fin[0] && !f->fin[1] && f->c->entry.bits & CONN_SYN_ACK_REPEATED && f->silence > f->patience;
+	return f->syn_acked && !f->fin[0] && !f->fin[1] && f->c->entry.bits & CONN_SYN_ACK_REPEATED && f->silence > patience(f->h, TCPAUDIT_SYN | TCPAUDIT_ACK);
 }
 
 static bool is_hs_pending(const struct facts *f)
@@ -168,7 +166,7 @@ static bool both_acked(const struct facts *f)
 
 static bool was_reset_after_close(const struct facts *f)
 {
-	if (!both_acked(f))
+	if (!both_acked(f) || (f->h->first_reset_any < 0 && !f->h->odd))
 		return false;
 	for (int i = f->h->count - 1; i > f->h->fin[0].acked && i > f->h->fin[1].acked; i--)
 		if (f->h->event[i].flags & TCPAUDIT_RST)
@@ -330,10 +328,13 @@ static bool is_open_active(const struct facts *f)
 	return true;
 }
 
-static const struct {
+struct predicate {
 	enum tcpaudit_kind kind;
 	bool (*holds)(const struct facts *);
-} kinds[] = {
+};
+
+/* Of a connection that was evicted, not seen in both directions, or not opened. */
+static const struct predicate before_open[] = {
         {TCPAUDIT_KIND_EVICTED, is_evicted},
         {TCPAUDIT_KIND_ONEWAY_FIN, is_oneway_fin},
         {TCPAUDIT_KIND_ONEWAY_RST, is_oneway_rst},
@@ -347,6 +348,9 @@ static const struct {
         {TCPAUDIT_KIND_HS_RST_RESPONDER, is_hs_rst_responder},
         {TCPAUDIT_KIND_HS_TIMEOUT, is_hs_timeout},
         {TCPAUDIT_KIND_HS_PENDING, is_hs_pending},
+};
+
+static const struct predicate kinds[] = {
         {TCPAUDIT_KIND_SIMULTANEOUS, is_simultaneous},
         {TCPAUDIT_KIND_HALF_CLOSE, is_half_close},
         {TCPAUDIT_KIND_FOUR_WAY, is_four_way},
@@ -372,8 +376,13 @@ static const struct {
 
 static enum tcpaudit_kind kind_of(const struct facts *f)
 {
+	bool open = f->done && !f->one_way && !(f->c->entry.bits & CONN_EVICTED);
 	size_t i = 0;
-	while (!kinds[i].holds(f))
+
+	for (; !open && i < sizeof before_open / sizeof *before_open; i++)
+		if (before_open[i].holds(f))
+			return before_open[i].kind;
+	for (i = 0; !kinds[i].holds(f);)
 		i++;
 	return kinds[i].kind;
 }
@@ -520,8 +529,13 @@ static uint8_t one_or_both(const bool holds[2])
 	return (uint8_t)(holds[0] && holds[1] ? TCPAUDIT_WHO_BOTH : holds[0] ? TCPAUDIT_WHO_CLIENT : TCPAUDIT_WHO_SERVER);
 }
 
-uint8_t close_plain_holder(const struct history *h, int64_t *since)
+uint8_t close_plain_holder(const struct connection *c, int64_t *since)
 {
+	if (c->entry.bits & CONN_BRIEF)
+		return brief_holder(c->brief, c->start, since);
+	if (!c->history)
+		return TCPAUDIT_WHO_NONE;
+	const struct history *h = c->history;
 	const bool holds[2] = {plainly_holds(h, 0), plainly_holds(h, 1)};
 
 	*since = h->fin[holds[0]].acked_time;

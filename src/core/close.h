@@ -38,7 +38,7 @@ void close_describe_lone(const struct embryo *embryo, int64_t now, struct tcpaud
 void close_measure(const struct case_file *file, struct tcpaudit_connection *record);
 
 /* The end that is left in TIME-WAIT as far as plain numbers tell, and `since` when; BOTH, or NONE, too. */
-uint8_t close_plain_holder(const struct history *history, int64_t *since);
+uint8_t close_plain_holder(const struct connection *c, int64_t *since);
 
 /* First effective reset of the history, NULL none. */
 const struct event *close_reset(const struct history *history);

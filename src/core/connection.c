@@ -1,15 +1,15 @@
 /* connection.c - takes a segment into a connection: accounts, handshake, and what is kept for judgment.
  *
- * A plain data segment touches the two blocks and leaves.  What opens, closes, resets or contradicts goes into the
- * history, from which mirror.c, close.c and the checks judge. */
+ * What is expected next goes the short way (plain.c).  What opens, closes, resets or contradicts goes into the history, from
+ * which mirror.c, close.c and the checks judge. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "connection.h"
 #include "decode.h"
+#include "plain.h"
 #include "unusual.h"
 
-#define VERIFIED_ENOUGH  8 /* segments of each end whose checksums are looked at to learn of offload */
 #define DUPLICATE_WITHIN 2000000
 
 unsigned connection_guess_sender(const struct tcpaudit_segment *s)
@@ -94,28 +94,48 @@ static unsigned marked_events(const struct connection *c, uint64_t without, stru
 	return count;
 }
 
-/* Begins a history.  After a whole handshake, what goes in front of it can wait until somebody reads it: memory that most
- * connections are judged from once, when they have ended, is not touched before. */
-static struct history *begin_history(struct connection *c, struct flow_table *table, uint64_t without)
+/* After a whole handshake, what goes in front of a new history can wait until somebody reads it: memory that most connections are
+ * judged from once, when they have ended, is not touched before. */
+static void put_front(const struct connection *c, struct history *h, uint64_t without)
 {
 	struct event before[MARKS];
 
+	if (c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && c->mark[MARK_ACK] && c->mark[MARK_RESPONSE] &&
+	    c->mark[MARK_ACK] != without && c->mark[MARK_RESPONSE] != without)
+		h->front_due = true;
+	else
+		history_prepend(h, before, marked_events(c, without, before));
+}
+
+/* The brief becomes a history.  Without memory for that, it is forgotten. */
+static struct history *unfold(struct connection *c, struct flow_table *table)
+{
+	struct history *h = flow_history_new(table);
+
+	if (h) {
+		put_front(c, h, 0);
+		brief_tell(c->brief, c->end, c->start, c->input, h);
+	}
+	flow_history_drop(table, c);
+	c->history = h;
+	return h;
+}
+
+struct history *connection_begin_history(struct connection *c, struct flow_table *table, uint64_t without)
+{
+	if (c->entry.bits & CONN_BRIEF)
+		return unfold(c, table);
 	if (c->history)
 		return c->history;
 	c->history = flow_history_new(table);
-	if (!c->history)
-		return NULL;
-	if (c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && c->mark[MARK_ACK] && c->mark[MARK_RESPONSE] &&
-	    c->mark[MARK_ACK] != without && c->mark[MARK_RESPONSE] != without)
-		c->history->front_due = true;
-	else
-		history_prepend(c->history, before, marked_events(c, without, before));
+	if (c->history)
+		put_front(c, c->history, without);
 	return c->history;
 }
 
 struct history *connection_history(struct connection *c, struct flow_table *table)
 {
-	struct history *h = begin_history(c, table, 0);
+	struct history *h = connection_begin_history(c, table, 0);
 	struct event before[MARKS];
 
 	if (!h || !h->front_due)
@@ -128,7 +148,8 @@ struct history *connection_history(struct connection *c, struct flow_table *tabl
 	return h;
 }
 
-bool connection_whole_history(struct connection *c, struct flow_table *table, struct history *room)
+/* With the handshake in front, in `room`; false: its own is whole, or has become so. */
+static bool whole_history(struct connection *c, struct flow_table *table, struct history *room)
 {
 	const struct history *h = c->history;
 	struct event before[MARKS];
@@ -153,6 +174,33 @@ bool connection_whole_history(struct connection *c, struct flow_table *table, st
 	return true;
 }
 
+struct loan connection_lend(struct connection *c, struct flow_table *table, bool whole, struct history *room)
+{
+	struct loan loan = {.own = c->history, .brief = c->entry.bits & CONN_BRIEF};
+	struct event before[MARKS];
+
+	if (!loan.brief && (whole ? !whole_history(c, table, room) : c->history != NULL))
+		return loan;
+	if (!whole || loan.brief)
+		history_init(room);
+	if (loan.brief && whole)
+		history_prepend(room, before, marked_events(c, 0, before));
+	else if (loan.brief)
+		put_front(c, room, 0);
+	if (loan.brief)
+		brief_tell(c->brief, c->end, c->start, c->input, room);
+	room->orderly = loan.brief;
+	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
+	c->history = room;
+	return loan;
+}
+
+void connection_give_back(struct connection *c, struct loan loan)
+{
+	c->history = loan.own;
+	c->entry.bits |= loan.brief;
+}
+
 static int64_t nonnegative(int64_t time)
 {
 	return time > 0 ? time : 0;
@@ -166,7 +214,7 @@ static bool is_closing(const struct history *h)
 static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
                        const struct sent *sent, unsigned extra, unsigned unusual)
 {
-	struct history *h = begin_history(c, table, connection_frame(s));
+	struct history *h = connection_begin_history(c, table, connection_frame(s));
 	if (!h)
 		return;
 	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
@@ -183,14 +231,14 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 
 /* ---- handshake ---- */
 
-static void mark(struct connection *c, int which, const struct tcpaudit_segment *s)
+void connection_mark(struct connection *c, int which, const struct tcpaudit_segment *s)
 {
 	int64_t after = (s->time - c->start) / 1000;
 	c->mark[which] = connection_frame(s);
 	c->mark_at[which] = after < 0 ? 0 : after > UINT32_MAX ? UINT32_MAX : (uint32_t)after;
 }
 
-static void learn_turnaround(struct tcb *tcb, int64_t from, int64_t to)
+void connection_turnaround(struct tcb *tcb, int64_t from, int64_t to)
 {
 	int64_t took = (to - from) / 1000;
 	if (took >= 0 && took < tcb->turnaround)
@@ -198,7 +246,7 @@ static void learn_turnaround(struct tcb *tcb, int64_t from, int64_t to)
 }
 
 /* RFC 7323 2.2, 3.2: an option counts only if both SYNs carried it. */
-static void agree_options(struct connection *c)
+void connection_agree_options(struct connection *c)
 {
 	struct tcb *a = &c->end[0], *b = &c->end[1];
 	if (!(a->bits & b->bits & TCB_WSCALE)) {
@@ -223,7 +271,7 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 		if (from == TCPAUDIT_CLIENT && first && !c->mark[MARK_SYN]) {
 			c->entry.bits |= CONN_SYN;
 			c->syn_tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
-			mark(c, MARK_SYN, s);
+			connection_mark(c, MARK_SYN, s);
 			*odd |= s->len > 0;
 		} else {
 			*odd = true;
@@ -236,9 +284,9 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 	}
 	if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SIMULTANEOUS_OPEN)) {
 		c->entry.bits |= CONN_SYN_ACK;
-		mark(c, MARK_SYN_ACK, s);
+		connection_mark(c, MARK_SYN_ACK, s);
 		if (c->mark[MARK_SYN])
-			learn_turnaround(&c->end[from], c->last_from[TCPAUDIT_CLIENT], s->time);
+			connection_turnaround(&c->end[from], c->last_from[TCPAUDIT_CLIENT], s->time);
 		if (!(c->end[TCPAUDIT_CLIENT].bits & TCB_SEQ) || s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
 			*odd = true; /* fast open acknowledged in part, or not at all */
 		return;
@@ -264,11 +312,11 @@ static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, u
 		if (c->entry.bits & CONN_MARKED_ACK)
 			return false;
 		if (c->mark[MARK_SYN_ACK])
-			learn_turnaround(&c->end[from], c->last_from[TCPAUDIT_SERVER], s->time);
+			connection_turnaround(&c->end[from], c->last_from[TCPAUDIT_SERVER], s->time);
 		if (!(c->entry.bits & CONN_ESTABLISHED))
-			agree_options(c);
+			connection_agree_options(c);
 		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK | CONN_MARKED_ACK;
-		mark(c, MARK_ACK, s);
+		connection_mark(c, MARK_ACK, s);
 		return true;
 	}
 	if (c->entry.bits & CONN_MARKED_RESPONSE || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
@@ -276,9 +324,9 @@ static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, u
 	if (c->entry.bits & CONN_FAST_OPEN && !(c->entry.bits & CONN_ESTABLISHED))
 		return false; /* RFC 7413 4.2: a server may send from SYN-RECEIVED */
 	if (!(c->entry.bits & CONN_ESTABLISHED))
-		agree_options(c);
+		connection_agree_options(c);
 	c->entry.bits |= CONN_MARKED_RESPONSE;
-	mark(c, MARK_RESPONSE, s);
+	connection_mark(c, MARK_RESPONSE, s);
 	return true;
 }
 
@@ -392,7 +440,7 @@ static bool has_attention(struct connection *c, bool anew)
 
 void connection_follows(struct connection *c, struct flow_table *table, const struct former *former, bool crossed)
 {
-	struct history *h = begin_history(c, table, 0);
+	struct history *h = connection_begin_history(c, table, 0);
 
 	if (!h || h->former)
 		return;
@@ -427,7 +475,7 @@ void connection_has_habit(struct connection *c, struct flow_table *table, const 
 void connection_witness(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
                         unsigned unusual)
 {
-	struct history *h = begin_history(c, table, 0);
+	struct history *h = connection_begin_history(c, table, 0);
 
 	if (!h)
 		return;
@@ -459,88 +507,12 @@ static bool note_settled(struct connection *c)
 	return is & ~was & CONN_SETTLED;
 }
 
-/* ---- the plain segment ---- */
-
-#define PLAIN_OPEN    (CONN_ESTABLISHED | CONN_MARKED_ACK | CONN_MARKED_RESPONSE)
-#define PLAIN_TROUBLE (CONN_FIN | CONN_RST | CONN_ATTENTION | CONN_FAST_OPEN | CONN_SYN_REPEATED | CONN_SETTLED)
-
-/* In the middle of a connection, in order, with nothing that anybody asks about: most are.  What take() would find out about it
- * is then known beforehand, and so is all that it changes. */
-static inline bool is_plain(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
-{
-	const struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
-
-	if ((c->entry.bits & (PLAIN_OPEN | PLAIN_TROUBLE)) != PLAIN_OPEN || (s->flags & ~TCPAUDIT_PSH) != TCPAUDIT_ACK)
-		return false;
-	if (s->seq != tcb->maxseq || seq_lt(s->ack, tcb->hiack) || seq_gt(s->ack, peer->maxseq) ||
-	    seq_diff(peer->maxseq, s->ack) > 1 << 28 || seq_gt(peer->hiack, s->seq))
-		return false;
-	if ((tcb->bits & (TCB_SEQ | TCB_ACK | TCB_HOLE | TCB_STRAY)) != (TCB_SEQ | TCB_ACK) ||
-	    (peer->bits & (TCB_SEQ | TCB_HOLE | TCB_ZERO_WINDOW)) != TCB_SEQ)
-		return false;
-	if (s->noticed & ~(TCPAUDIT_SAW_CHECKSUM_UNKNOWN | TCPAUDIT_SAW_CUT) || s->input != c->input)
-		return false;
-	if (s->noticed & TCPAUDIT_SAW_CUT && !(c->capture & CAPTURE_SNAPLEN))
-		return false;
-	if (s->options != (tcb->bits & TCB_TS ? TCPAUDIT_OPT_TIMESTAMPS : 0) ||
-	    (s->options && (!tcb->tsval || seq_lt(s->tsval, tcb->tsval))))
-		return false;
-	return s->time >= connection_last(c) && s->len <= peer->mss;
-}
-
-/* As checksum_refused(), for a segment whose checksum was right or need not be known; false: neither, and nothing has changed. */
-static inline bool checksum_good(struct tcb *tcb, struct tcpaudit_segment *s)
-{
-	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN) {
-		if (tcb->verified >= VERIFIED_ENOUGH || s->noticed & TCPAUDIT_SAW_CUT)
-			return true;
-		s->noticed &= (uint16_t)~TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
-		s->noticed |= segment_sum(s);
-		if (s->noticed)
-			return false;
-	}
-	tcb->verified += tcb->verified < VERIFIED_ENOUGH;
-	tcb->bits |= TCB_CHECKSUM_GOOD;
-	return true;
-}
-
-/* False: it is not plain, and nothing has changed. */
-static inline bool take_plain(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
-{
-	if (!is_plain(c, s, from))
-		return false;
-	struct tcb *tcb = &c->end[from];
-	uint32_t fingerprint = tcb_fingerprint(s), window = (uint32_t)s->window << tcb->wscale;
-	if (!s->len && fingerprint == tcb->fingerprint)
-		return false; /* perhaps the same frame again */
-	if (verify && !checksum_good(tcb, s))
-		return false;
-	if (!++tcb->packets)
-		tcb->packets_high++;
-	tcb->bytes += s->wirelen;
-	tcb->fingerprint = fingerprint;
-	tcb->ip_id = s->ip_id;
-	tcb->hiack = s->ack;
-	tcb->redge = seq_max(tcb->redge, seq_add(s->ack, window));
-	tcb->bits = window ? tcb->bits & ~(uint32_t)TCB_ZERO_WINDOW : tcb->bits | TCB_ZERO_WINDOW;
-	if (s->options)
-		tcb->tsval = s->tsval;
-	c->entry.bits |= CONN_ACK;
-	if (s->len) {
-		c->entry.bits |= CONN_DATA;
-		tcb->bits |= s->options ? TCB_TEXT | TCB_TEXT_BEHIND_SYN | TCB_TEXT_TS : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
-		tcb->text_tsval = s->options ? s->tsval : tcb->text_tsval;
-		tcb->text += s->len;
-		tcb->maxseq = segment_end(s);
-	}
-	if (c->last_from[!from] > c->last_from[from])
-		c->unanswered = 0;
-	c->last_from[from] = s->time;
-	return true;
-}
+/* ---- segments ---- */
 
 static struct taken take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
+	if (c->entry.bits & CONN_BRIEF)
+		connection_begin_history(c, table, 0);
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 	int64_t since = c->last_from[from] == INT64_MIN ? INT64_MAX : s->time - c->last_from[from];
 	struct sent sent = tcb_judge(tcb, peer, s, since < 0 ? INT64_MAX : since);
@@ -610,26 +582,94 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 #ifdef TCPAUDIT_BOTH_WAYS
 #include <assert.h>
 
+static void *copy_of(const void *p, size_t size)
+{
+	void *copy = p ? malloc(size) : NULL;
+
+	assert(!p == !copy);
+	return copy ? memcpy(copy, p, size) : NULL;
+}
+
+/* The same connection, with a history of its own.  False: there is no memory for it. */
+static bool duplicate(const struct connection *c, struct flow_table *table, struct connection *copy)
+{
+	memcpy(copy, c, sizeof *copy);
+	copy->history = NULL;
+	copy->entry.bits &= ~(uint32_t)CONN_BRIEF;
+	if (c->entry.bits & CONN_BRIEF && !flow_brief_new(table, copy))
+		return false;
+	if (c->entry.bits & CONN_BRIEF)
+		memcpy(copy->brief, c->brief, sizeof *c->brief);
+	else if (c->history) {
+		struct history *h = copy->history = flow_history_new(table);
+		if (!h)
+			return false;
+		memcpy(h, c->history, sizeof *h);
+		h->event = c->history->event == c->history->inside
+		                   ? h->inside
+		                   : copy_of(c->history->event, h->room * sizeof *h->event);
+		h->former = copy_of(c->history->former, sizeof *h->former);
+		h->before_reset = copy_of(c->history->before_reset, sizeof *h->before_reset);
+		flow_account(table, (int64_t)history_memory(h));
+	}
+	return true;
+}
+
+static void compare_histories(const struct history *a, const struct history *b)
+{
+	const size_t facts = offsetof(struct history, count), pointers = offsetof(struct history, before_reset),
+	             behind = offsetof(struct history, isn);
+
+	assert(!a == !b);
+	if (!a)
+		return;
+	assert(a->count == b->count && !memcmp(a->event, b->event, a->count * sizeof *a->event));
+	assert(!memcmp((const char *)a + facts, (const char *)b + facts, pointers - facts));
+	assert(!memcmp((const char *)a + behind, (const char *)b + behind, offsetof(struct history, inside) - behind));
+}
+
+static void compare(const struct connection *c, struct flow_table *table, struct connection *other)
+{
+	struct connection copy;
+
+	if (duplicate(c, table, &copy)) {
+		if (copy.entry.bits & CONN_BRIEF)
+			connection_begin_history(&copy, table, 0);
+		if (!copy.history == !other->history) /* unless memory ended in between */
+			compare_histories(copy.history, other->history);
+	}
+	flow_history_drop(table, &copy);
+	flow_history_drop(table, other);
+	assert(memcmp(&copy, other, sizeof copy) == 0);
+}
+
 /* For tests: the short way must lead where the long way does. */
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
                              bool verify)
 {
-	struct connection copy;
-
-	memcpy(&copy, c, sizeof copy);
+	struct connection other;
 	struct tcpaudit_segment same = *s;
-	bool plain = take_plain(&copy, &same, from, verify);
-	struct taken taken = take(c, table, s, from, verify);
-	if (plain)
-		assert(!taken.unusable && !taken.settles && taken.fresh == s->len && memcmp(&copy, c, sizeof copy) == 0);
+
+	if (!duplicate(c, table, &other)) {
+		flow_history_drop(table, &other);
+		return take(c, table, s, from, verify);
+	}
+	struct taken taken = take(&other, table, s, from, verify);
+	if (plain_take(c, table, &same, from, verify)) {
+		assert(!taken.unusable && taken.fresh == s->len && taken.settles == !!(c->entry.bits & CONN_SETTLED));
+		compare(c, table, &other);
+		return taken;
+	}
+	flow_history_drop(table, c);
+	memcpy(c, &other, sizeof other);
 	return taken;
 }
 #else
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
                              bool verify)
 {
-	if (take_plain(c, s, from, verify))
-		return (struct taken){.fresh = s->len};
+	if (plain_take(c, table, s, from, verify))
+		return (struct taken){.fresh = s->len, .settles = c->entry.bits & CONN_SETTLED};
 	return take(c, table, s, from, verify);
 }
 #endif

@@ -78,9 +78,22 @@ void connection_witness(struct connection *c, struct flow_table *table, const st
 /* The history with the handshake in front, made if there is none yet; NULL when out of memory. */
 struct history *connection_history(struct connection *c, struct flow_table *table);
 
-/* The same for somebody who only wants to look: in `room`, borrowing from the connection, whose own history stays as it is and in no
- * cache.  False: its own is whole, or has become so. */
-bool connection_whole_history(struct connection *c, struct flow_table *table, struct history *room);
+/* What is kept of a connection while somebody looks at another history in its place. */
+struct loan {
+	struct history *own;
+	uint32_t brief; /* CONN_BRIEF, if it is one */
+};
+
+/* Sees to it that there is a history to look at, `whole` with the handshake in front: unless the connection's own will do, one in
+ * `room`, which borrows from it.  To be given back before the connection takes anything more. */
+struct loan connection_lend(struct connection *c, struct flow_table *table, bool whole, struct history *room);
+void connection_give_back(struct connection *c, struct loan loan);
+
+/* The incarnation before it, NULL if none is known. */
+static inline struct former *connection_former(const struct connection *c)
+{
+	return c->history && !(c->entry.bits & CONN_BRIEF) ? c->history->former : NULL;
+}
 
 /* Both FINs acknowledged, or an effective reset: nothing more is due. */
 static inline bool connection_settled(const struct connection *c)

@@ -86,6 +86,11 @@ struct arena {
 	size_t used;
 };
 
+union slip {
+	struct brief brief;
+	union slip *next;
+} __attribute__((aligned(64)));
+
 struct flow_table {
 	struct flow_key key;
 	struct bucket *bucket;
@@ -105,6 +110,7 @@ struct flow_table {
 	uint64_t tombstones_evicted;
 	struct arena *arena;
 	struct history *spare; /* list through history->next */
+	union slip *slips;     /* briefs that are not in use */
 };
 
 /* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
@@ -180,10 +186,22 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	return t;
 }
 
+static void brief_drop(struct flow_table *t, struct connection *c)
+{
+	union slip *slip = (union slip *)(void *)c->brief;
+
+	slip->next = t->slips;
+	t->slips = slip;
+	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
+	c->history = NULL;
+}
+
 void flow_history_drop(struct flow_table *t, struct connection *c)
 {
 	struct history *h = c->history;
 
+	if (c->entry.bits & CONN_BRIEF)
+		return brief_drop(t, c);
 	c->history = NULL;
 	if (!h)
 		return;
@@ -233,6 +251,28 @@ struct history *flow_history_new(struct flow_table *t)
 		prefetch_lines(t->spare, 4 * 64); /* for the next one who asks: it has long left all caches */
 	history_init(h);
 	return h;
+}
+
+bool flow_brief_new(struct flow_table *t, struct connection *c)
+{
+	if (!t->slips) {
+		union slip *chunk = over(t, HISTORIES * sizeof *chunk) ? NULL : carve(t, HISTORIES * sizeof *chunk);
+		if (!chunk)
+			return false;
+		t->memory += HISTORIES * sizeof *chunk;
+		for (int i = HISTORIES - 1; i >= 0; i--) {
+			chunk[i].next = t->slips;
+			t->slips = &chunk[i];
+		}
+	}
+	union slip *slip = t->slips;
+	t->slips = slip->next;
+	if (t->slips)
+		prefetch_lines(t->slips, offsetof(struct brief, stamps));
+	memset(slip, 0, offsetof(struct brief, event));
+	c->brief = &slip->brief;
+	c->entry.bits |= CONN_BRIEF;
+	return true;
 }
 
 void flow_table_free(struct flow_table *t)
@@ -329,8 +369,8 @@ void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 /* To be changed, which may mean the neighbour. */
 IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 {
-	__builtin_prefetch(&t->bucket[home_of(t, hash)], 1);
-	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1], 1);
+	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
+	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1]);
 }
 
 /* The first entry of the bucket that has this tag: nearly always the one. */
@@ -352,13 +392,20 @@ uint32_t flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 	return slot;
 }
 
+/* What is kept of its close. */
+IN_PLACE void prefetch_close(const struct connection *c)
+{
+	if (c->history)
+		prefetch_lines(c->history, c->entry.bits & CONN_BRIEF ? offsetof(struct brief, stamps)
+		                                                      : offsetof(struct history, inside) + 4 * sizeof(struct event));
+}
+
 void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 {
 	if (!slot_is_whole(likely))
 		return;
 	const struct connection *c = flow_connection(t, likely);
-	if (c->history)
-		prefetch_lines(c->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
+	prefetch_close(c);
 	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
 		prefetch_lines(&c->mark, sizeof *c - offsetof(struct connection, mark));
 	HAPPENS;
@@ -375,8 +422,8 @@ IN_PLACE void prefetch_slots(const struct flow_table *t, uint32_t record, uint32
 {
 	if (record != SLOT_NONE)
 		prefetch_lines(flow_entry(t, record), t->pool[record >> KIND_SHIFT].size);
-	if (slot_is_whole(history) && flow_connection(t, history)->history)
-		prefetch_lines(flow_connection(t, history)->history, offsetof(struct history, inside) + 4 * sizeof(struct event));
+	if (slot_is_whole(history))
+		prefetch_close(flow_connection(t, history));
 }
 
 void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)

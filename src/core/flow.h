@@ -10,6 +10,7 @@
 
 #include <tcpaudit/audit.h>
 
+#include "brief.h"
 #include "flow_key.h"
 #include "history.h"
 #include "mirror/tcb.h"
@@ -44,6 +45,7 @@ enum {
 	CONN_ATTENTION = 0x7000000,     /* how many more segments are to be kept, whatever they are */
 	CONN_MARKED_ACK = 0x400000,      /* mark[MARK_ACK] is there: said here, where every segment looks */
 	CONN_MARKED_RESPONSE = 0x800000, /* mark[MARK_RESPONSE] */
+	CONN_BRIEF = 0x20000000,         /* what is kept of its close is a brief, and no history */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
 	CONN_LAGS = 0x80000,            /* rarity->lag */
 };
@@ -77,7 +79,10 @@ struct rarity {
 /* Four cache lines that every segment touches, and one that few do. */
 struct connection {
 	struct entry entry;
-	struct history *history; /* NULL until something happens that is worth keeping */
+	union {
+		struct history *history; /* NULL until something happens that is worth keeping */
+		struct brief *brief;     /* valid with CONN_BRIEF */
+	};
 	int64_t start;           /* first frame */
 	int64_t last_from[2];    /* newest frame of each end; INT64_MIN none */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
@@ -243,7 +248,10 @@ void flow_account(struct flow_table *table, int64_t bytes); /* of histories, as 
 /* An empty history, accounted for; NULL when out of memory.  Goes with its connection. */
 struct history *flow_history_new(struct flow_table *table);
 
-/* Gives it back. */
+/* A brief for a connection that has no history: sets CONN_BRIEF.  False when out of memory.  Goes with its connection. */
+bool flow_brief_new(struct flow_table *table, struct connection *c);
+
+/* Gives back either. */
 void flow_history_drop(struct flow_table *table, struct connection *c);
 
 /* Its rarity, zeroed if it is new, accounted for; NULL when out of memory.  Goes with its connection. */

@@ -565,6 +565,52 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	return true;
 }
 
+/* Did its sender send it before, or build it before what stands here already? */
+static bool repeats_or_lags(const struct history *h, const struct event *e)
+{
+	const struct event *newest = NULL;
+
+	for (int i = h->count - 1; i >= 0 && !newest; i--)
+		if (h->event[i].from == e->from && !(h->event[i].is & EVENT_PREDATES))
+			newest = &h->event[i];
+	return newest && (built_before(e, newest) || seen_before(h, e));
+}
+
+void history_put_plain(struct history *h, const struct tcb end[2], struct event *e)
+{
+	struct fin_facts *own = &h->fin[e->from], *peer = &h->fin[!e->from];
+
+	if (e->len)
+		e->is |= EVENT_NEW_TEXT;
+	if (own->acked >= 0 && seq_gt(e->ack, own->peer_maxseq))
+		e->is |= EVENT_KNOWS_ACK;
+	if (e->len && acks_fin(peer, e)) {
+		peer->peer_text += e->len;
+		peer->peer_last = e->time;
+	}
+	if (e->flags & TCPAUDIT_FIN)
+		note_fin(h, end, e);
+	h->seen |= e->flags & 0xff;
+	note_close(h, end, append(h, e));
+}
+
+bool history_add_plain(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from)
+{
+	struct fin_facts *own = &h->fin[from], *peer = &h->fin[!from];
+	bool acks = peer->sent && seq_gt(s->ack, peer->u), fin = s->flags & TCPAUDIT_FIN;
+
+	if (h->count >= HISTORY_INLINE || h->odd || h->first_reset_any >= 0 || (own->sent && (s->len || fin)) ||
+	    (acks && s->ack != seq_add(peer->u, 1)))
+		return false;
+	struct event e = event_of(end, s, from, 0);
+	if (repeats_or_lags(h, &e))
+		return false;
+	if (e.is & EVENT_TIMESTAMPS && seq_gt(s->tsval, end[from].tsval))
+		e.is |= EVENT_TSVAL_FRESH;
+	history_put_plain(h, end, &e);
+	return true;
+}
+
 /* How many of its neighbours say that a FIN is not its sender's. */
 static unsigned forgery_signals(const struct history *h, const struct fin_facts *f)
 {

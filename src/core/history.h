@@ -133,6 +133,7 @@ struct history {
 	uint8_t room;
 	uint16_t dropped;
 	bool front_due;   /* what came before it is yet to be put in front: history_prepend() */
+	bool orderly;     /* of a brief: from the first FIN on, each segment was the next one of its sender */
 	bool odd;         /* holds a repeat, a straggler, a SYN, or what does not fit */
 	uint32_t unusual; /* UNUSUAL_ bits of all its events */
 	struct fin_facts fin[2];
@@ -160,6 +161,13 @@ bool history_prepend(struct history *history, const struct event *events, unsign
  * `extra` are EVENT_ bits that the caller knows, `unusual` UNUSUAL_ bits.  Collapses runs.  False if it could not be kept. */
 bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
                  const struct sent *sent, unsigned extra, unsigned unusual);
+
+/* The same for a segment at its sender's next number, of which nothing is odd, behind a FIN or with one, without options but
+ * timestamps.  False, and nothing has changed: the history, or what the segment says of it, is not that plain. */
+bool history_add_plain(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from);
+
+/* Appends an event of which all that is known already, completed by what it says of the close; there must be room for it. */
+void history_put_plain(struct history *history, const struct tcb end[2], struct event *event);
 
 static inline tcp_seq event_end(const struct event *e)
 {

@@ -31,7 +31,7 @@ static void compare_isns(struct hosts *hosts, struct flow_table *table, struct c
 /* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
 static bool takes_again(const struct flow_table *table, const struct connection *c, int64_t time_wait)
 {
-	const struct former *was = c->history ? c->history->former : NULL;
+	const struct former *was = connection_former(c);
 	uint32_t older = c->entry.older;
 	int64_t since;
 
@@ -40,8 +40,7 @@ static bool takes_again(const struct flow_table *table, const struct connection 
 	uint8_t holder = was->holder;
 	since = was->time_wait_since;
 	if (older != SLOT_NONE && !slot_buried(older) && flow_entry(table, older)->id == was->id) { /* it was not reported yet */
-		const struct connection *former = flow_connection(table, older);
-		holder = former->history ? close_plain_holder(former->history, &since) : TCPAUDIT_WHO_NONE;
+		holder = close_plain_holder(flow_connection(table, older), &since);
 		if (holder <= TCPAUDIT_WHO_SERVER && !was->client_again)
 			holder = !holder;
 	}
@@ -54,7 +53,7 @@ static void count_time_wait(struct hosts *hosts, struct flow_table *table, struc
 {
 	int64_t since, time_wait = 2 * settings->msl;
 
-	if (!c->history || close_plain_holder(c->history, &since) != TCPAUDIT_WHO_CLIENT)
+	if (close_plain_holder(c, &since) != TCPAUDIT_WHO_CLIENT)
 		return;
 	struct pressure_view view = pressure_count(&hosts->pressure, table, c, since, takes_again(table, c, time_wait), settings,
 	                                           &counters->pressure_forgotten);

@@ -18,7 +18,7 @@ static check_function *const functions[] = {
 #undef CHECK
 };
 
-enum { ODD = 0x01, RESET = 0x02, UNUSUAL = 0x04, FORMER = 0x08, FIN = 0x10, NOTED = 0x20, ANY = CHECK_AWAKE };
+enum { ODD = 0x01, RESET = 0x02, UNUSUAL = 0x04, FORMER = 0x08, FIN = 0x10, NOTED = 0x20, LOOSE = 0x40, RARE = 0x80 };
 static const uint8_t wakes_on[] = {
 #define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice) wakes,
 #include "rows.h"
@@ -129,7 +129,7 @@ static int confidence_of(const struct judging *j, const struct claim *cl)
 	int confidence = starting_confidence(row->rests_on, cl, at);
 	unsigned missing = needed_by(row->rests_on, cl) & ~j->premises;
 
-	confidence -= __builtin_popcount(missing) + cl->alike;
+	confidence -= (missing ? __builtin_popcount(missing) : 0) + cl->alike;
 	if (cl->at_most && confidence > cl->at_most)
 		confidence = cl->at_most;
 	return confidence < TCPAUDIT_SUPPRESSED ? TCPAUDIT_SUPPRESSED : confidence;
@@ -353,15 +353,26 @@ static unsigned premises_of(const struct case_file *file)
 	return holds;
 }
 
+/* Not there from its SYN to its end, or of a host whose sequence numbers say something. */
+static bool is_rare(const struct case_file *file)
+{
+	const struct connection *c = file->connection;
+	const uint32_t begun = CONN_SYN | CONN_SYN_ACK;
+
+	return (c->entry.bits & (begun | CONN_MIDSTREAM | CONN_EVICTED)) != begun || !c->end[0].packets || !c->end[1].packets ||
+	       file->history->dropped || file->history->isn.kind || (file->ended && !connection_settled(c));
+}
+
 /* What there is to look at. */
 static unsigned awake_for(const struct case_file *file)
 {
 	const struct history *h = file->history;
 	const struct connection *c = file->connection;
 
+	unsigned fin = c->entry.bits & CONN_FIN || h->seen & TCPAUDIT_FIN ? (h->orderly ? FIN : FIN | LOOSE) : 0u;
+
 	return (file->odd ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
-	       (h->former ? FORMER : 0u) | (c->entry.bits & CONN_FIN || h->seen & TCPAUDIT_FIN ? FIN : 0u) |
-	       (c->capture ? NOTED : 0u);
+	       (h->former ? FORMER : 0u) | fin | (c->capture ? NOTED : 0u) | (is_rare(file) ? RARE : 0u);
 }
 
 /* Rows that speak of the incarnation before, and not merely that there was one. */
@@ -391,7 +402,7 @@ void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *se
 		if (settings->check[row].scope)
 			add(plan->scoped, row);
 		for (unsigned awake = 0; awake < CHECK_AWAKE; awake++)
-			if (wakes_on[row] & (ANY | awake))
+			if (wakes_on[row] & awake)
 				add(row >= ROW_cap_midstream ? plan->awake[awake].capture : plan->awake[awake].others, row);
 	}
 }
@@ -409,6 +420,36 @@ static void ask_rows(struct judging *j, const uint64_t set[TCPAUDIT_CHECK_WORDS]
 		}
 }
 
+#ifdef TCPAUDIT_BOTH_WAYS
+#include <assert.h>
+
+/* For tests: what is not asked for want of something LOOSE or RARE would have found nothing. */
+static void ask_sleepers(const struct judging *awake_one, unsigned awake)
+{
+	struct tcpaudit_counters counters = {0};
+	struct tcpaudit_sink silent = {0};
+	struct check_result result = *awake_one->result;
+	struct judging j = *awake_one;
+
+	j.result = &result;
+	result.counters = &counters;
+	result.sink = &silent;
+	for (j.row = 0; j.row < ROWS; j.row++) {
+		if (!(wakes_on[j.row] & (LOOSE | RARE)) || wakes_on[j.row] & awake)
+			continue;
+		functions[j.row](&j);
+		assert(!counters.findings[j.row] && !counters.suppressed[j.row] && !counters.undetermined[j.row]);
+		assert(!memcmp(result.capture, awake_one->result->capture, sizeof result.capture));
+	}
+}
+#else
+static void ask_sleepers(const struct judging *j, unsigned awake)
+{
+	(void)j;
+	(void)awake;
+}
+#endif
+
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result)
 {
 	struct judging j = {.file = file, .c = file->connection, .h = file->history, .record = record, .result = result};
@@ -422,6 +463,7 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 	memcpy(record->capture, result->capture, sizeof record->capture);
 	ask_rows(&j, result->plan->awake[awake].others);
 	memcpy(record->findings, result->raised, sizeof record->findings);
+	ask_sleepers(&j, awake);
 	if (j.h->former)
 		record->reuse_verdict = reuse_verdict(result->raised);
 }
@@ -435,7 +477,7 @@ void check_lone(const struct check_plan *plan, const struct tcpaudit_settings *s
 	memset(record->capture, 0, sizeof record->capture);
 	memset(record->findings, 0, sizeof record->findings);
 	for (int i = 0; i < 2; i++)
-		if (holds[i] && plan->awake[0].capture[row[i] >> 6] >> (row[i] & 63) & 1 && check_applies(settings, row[i], scopes))
+		if (holds[i] && plan->awake[RARE].capture[row[i] >> 6] >> (row[i] & 63) & 1 && check_applies(settings, row[i], scopes))
 			add(record->capture, row[i]);
 }
 

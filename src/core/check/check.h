@@ -39,7 +39,7 @@ struct judging {
 };
 
 /* Which rows are asked, by what is awake: made once from the settings, for the user's choice seldom changes. */
-#define CHECK_AWAKE 64 /* sets of what rows wake on */
+#define CHECK_AWAKE 256 /* sets of what rows wake on */
 
 struct check_plan {
 	uint64_t scoped[TCPAUDIT_CHECK_WORDS]; /* not for all connections */

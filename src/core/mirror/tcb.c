@@ -122,7 +122,7 @@ static void note_window(struct tcb *tcb, const struct tcpaudit_segment *s)
 	tcb->redge = seq_max(tcb->redge, edge);
 }
 
-static void note_options(struct tcb *tcb, const struct tcpaudit_segment *s)
+void tcb_options(struct tcb *tcb, const struct tcpaudit_segment *s)
 {
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS)
 		tcb->bits |= TCB_TS;
@@ -171,7 +171,7 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 	if (!numbers)
 		return;
 	if (s->flags & TCPAUDIT_SYN)
-		note_options(tcb, s);
+		tcb_options(tcb, s);
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && (!tcb->tsval || seq_gt(s->tsval, tcb->tsval)))
 		tcb->tsval = s->tsval;
 	if (s->flags & TCPAUDIT_RST)

@@ -53,10 +53,10 @@ struct tcb {
 	uint8_t ttl;          /* of its first segment */
 	uint8_t verified;     /* checksums verified, up to 8 */
 	uint8_t packets_high; /* packets / 2^32 */
-	uint64_t bytes : 48;  /* of its frames on the wire */
 	uint64_t mss : 16;    /* it announced; 0 none */
-	uint64_t text : 48;   /* octets of new text, holes included */
+	uint64_t bytes : 48;  /* of its frames on the wire */
 	uint64_t ip_id : 16;  /* of its newest segment */
+	uint64_t text : 48;   /* octets of new text, holes included */
 };
 
 /* What a segment was, held against its sender's block before it: the facts that later steps ask for by name. */
@@ -75,6 +75,9 @@ struct sent {
 
 /* Opens a block with the first segment of an end. */
 void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *segment);
+
+/* Takes what a SYN says of its end: options, and how it means to use ECN. */
+void tcb_options(struct tcb *tcb, const struct tcpaudit_segment *segment);
 
 /* Holds a segment of `tcb` against it and its peer, changing neither. */
 struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *segment, int64_t since_last);

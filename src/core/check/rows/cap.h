@@ -1,8 +1,8 @@
 /* cap-: what the capture hides.  See rows.h. */
 /* clang-format off */
-CHECK("cap-midstream", cap_midstream, ANY, INFO, INFO, CAPTURE, PRESENCE, "connection was open before the capture began", "", "")
-CHECK("cap-handshake-part", cap_handshake_part, ANY, INFO, INFO, CAPTURE, PRESENCE, "part of the handshake was not captured", "", "")
-CHECK("cap-one-direction", cap_one_direction, ANY, INFO, INFO, CAPTURE, PRESENCE, "only one direction was captured", "", "")
+CHECK("cap-midstream", cap_midstream, RARE, INFO, INFO, CAPTURE, PRESENCE, "connection was open before the capture began", "", "")
+CHECK("cap-handshake-part", cap_handshake_part, RARE, INFO, INFO, CAPTURE, PRESENCE, "part of the handshake was not captured", "", "")
+CHECK("cap-one-direction", cap_one_direction, RARE, INFO, INFO, CAPTURE, PRESENCE, "only one direction was captured", "", "")
 CHECK("cap-gap-acked", cap_gap_acked, NOTED, INFO, INFO, CAPTURE, PRESENCE, "acknowledges text that was not captured", "", "")
 CHECK("cap-drops", cap_drops, NOTED, INFO, INFO, CAPTURE, PRESENCE, "the capture lost frames while the connection was open", "", "")
 CHECK("cap-snaplen", cap_snaplen, NOTED, INFO, INFO, CAPTURE, PRESENCE, "frames were cut by the snapshot length", "", "")
@@ -18,7 +18,7 @@ CHECK("cap-vlan-asymmetric", cap_vlan_asymmetric, NOTED, INFO, INFO, CAPTURE, PR
 CHECK("cap-nat-twin", cap_nat_twin, NOTED, INFO, INFO, CAPTURE, PRESENCE, "connection is there a second time, on the other side of a NAT", "", "")
 CHECK("cap-seq-rewrite", cap_seq_rewrite, ODD, INFO, INFO, CAPTURE, PRESENCE, "sequence numbers are rewritten on the way, in one direction", "", "")
 CHECK("cap-fragments", cap_fragments, NOTED, INFO, INFO, CAPTURE, PRESENCE, "segments came in IP fragments", "", "")
-CHECK("cap-truncated", cap_truncated, ANY, INFO, INFO, CAPTURE, PRESENCE, "capture ends soon after the last frame", "", "")
-CHECK("cap-scale-unknown", cap_scale_unknown, ANY, INFO, INFO, CAPTURE, PRESENCE, "window scale is not known", "", "")
-CHECK("cap-evicted", cap_evicted, ANY, INFO, INFO, CAPTURE, PRESENCE, "state was dropped for want of memory", "", "")
+CHECK("cap-truncated", cap_truncated, RARE, INFO, INFO, CAPTURE, PRESENCE, "capture ends soon after the last frame", "", "")
+CHECK("cap-scale-unknown", cap_scale_unknown, RARE, INFO, INFO, CAPTURE, PRESENCE, "window scale is not known", "", "")
+CHECK("cap-evicted", cap_evicted, RARE, INFO, INFO, CAPTURE, PRESENCE, "state was dropped for want of memory", "", "")
 /* clang-format on */

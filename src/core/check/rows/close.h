@@ -11,6 +11,6 @@ CHECK("close-data-lost", close_data_lost, RESET, NOTE, RISK, CONTRADICTION, ABSE
 CHECK("close-rexmit-abandoned", close_rexmit_abandoned, ODD, ERROR, TEXT, ABSENCE, ABSENCE, "text before its FIN is missing and not sent again", "RFC 9293 3.6; RFC 9293 3.8.1", "")
 CHECK("close-closed-silent", close_closed_silent, RESET, INFO, INFO, ABSENCE, ABSENCE, "segments to a closed end got no reset", "RFC 9293 3.10.7.1", "")
 CHECK("close-icmp-soft-abort", close_icmp_soft_abort, RESET, ERROR, MUST, REACTION, ABSENCE, "aborts right after a soft ICMP error", "RFC 9293 3.9.2.2", "MUST-56: it is a hint, no reason to abort")
-CHECK("close-mptcp-subflow", close_mptcp_subflow, ANY, INFO, INFO, SEGMENT, PRESENCE, "FIN closes a subflow of an MPTCP connection", "RFC 8684 3.3.3", "")
+CHECK("close-mptcp-subflow", close_mptcp_subflow, LOOSE, INFO, INFO, SEGMENT, PRESENCE, "FIN closes a subflow of an MPTCP connection", "RFC 8684 3.3.3", "")
 CHECK("close-mptcp-fastclose", close_mptcp_fastclose, UNUSUAL, INFO, INFO, SEGMENT, PRESENCE, "whole MPTCP connection aborted by fast close", "RFC 8684 3.5", "")
 /* clang-format on */

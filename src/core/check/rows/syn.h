@@ -29,7 +29,7 @@ CHECK("syn-ecn-blackhole", syn_ecn_blackhole, ODD, INFO, INFO, CONTRADICTION, AB
 CHECK("syn-accept-stalled", syn_accept_stalled, ODD, NOTE, RISK, ABSENCE, ABSENCE, "SYN-ACK repeated although its ACK had come", "RFC 9293 3.10.7.4", "a full accept queue, or TCP_DEFER_ACCEPT: compare ListenOverflows")
 CHECK("syn-reset-after-accept", syn_reset_after_accept, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "server resets right after the handshake, before it has sent anything", "RFC 9293 3.5.2", "tcp_abort_on_overflow, a wrapper that refuses, or a load balancer without a backend")
 CHECK("syn-scan", syn_scan, RESET, INFO, INFO, CONTRADICTION, PRESENCE, "client resets the SYN-ACK", "RFC 9293 3.10.7.1", "")
-CHECK("syn-unsolicited", syn_unsolicited, ANY, INFO, INFO, CONTRADICTION, ABSENCE, "SYN-ACK, or a refusal, without a SYN before it", "RFC 9293 3.10.7.1; RFC 9293 3.10.7.2", "")
+CHECK("syn-unsolicited", syn_unsolicited, RARE, INFO, INFO, CONTRADICTION, ABSENCE, "SYN-ACK, or a refusal, without a SYN before it", "RFC 9293 3.10.7.1; RFC 9293 3.10.7.2", "")
 CHECK("syn-rto-reinit", syn_rto_reinit, UNUSUAL, INFO, INFO, TIME, ABSENCE, "text repeated within 3 s after a SYN that had timed out", "RFC 6298 5.7", "")
-CHECK("syn-isn-weak", syn_isn_weak, ANY, WARNING, SHOULD, CONTRADICTION, ABSENCE, "initial sequence numbers of its host can be told in advance", "RFC 9293 3.4.1; RFC 6528 3", "SHLD-1, MUST-9: who can guess them can forge segments; a load tester or a SYN proxy chooses its own")
+CHECK("syn-isn-weak", syn_isn_weak, RARE, WARNING, SHOULD, CONTRADICTION, ABSENCE, "initial sequence numbers of its host can be told in advance", "RFC 9293 3.4.1; RFC 6528 3", "SHLD-1, MUST-9: who can guess them can forge segments; a load tester or a SYN proxy chooses its own")
 /* clang-format on */
