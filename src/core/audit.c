@@ -283,7 +283,7 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history room;
 	bool odd = is_odd(c), needed = needs_mirror(e, odd);
-	struct loan loan = connection_lend(c, e->table, needed, &room);
+	struct loan loan = connection_lend(c, e->table, needed || connection_habit(c), &room);
 
 	note_losses(e, c, at);
 	history_disown_forged(c->history);
@@ -935,6 +935,19 @@ static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pai
 	return found;
 }
 
+static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_t time)
+{
+	struct learnt own, *learnt = e->part ? part_learns(e->part) : &own;
+	struct verdict verdict;
+
+	hosts_learn(learnt, e->table, slot, known, time, e->settings.msl);
+	if (e->part)
+		return;
+	hosts_meet(&e->hosts, learnt, &e->counters);
+	if (hosts_compare(&e->hosts, learnt, &e->settings, &e->counters, &verdict))
+		hosts_tell(learnt, &verdict);
+}
+
 static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 {
 	struct tcpaudit_segment *s = &b->segment[i];
@@ -1010,10 +1023,8 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	                 (taken.settles && now & CONN_CLOSED ? HOSTS_CLOSED : 0u);
 	if (now & CONN_ESTABLISHED)
 		supersede(e, c);
-	if (known && e->part)
-		part_notes(e->part, slot, known, s);
-	else if (known)
-		hosts_compare(&e->hosts, e->table, slot, known, s->time, &e->settings, &e->counters);
+	if (known)
+		tell_hosts(e, slot, known, s->time);
 	if (follows && connection_former(c))
 		ask_midway(e, c, TCPAUDIT_ON_REUSE);
 	if (c->entry.bits & CONN_WATCHED)

@@ -464,14 +464,6 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 	flow_account(table, sizeof *h->former);
 }
 
-void connection_has_habit(struct connection *c, struct flow_table *table, const struct isn_habit *habit)
-{
-	struct history *h = connection_history(c, table);
-
-	if (h)
-		h->isn = *habit;
-}
-
 void connection_witness(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
                         unsigned unusual)
 {

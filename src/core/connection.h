@@ -68,8 +68,11 @@ static inline unsigned connection_sender(const struct entry *e, bool crossed)
 /* Another incarnation was there before on this socket pair. `crossed`: who was its client is the server now. */
 void connection_follows(struct connection *c, struct flow_table *table, const struct former *former, bool crossed);
 
-/* Its ISS, and those of its host's connections before it, have something in common. */
-void connection_has_habit(struct connection *c, struct flow_table *table, const struct isn_habit *habit);
+/* What its ISS, and those of its host's connections before it, have in common; NULL: nothing. */
+static inline const struct isn_habit *connection_habit(const struct connection *c)
+{
+	return c->rarity && c->rarity->isn.kind ? &c->rarity->isn : NULL;
+}
 
 /* A segment of another incarnation of the socket pair tells something about this one: UNUSUAL_ bits say what. */
 void connection_witness(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *segment, unsigned from,

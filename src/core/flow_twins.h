@@ -22,6 +22,6 @@ struct twins {
 
 /* The connection that had these ISS a moment ago under another socket pair, NULL if there was none.  Remembers this one, in the place
  * of another; `forgotten` counts those whose twin could still have come. */
-struct connection *twins_meet(struct twins *twins, struct flow_table *table, uint32_t slot, int64_t now, uint64_t *forgotten);
+struct connection *twins_meet(struct twins *twins, const struct twin *met, uint64_t *forgotten);
 
 #endif

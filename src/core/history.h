@@ -144,7 +144,6 @@ struct history {
 	int64_t idle;                      /* ... before the first FIN or effective reset; -1: nothing before it */
 	struct before_reset *before_reset; /* NULL without a reset */
 	struct former *former;             /* NULL: none is known */
-	struct isn_habit isn;
 	uint16_t seen; /* control bits of all its events, and of those without ACK in the high byte: quick refusals */
 	struct event inside[HISTORY_INLINE];
 };

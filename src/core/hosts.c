@@ -4,30 +4,6 @@
 #include "close.h"
 #include "connection.h"
 
-/* Is this connection there already, on the other side of a NAT? */
-static void look_for_twin(struct hosts *hosts, struct flow_table *table, uint32_t slot, int64_t time,
-                          struct tcpaudit_counters *counters)
-{
-	struct connection *twin = twins_meet(&hosts->twins, table, slot, time, &counters->twins_forgotten);
-
-	if (!twin)
-		return;
-	flow_connection(table, slot)->capture |= CAPTURE_NAT_TWIN;
-	twin->capture |= CAPTURE_NAT_TWIN;
-}
-
-/* One end is told of: the other will be with its next connection. */
-static void compare_isns(struct hosts *hosts, struct flow_table *table, struct connection *c, struct tcpaudit_counters *counters)
-{
-	if (!c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK] || c->capture & CAPTURE_NAT_TWIN)
-		return; /* on the other side of a NAT it would be counted twice */
-	for (unsigned x = 0; x < 2; x++) {
-		struct isn_habit habit = isn_count(&hosts->isns, table, c, x, &counters->isns_forgotten);
-		if (habit.kind)
-			connection_has_habit(c, table, &habit);
-	}
-}
-
 /* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
 static bool takes_again(const struct flow_table *table, const struct connection *c, int64_t time_wait)
 {
@@ -47,27 +23,97 @@ static bool takes_again(const struct flow_table *table, const struct connection 
 	return holder == TCPAUDIT_CLIENT && c->start - since < time_wait + time_wait / 10;
 }
 
-/* A server's TIME-WAITs cost no ports. */
-static void count_time_wait(struct hosts *hosts, struct flow_table *table, struct connection *c,
-                            const struct tcpaudit_settings *settings, struct tcpaudit_counters *counters)
+static void learn_isns(struct learnt *l, const struct connection *c)
 {
-	int64_t since, time_wait = 2 * settings->msl;
+	const int mark[2] = {[TCPAUDIT_CLIENT] = MARK_SYN, [TCPAUDIT_SERVER] = MARK_SYN_ACK};
 
-	if (close_plain_holder(c, &since) != TCPAUDIT_WHO_CLIENT)
-		return;
-	struct pressure_view view = pressure_count(&hosts->pressure, table, c, since, takes_again(table, c, time_wait), settings,
-	                                           &counters->pressure_forgotten);
-	if ((view.held || view.reused) && flow_rarity(table, c))
-		c->rarity->pressure = view;
+	l->isns = c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && !(c->capture & CAPTURE_NAT_TWIN);
+	for (unsigned x = 0; x < 2; x++)
+		l->chosen[x] = isn_chosen(c, x, c->start + (int64_t)c->mark_at[mark[x]] * 1000);
 }
 
-void hosts_compare(struct hosts *hosts, struct flow_table *table, uint32_t slot, unsigned known, int64_t time,
-                   const struct tcpaudit_settings *settings, struct tcpaudit_counters *counters)
+/* A server's TIME-WAITs cost no ports. */
+static void learn_close(struct learnt *l, const struct connection *c, int64_t msl)
 {
-	if (known & HOSTS_ANSWERED)
-		look_for_twin(hosts, table, slot, time, counters);
-	if (known & HOSTS_ESTABLISHED)
-		compare_isns(hosts, table, flow_connection(table, slot), counters);
+	l->holds = close_plain_holder(c, &l->since) == TCPAUDIT_WHO_CLIENT;
+	if (!l->holds)
+		return;
+	l->again = takes_again(l->table, c, 2 * msl);
+	l->start = c->start;
+	l->service = c->entry.pair;
+	l->service.port[!!(c->entry.bits & CONN_CROSSED)] = 0;
+}
+
+void hosts_learn(struct learnt *l, struct flow_table *table, uint32_t slot, unsigned known, int64_t time, int64_t msl)
+{
+	const struct connection *c = flow_connection(table, slot);
+
+	l->table = table;
+	l->slot = slot;
+	l->known = known;
+	l->id = c->entry.id;
+	l->time = time;
+	if (known & (HOSTS_ANSWERED | HOSTS_ESTABLISHED))
+		learn_isns(l, c);
 	if (known & HOSTS_CLOSED)
-		count_time_wait(hosts, table, flow_connection(table, slot), settings, counters);
+		learn_close(l, c, msl);
+}
+
+static bool is_there(const struct learnt *l)
+{
+	return flow_entry(l->table, l->slot)->id == l->id;
+}
+
+void hosts_meet(struct hosts *hosts, struct learnt *l, struct tcpaudit_counters *counters)
+{
+	if (l->known & HOSTS_ANSWERED && is_there(l)) {
+		const struct twin twin = {.iss = {l->chosen[0].iss, l->chosen[1].iss},
+		                          .table = l->table,
+		                          .slot = l->slot,
+		                          .id = l->id,
+		                          .time = l->time};
+		struct connection *other = twins_meet(&hosts->twins, &twin, &counters->twins_forgotten);
+		if (other) {
+			flow_connection(l->table, l->slot)->capture |= CAPTURE_NAT_TWIN;
+			other->capture |= CAPTURE_NAT_TWIN;
+			hosts->met = true;
+		}
+	}
+	if (l->known & HOSTS_ESTABLISHED && hosts->met && is_there(l))
+		l->isns &= !(flow_connection(l->table, l->slot)->capture & CAPTURE_NAT_TWIN); /* else it would be counted twice */
+}
+
+/* One end is told of: the other will be with its next connection. */
+static void compare_isns(struct hosts *hosts, const struct learnt *l, struct tcpaudit_counters *counters, struct verdict *v)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		struct isn_habit habit = isn_count(&hosts->isns, l->table, &l->chosen[x], &counters->isns_forgotten);
+		habit.end = (uint8_t)x;
+		if (habit.kind)
+			v->habit = habit;
+	}
+}
+
+bool hosts_compare(struct hosts *hosts, const struct learnt *l, const struct tcpaudit_settings *settings,
+                   struct tcpaudit_counters *counters, struct verdict *v)
+{
+	*v = (struct verdict){.habit = {.kind = ISN_NO_HABIT}};
+	if (l->known & HOSTS_ESTABLISHED && l->isns)
+		compare_isns(hosts, l, counters, v);
+	if (l->known & HOSTS_CLOSED && l->holds)
+		v->pressure = pressure_count(&hosts->pressure, l->table, &l->service, l->since, l->again ? l->start : 0, settings,
+		                             &counters->pressure_forgotten);
+	return v->habit.kind || v->pressure.held || v->pressure.reused;
+}
+
+void hosts_tell(const struct learnt *l, const struct verdict *v)
+{
+	struct connection *c = is_there(l) ? flow_connection(l->table, l->slot) : NULL;
+
+	if (!c || !flow_rarity(l->table, c))
+		return;
+	if (v->habit.kind)
+		c->rarity->isn = v->habit;
+	if (v->pressure.held || v->pressure.reused)
+		c->rarity->pressure = v->pressure;
 }

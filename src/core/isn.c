@@ -24,14 +24,9 @@ static struct isn_host *take_over(struct isn_host *h, const struct socket_pair *
 }
 
 /* The hash is keyed: nobody can aim at a place. */
-static struct isn_host *find(struct isns *isns, const struct flow_table *table, const struct connection *c, unsigned end,
-                             int64_t now, uint64_t *forgotten)
+static struct isn_host *find(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)
 {
-	const struct socket_pair *pair = &c->entry.pair;
-	struct socket_pair key = {.address = {pair->address[end ^ !!(c->entry.bits & CONN_CROSSED)]},
-	                          .network = pair->network,
-	                          .vlan = pair->vlan,
-	                          .ip_version = pair->ip_version};
+	struct socket_pair key = {.address = {c->address}, .network = c->network, .vlan = c->vlan, .ip_version = c->ip_version};
 	struct socket_pair hashed = key; /* a table's hash leaves tunnel and VLAN out, but here are no ports */
 	hashed.port[0] = (uint16_t)(key.network >> 16 ^ key.vlan);
 	hashed.port[1] = (uint16_t)key.network;
@@ -45,7 +40,7 @@ static struct isn_host *find(struct isns *isns, const struct flow_table *table, 
 			best = i;
 	}
 	isns->tag[best] = tag;
-	return take_over(&isns->host[best], &key, now, forgotten);
+	return take_over(&isns->host[best], &key, c->time, forgotten);
 }
 
 static void drop(struct isn_host *h, unsigned at)
@@ -95,18 +90,28 @@ static struct isn_habit habit(const struct isn_host *h)
 	return (struct isn_habit){.kind = small ? ISN_ALL_SMALL : ISN_NO_HABIT};
 }
 
-struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct connection *c, unsigned end,
-                           uint64_t *forgotten)
+struct isn_chosen isn_chosen(const struct connection *c, unsigned end, int64_t time)
 {
-	int64_t now = c->start + (int64_t)c->mark_at[end == TCPAUDIT_CLIENT ? MARK_SYN : MARK_SYN_ACK] * 1000;
-	struct isn_host *h = find(isns, table, c, end, now, forgotten);
+	const struct socket_pair *pair = &c->entry.pair;
 
-	keep(h, (struct isn){.time = now, .iss = c->end[end].iss, .pair = c->entry.hash});
+	return (struct isn_chosen){.time = time,
+	                           .iss = c->end[end].iss,
+	                           .pair = c->entry.hash,
+	                           .address = pair->address[end ^ !!(c->entry.bits & CONN_CROSSED)],
+	                           .network = pair->network,
+	                           .vlan = pair->vlan,
+	                           .ip_version = pair->ip_version};
+}
+
+struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)
+{
+	struct isn_host *h = find(isns, table, c, forgotten);
+
+	keep(h, (struct isn){.time = c->time, .iss = c->iss, .pair = c->pair});
 	struct isn_habit found = habit(h);
-	if (!found.kind || (h->told && now - h->told_at < ISN_WITHIN))
+	if (!found.kind || (h->told && c->time - h->told_at < ISN_WITHIN))
 		return (struct isn_habit){.kind = ISN_NO_HABIT};
 	h->told = true;
-	h->told_at = now;
-	found.end = (uint8_t)end;
+	h->told_at = c->time;
 	return found;
 }

@@ -30,9 +30,22 @@ struct isns {
 	} host[ISN_PLACES];
 };
 
+/* The ISS that one end of a connection has chosen, and when. */
+struct isn_chosen {
+	int64_t time;
+	tcp_seq iss;
+	uint32_t pair; /* hash of the socket pair */
+	struct tcpaudit_address address;
+	uint32_t network;
+	uint16_t vlan;
+	uint8_t ip_version;
+};
+
+struct isn_chosen isn_chosen(const struct connection *c, unsigned end, int64_t time);
+
 /* Counts the ISS of one end of a connection whose handshake was captured and is over: a scanner's own numbers, which are not its
- * stack's, never get that far.  `forgotten` counts hosts that were lost to others. */
-struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct connection *c, unsigned end,
-                           uint64_t *forgotten);
+ * host's stack's, are none of its host's.  The habit that it shows, whose `end` is the caller's: told once in ISN_WITHIN.
+ * `forgotten` counts hosts that were lost to others. */
+struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct isn_chosen *chosen, uint64_t *forgotten);
 
 #endif

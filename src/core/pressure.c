@@ -13,17 +13,14 @@ static bool gives_way(const struct pressure_place *a, const struct pressure_plac
 	return b->used && (!a->used || a->newest < b->newest);
 }
 
-/* Host and service: the pair without the client's port.  The hash is keyed: nobody can aim at a place. */
-static struct pressure_place *find(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
+/* The hash is keyed: nobody can aim at a place. */
+static struct pressure_place *find(struct pressure *pressure, const struct flow_table *table, const struct socket_pair *key,
                                    int64_t now, uint64_t *forgotten)
 {
-	struct socket_pair key = c->entry.pair;
-
-	key.port[!!(c->entry.bits & CONN_CROSSED)] = 0;
-	struct pressure_place *set = &pressure->place[flow_hash(table, &key) % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS];
+	struct pressure_place *set = &pressure->place[flow_hash(table, key) % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS];
 	struct pressure_place *p = set;
 	for (unsigned i = 0; i < PRESSURE_WAYS; i++) {
-		if (set[i].used && memcmp(&set[i].key, &key, sizeof key) == 0)
+		if (set[i].used && memcmp(&set[i].key, key, sizeof *key) == 0)
 			return &set[i];
 		if (gives_way(&set[i], p))
 			p = &set[i];
@@ -31,7 +28,7 @@ static struct pressure_place *find(struct pressure *pressure, const struct flow_
 	*forgotten += p->used && p->newest + PRESSURE_SLICES > now;
 	memset(p, 0, sizeof *p);
 	p->used = true;
-	p->key = key;
+	p->key = *key;
 	p->newest = now;
 	return p;
 }
@@ -95,18 +92,17 @@ static bool too_many(const struct tcpaudit_settings *settings, uint32_t many)
 	return 100 * (int64_t)many >= threshold[TCPAUDIT_THRESHOLD_TW_SHARE] * threshold[TCPAUDIT_THRESHOLD_TW_PORTS];
 }
 
-struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
-                                    int64_t since, bool takes_again, const struct tcpaudit_settings *settings,
-                                    uint64_t *forgotten)
+struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct socket_pair *service,
+                                    int64_t since, int64_t again, const struct tcpaudit_settings *settings, uint64_t *forgotten)
 {
 	int64_t time_wait = 2 * settings->msl;
 	struct pressure_view view = {0, 0};
 	int64_t slice = since / (time_wait / PRESSURE_SLICES + 1);
-	struct pressure_place *p = find(pressure, table, c, slice, forgotten);
+	struct pressure_place *p = find(pressure, table, service, slice, forgotten);
 	uint32_t many = held(p, slice);
 
 	view.held = once(p, 0, too_many(settings, many) ? many : 0, since, time_wait);
-	if (takes_again)
-		view.reused = once(p, 1, reused(p, c->start), c->start, time_wait);
+	if (again)
+		view.reused = once(p, 1, reused(p, again), again, time_wait);
 	return view;
 }

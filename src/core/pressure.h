@@ -26,10 +26,10 @@ struct pressure {
 	} place[PRESSURE_PLACES];
 };
 
-/* Counts a connection whose client holds TIME-WAIT, which lasts 2MSL, since `since`; `takes_again`: it had held it on that socket
- * pair before.  `forgotten` counts places that were lost to others. */
-struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct connection *c,
-                                    int64_t since, bool takes_again, const struct tcpaudit_settings *settings,
-                                    uint64_t *forgotten);
+/* Counts a connection of this service (its socket pair without the client's port) whose client holds TIME-WAIT, which lasts 2MSL,
+ * since `since`; `again`: when it began on a socket pair on which it had held it before, 0 if it had not.  `forgotten` counts places
+ * that were lost to others. */
+struct pressure_view pressure_count(struct pressure *pressure, const struct flow_table *table, const struct socket_pair *service,
+                                    int64_t since, int64_t again, const struct tcpaudit_settings *settings, uint64_t *forgotten);
 
 #endif

@@ -15,13 +15,16 @@
 #define LOOKS      64           /* at what is due, until these are counted */
 #define BEHIND_ALL UINT32_MAX   /* tick: at the end */
 
-/* What a connection has learnt in a round. */
-struct note {
-	uint64_t ordinal;
-	uint64_t id;
-	int64_t time;
-	uint32_t slot;
-	uint32_t known;
+/* What connections have learnt in a round, by the segment that told them. */
+struct lesson {
+	unsigned count; /* of segments */
+	bool told[TCPAUDIT_ROUND * BATCH];
+	struct learnt learnt[TCPAUDIT_ROUND * BATCH];
+	unsigned verdicts;
+	struct {
+		unsigned segment;
+		struct verdict verdict;
+	} verdict[TCPAUDIT_ROUND * BATCH];
 };
 
 enum { IN_TURN, BROUGHT, BOXES };
@@ -30,8 +33,8 @@ struct part {
 	struct tcpaudit *engine;
 	struct outbox box[BOXES]; /* what time brings, in order; and what segments do */
 	struct outbox *to;
-	struct note *note;
-	unsigned notes, read;
+	struct lesson *lesson; /* of this round */
+	unsigned judging;      /* segment */
 	uint16_t *segment; /* of the round, in order: batch * BATCH + place */
 	unsigned segments;
 	bool more; /* is due */
@@ -46,6 +49,8 @@ struct shards {
 	struct tcpaudit_batch *const *batch; /* of this round */
 	int64_t quiet_until;                 /* nothing is due before */
 	int64_t longest;                     /* round, ns */
+	struct tcpaudit *whole;
+	struct lesson *lesson[2]; /* of this round, and of the one before, which is still to be compared */
 	unsigned count;
 	struct part part[];
 };
@@ -73,13 +78,10 @@ static void keep_finding(void *user, const struct tcpaudit_finding *finding)
 	outbox_finding(((struct part *)user)->to, finding);
 }
 
-void part_notes(struct part *p, uint32_t slot, unsigned known, const struct tcpaudit_segment *s)
+struct learnt *part_learns(struct part *p)
 {
-	p->note[p->notes++] = (struct note){.ordinal = s->ordinal,
-	                                    .id = flow_entry(p->engine->table, slot)->id,
-	                                    .time = s->time,
-	                                    .slot = slot,
-	                                    .known = known};
+	p->lesson->told[p->judging] = true;
+	return &p->lesson->learnt[p->judging];
 }
 
 /* ---- building ---- */
@@ -107,12 +109,11 @@ static bool open_part(struct part *p, const struct tcpaudit_settings *settings, 
 
 	p->to = &p->box[IN_TURN];
 	p->engine = engine_new(settings, &own, p);
-	p->note = malloc(TCPAUDIT_ROUND * BATCH * sizeof *p->note);
 	p->segment = malloc(TCPAUDIT_ROUND * BATCH * sizeof *p->segment);
-	return p->engine && p->note && p->segment;
+	return p->engine && p->segment;
 }
 
-struct shards *shards_new(const struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team)
+struct shards *shards_new(struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team)
 {
 	size_t size = sizeof(struct shards) + parts * sizeof(struct part);
 	struct shards *s = aligned_alloc(64, (size + 63) & ~(size_t)63);
@@ -121,7 +122,14 @@ struct shards *shards_new(const struct tcpaudit *engine, unsigned parts, const s
 	if (!s)
 		return NULL;
 	memset(s, 0, size);
+	s->whole = engine;
 	s->team = *team;
+	for (unsigned i = 0; i < 2; i++)
+		s->lesson[i] = calloc(1, sizeof *s->lesson[i]);
+	if (!s->lesson[0] || !s->lesson[1]) {
+		shards_free(s);
+		return NULL;
+	}
 	s->sink = engine->sink;
 	s->longest = engine_calm(engine) < LONGEST ? engine_calm(engine) : LONGEST;
 	for (; s->count < parts; s->count++)
@@ -142,10 +150,11 @@ void shards_free(struct shards *s)
 		tcpaudit_free(p->engine);
 		for (unsigned k = 0; k < BOXES; k++)
 			outbox_free(&p->box[k]);
-		free(p->note);
 		free(p->segment);
 		free(p->left);
 	}
+	free(s->lesson[0]);
+	free(s->lesson[1]);
 	free(s);
 }
 
@@ -159,12 +168,13 @@ void shards_configure(struct shards *s, const struct tcpaudit_settings *settings
 
 void shards_count(const struct shards *s, struct tcpaudit_counters *counters)
 {
+	counters->memory += 2 * sizeof *s->lesson[0];
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct part *p = &s->part[i];
 		struct tcpaudit_counters own;
 		tcpaudit_counters(p->engine, &own);
 		tcpaudit_counters_add(counters, &own);
-		counters->memory += TCPAUDIT_ROUND * BATCH * (sizeof *p->note + sizeof *p->segment) + p->lefts * FLOW_ORDER_EACH;
+		counters->memory += TCPAUDIT_ROUND * BATCH * sizeof *p->segment + p->lefts * FLOW_ORDER_EACH;
 		for (unsigned k = 0; k < BOXES; k++) {
 			counters->memory += p->box[k].size + p->box[k].room * sizeof(struct letter);
 			counters->untold += p->box[k].untold;
@@ -212,6 +222,45 @@ static void tell(struct shards *s)
 			outbox_clear(&s->part[i].box[k]);
 }
 
+/* ---- what connections have learnt ---- */
+
+/* Between rounds: twins are the one thing that later segments of the same round ask for. */
+static void meet(struct shards *s, struct lesson *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->told[i])
+			hosts_meet(&s->whole->hosts, &l->learnt[i], &s->whole->counters);
+}
+
+/* Beside the next round: nobody else touches what hosts have in common. */
+static void compare(struct shards *s, struct lesson *l)
+{
+	struct tcpaudit *e = s->whole;
+
+	for (unsigned i = 0; i < l->count; i++) {
+		if (!l->told[i])
+			continue;
+		l->verdict[l->verdicts].segment = i;
+		l->verdicts += hosts_compare(&e->hosts, &l->learnt[i], &e->settings, &e->counters, &l->verdict[l->verdicts].verdict);
+	}
+}
+
+/* Behind it. */
+static void conclude(struct lesson *l)
+{
+	for (unsigned i = 0; i < l->verdicts; i++)
+		hosts_tell(&l->learnt[l->verdict[i].segment], &l->verdict[i].verdict);
+	memset(l->told, 0, l->count * sizeof l->told[0]);
+	l->verdicts = l->count = 0;
+}
+
+/* Whatever was learnt is known now. */
+static void conclude_all(struct shards *s)
+{
+	compare(s, s->lesson[1]);
+	conclude(s->lesson[1]);
+}
+
 /* ---- what is due ---- */
 
 static bool some_have_more(const struct shards *s)
@@ -244,6 +293,7 @@ static void expire(struct shards *s, int64_t now)
 {
 	if (now < s->quiet_until)
 		return;
+	conclude_all(s);
 	pass_to(s, now);
 	do {
 		s->team.run(s->team.user, expire_part, s, s->count);
@@ -271,6 +321,18 @@ static void fetch_bucket(const struct shards *s, const struct part *p, unsigned 
 		flow_prefetch_bucket(p->engine->table, batch_of(s, p->segment[k])->hash[p->segment[k] % BATCH]);
 }
 
+/* Another thread has read it. */
+static void fetch_segment(const struct shards *s, const struct part *p, unsigned k)
+{
+	if (k >= p->segments)
+		return;
+	const struct batch *b = batch_of(s, p->segment[k]);
+	const char *segment = (const char *)&b->segment[p->segment[k] % BATCH];
+	for (size_t line = 0; line < sizeof b->segment[0]; line += 64)
+		__builtin_prefetch(segment + line);
+	__builtin_prefetch(&b->pair[p->segment[k] % BATCH]);
+}
+
 /* What some segments need, whose buckets are on their way. */
 static void fetch_records(const struct shards *s, const struct part *p, unsigned from, unsigned to)
 {
@@ -288,48 +350,41 @@ static void fetch_records(const struct shards *s, const struct part *p, unsigned
 	}
 }
 
-static void judge_one(struct part *p, struct batch *b, unsigned i)
+static void judge_one(struct part *p, struct batch *b, unsigned i, unsigned segment)
 {
+	p->judging = segment;
 	p->engine->now = b->clock[b->place[i]];
 	engine_judge(p->engine, b, i);
 }
 
 /* A part's segments of the round. */
-static void judge_part(void *user, unsigned number)
+static void judge_part(struct shards *s, struct part *p)
 {
-	struct shards *s = user;
-	struct part *p = &s->part[number];
-
+	p->lesson = s->lesson[0];
 	for (unsigned k = 0; k < BATCH; k++)
 		fetch_bucket(s, p, k);
+	for (unsigned k = 0; k < 2 * BATCH; k++)
+		fetch_segment(s, p, k);
 	for (unsigned from = 0; from < p->segments; from += BATCH) {
 		unsigned to = from + BATCH < p->segments ? from + BATCH : p->segments;
 		fetch_records(s, p, from, to);
 		for (unsigned k = from; k < to; k++) {
+			fetch_segment(s, p, k + 2 * BATCH);
 			fetch_bucket(s, p, k + BATCH);
-			judge_one(p, batch_of(s, p->segment[k]), p->segment[k] % BATCH);
+			judge_one(p, batch_of(s, p->segment[k]), p->segment[k] % BATCH, p->segment[k]);
 		}
 	}
 }
 
-/* What connections have learnt, in the order in which they did. */
-static void compare_hosts(struct tcpaudit *e, struct shards *s)
+/* First what nobody can help with. */
+static void do_part(void *user, unsigned i)
 {
-	for (;;) {
-		struct part *first = NULL;
-		for (unsigned i = 0; i < s->count; i++) {
-			struct part *p = &s->part[i];
-			if (p->read < p->notes && (!first || p->note[p->read].ordinal < first->note[first->read].ordinal))
-				first = p;
-		}
-		if (!first)
-			break;
-		const struct note *n = &first->note[first->read++];
-		if (flow_entry(first->engine->table, n->slot)->id == n->id)
-			hosts_compare(&e->hosts, first->engine->table, n->slot, n->known, n->time, &e->settings, &e->counters);
-	}
-	for (unsigned i = 0; i < s->count; i++)
-		s->part[i].notes = s->part[i].read = 0;
+	struct shards *s = user;
+
+	if (i == 0)
+		compare(s, s->lesson[1]);
+	else
+		judge_part(s, &s->part[i - 1]);
 }
 
 /* ---- rounds ---- */
@@ -353,12 +408,17 @@ static void round_of(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch
 		distribute(s, k, &batches[k]->batch);
 		segments += batches[k]->batch.count;
 	}
+	s->lesson[0]->count = count * BATCH;
 	if (segments >= SMALL)
-		s->team.run(s->team.user, judge_part, s, s->count);
+		s->team.run(s->team.user, do_part, s, s->count + 1);
 	else
-		for (unsigned i = 0; i < s->count; i++)
-			judge_part(s, i);
-	compare_hosts(e, s);
+		for (unsigned i = 0; i <= s->count; i++)
+			do_part(s, i);
+	conclude(s->lesson[1]);
+	meet(s, s->lesson[0]);
+	struct lesson *learnt = s->lesson[0];
+	s->lesson[0] = s->lesson[1];
+	s->lesson[1] = learnt;
 	e->now = batches[count - 1]->batch.now;
 	tell(s);
 }
@@ -380,6 +440,7 @@ static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_bat
 {
 	struct batch *b = &(*batch)->batch;
 
+	conclude_all(s);
 	for (unsigned i = 0; i < b->count; i++)
 		flow_prefetch_bucket(part_for(s, b->hash[i])->engine->table, b->hash[i]);
 	for (unsigned i = 0; i < b->count; i++)
@@ -391,8 +452,12 @@ static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_bat
 		expire(s, e->now);
 		if (i == b->count || b->place[i] != place)
 			continue;
-		judge_one(part_for(s, b->hash[i]), b, i);
-		compare_hosts(e, s);
+		struct part *p = part_for(s, b->hash[i]);
+		p->lesson = s->lesson[1];
+		p->lesson->count = 1;
+		judge_one(p, b, i, 0);
+		meet(s, p->lesson);
+		conclude_all(s);
 		i++;
 	}
 	e->now = b->now;
@@ -494,6 +559,7 @@ void shards_finish(struct tcpaudit *e)
 	struct shards *s = e->shards;
 
 	expire(s, e->now);
+	conclude_all(s);
 	pass_to(s, e->now);
 	s->team.run(s->team.user, prepare_end, s, s->count);
 	do {

@@ -2,15 +2,15 @@
  * its own.
  *
  * Batches are taken together as long as time brings no reports (endings.h) and no connection can be reported that has learnt
- * something of others: then the parts need nothing of each other.  What connections learn of others (hosts.h) is found out between
- * such rounds, in the order of frames; what is reported is told then, in the one order that a single engine keeps. */
+ * something of others: then the parts need nothing of each other.  What connections learn of others (hosts.h) is found out beside the
+ * next round, in the order of frames; what is reported is told between rounds, in the one order that a single engine keeps. */
 #ifndef SHARDS_H
 #define SHARDS_H
 
 #include "engine.h"
 
 /* Parts of `engine`, whose settings and sink they get.  NULL when out of memory. */
-struct shards *shards_new(const struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team);
+struct shards *shards_new(struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team);
 void shards_free(struct shards *shards);
 
 /* `engine` is the whole. */
@@ -30,7 +30,7 @@ void part_is_judging(struct part *part, int64_t now, uint64_t ordinal);
 /* The next report has its place here in the order. */
 void part_orders(struct part *part, uint32_t tick, uint64_t number);
 
-/* For hosts_compare(), later. */
-void part_notes(struct part *part, uint32_t slot, unsigned known, const struct tcpaudit_segment *segment);
+/* Room for what the segment has told of hosts: hosts_learn(). */
+struct learnt *part_learns(struct part *part);
 
 #endif

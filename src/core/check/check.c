@@ -360,7 +360,7 @@ static bool is_rare(const struct case_file *file)
 	const uint32_t begun = CONN_SYN | CONN_SYN_ACK;
 
 	return (c->entry.bits & (begun | CONN_MIDSTREAM | CONN_EVICTED)) != begun || !c->end[0].packets || !c->end[1].packets ||
-	       file->history->dropped || file->history->isn.kind || (file->ended && !connection_settled(c));
+	       file->history->dropped || connection_habit(c) || (file->ended && !connection_settled(c));
 }
 
 /* What there is to look at. */

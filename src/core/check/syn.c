@@ -537,11 +537,11 @@ void check_syn_rto_reinit(struct judging *j)
 /* Each of them is rare by chance; that its host's own stack chose them is not known. */
 void check_syn_isn_weak(struct judging *j)
 {
-	const struct isn_habit *habit = &j->h->isn;
-	struct claim c = {.endpoint = habit->end, .at_most = TCPAUDIT_LIKELY, .count = ISN_MANY};
+	const struct isn_habit *habit = connection_habit(j->c);
 
-	if (!habit->kind)
+	if (!habit)
 		return;
+	struct claim c = {.endpoint = habit->end, .at_most = TCPAUDIT_LIKELY, .count = ISN_MANY};
 	c.evidence[0] = next(j, 0, habit->end == TCPAUDIT_CLIENT ? is_syn : is_syn_ack, habit->end);
 	c.evidence[1] = -1;
 	c.observed[0] = (struct tcpaudit_fact){"iss", j->c->end[habit->end].iss};
