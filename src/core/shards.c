@@ -271,15 +271,19 @@ static bool some_have_more(const struct shards *s)
 	return false;
 }
 
+static void look_at_part(struct part *p)
+{
+	p->to = &p->box[IN_TURN];
+	p->more = engine_expire(p->engine, LOOKS);
+}
+
 /* A part's, until enough of it waits. */
 static void expire_part(void *user, unsigned i)
 {
 	struct part *p = &((struct shards *)user)->part[i];
 
-	p->to = &p->box[IN_TURN];
-	do
-		p->more = engine_expire(p->engine, LOOKS);
-	while (p->more && p->box[IN_TURN].count < AT_ONCE);
+	while (p->more && p->box[IN_TURN].count < AT_ONCE)
+		look_at_part(p);
 }
 
 static void pass_to(struct shards *s, int64_t now)
@@ -295,10 +299,10 @@ static void expire(struct shards *s, int64_t now)
 		return;
 	conclude_all(s);
 	pass_to(s, now);
-	do {
+	for (unsigned i = 0; i < s->count; i++)
+		look_at_part(&s->part[i]);
+	for (tell(s); some_have_more(s); tell(s)) /* else it is not worth waking anybody */
 		s->team.run(s->team.user, expire_part, s, s->count);
-		tell(s);
-	} while (some_have_more(s));
 	s->quiet_until = flow_next_tick(now);
 }
 

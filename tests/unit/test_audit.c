@@ -206,6 +206,83 @@ Test(order, by_tick_and_then_by_age)
 	bench_free(b);
 }
 
+/* ---- an engine in parts ---- */
+
+struct told {
+	uint64_t id[8000];
+	size_t count;
+};
+
+static void tell(void *user, const struct tcpaudit_connection *c)
+{
+	struct told *t = user;
+	if (t->count < sizeof t->id / sizeof t->id[0])
+		t->id[t->count] = c->id;
+	t->count++;
+}
+
+/* Whoever comes last is done first. */
+static void run_parts(void *user, void (*part)(void *user, unsigned i), void *parts_user, unsigned parts)
+{
+	++*(unsigned *)user;
+	while (parts--)
+		part(parts_user, parts);
+}
+
+/* So many connections that close within one tick, and as many that stay open.  Returns how many jobs there were. */
+static unsigned tell_many(unsigned parts, unsigned count, struct told *told)
+{
+	unsigned jobs = 0;
+	uint64_t frames = 0;
+	struct tcpaudit_settings settings;
+	tcpaudit_settings_init(&settings);
+	settings.in_order = true;
+	const struct tcpaudit_sink sink = {.user = told, .connection_end = tell};
+	const struct tcpaudit_team team = {.user = &jobs, .run = run_parts};
+	struct tcpaudit *engine = tcpaudit_new(&settings, &sink);
+	struct tcpaudit_reader *reader = tcpaudit_reader_new(&settings);
+	struct tcpaudit_batch *batch = tcpaudit_batch_new();
+	static const uint16_t flags[] = {2, 0x12, 0x10, 0x11, 0x11, 0x10};
+	static const uint32_t seq[] = {100, 300, 101, 101, 301, 102}, ack[] = {0, 101, 301, 301, 102, 302};
+
+	cr_assert(engine && reader && batch);
+	cr_assert(tcpaudit_split(engine, parts, &team));
+	*told = (struct told){.count = 0};
+	for (unsigned step = 0; step < 7; step++)
+		for (unsigned i = 0; i < 2 * count; i++) {
+			uint8_t octets[WIRE_ROOM];
+			unsigned k = step < 6 ? step : 0;
+			struct wire w = {.from = k == 1 || k == 4, .port = {(uint16_t)(1000 + i * 7 % (2 * count)), 80}, .window = 8192,
+			                 .flags = flags[k], .seq = seq[k], .ack = ack[k]};
+			if (step > 2 && step < 6 && i & 1)
+				continue; /* it stays open */
+			w.port[0] = (uint16_t)(w.port[0] + (step == 6 ? 30000 : 0)); /* time has passed */
+			frames++;
+			struct tcpaudit_frame frame = {.data = octets, .linktype = 101, .ordinal = frames, .number = frames,
+			                               .time = EPOCH + (int64_t)step * 10 * MILLISECONDS + (step == 6) * 60 * SECONDS};
+			frame.caplen = frame.wirelen = (uint32_t)wire_frame(&w, octets);
+			tcpaudit_read(reader, batch, &frame, 1);
+			tcpaudit_judge_many(engine, &batch, 1);
+		}
+	tcpaudit_finish(engine);
+	tcpaudit_free(engine);
+	tcpaudit_reader_free(reader);
+	tcpaudit_batch_free(batch);
+	return jobs;
+}
+
+Test(parts, more_at_once_than_wait_for_their_turn)
+{
+	static struct told one, many;
+	cr_assert_eq(tell_many(1, 1500, &one), 0);
+	cr_assert_eq(one.count, 6000);
+	for (unsigned parts = 2; parts < 6; parts++) {
+		cr_assert_gt(tell_many(parts, 1500, &many), 4);
+		cr_assert_eq(many.count, one.count);
+		cr_assert_eq(memcmp(many.id, one.id, sizeof one.id), 0);
+	}
+}
+
 /* An interface whose clock is three hours behind: what it captured is not over because another one is ahead. */
 Test(order, a_clock_that_is_behind)
 {
