@@ -1,7 +1,7 @@
-/* audit.c - the engine: batches of segments through flow, connection; what has ended through mirror, close, checks, to the sink.
+/* audit.c - the engine: batches of segments to the connections that they belong to.
  *
- * Finds the incarnation that a segment belongs to, and decides when a connection is over.  Frames become segments, and get their
- * packet time, in front.c. */
+ * Finds the incarnation of each.  Frames become segments, and get their packet time, in front.c; when a connection is over,
+ * engine_time.c decides; what is said of it, engine_report.c finds out. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,15 +15,7 @@
 #include "unusual.h"
 
 #define SECOND        1000000000ll
-#define SETTLING      (5 * SECOND)   /* after the last frame of a connection that has closed */
-#define RESET_SETTLED (15 * SECOND)  /* ... by a reset: nothing acknowledges it, and its receiver may go on without it */
-#define HALF_OPEN_FOR (200 * SECOND) /* RFC 9293 MUST-23 asks a SYN for 3 minutes */
-#define TOMBSTONE_FOR (256 * SECOND) /* 2 MSL of the RFC, and slack */
-#define LAG_NOTED     (SECOND / 2)   /* the least by which a frame is late: captures of several interfaces are hardly in order */
-#define SWEEP_SLICES  1024
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
-#define DUE_AT_ONCE   256 /* ... and when time goes on without one */
-#define GROWN_A_FRAME 4   /* embryos, where rules ask now and then */
 #define INCARNATIONS  8   /* looked at behind one socket pair */
 #define PART_WORTH    (UINT64_C(16) << 20) /* bytes of memory: with less, a part gives up connections for want of it too soon */
 
@@ -99,523 +91,6 @@ void tcpaudit_free(struct tcpaudit *e)
 void tcpaudit_set_labeller(struct tcpaudit *e, const struct tcpaudit_labeller *labeller)
 {
 	e->labeller = *labeller;
-}
-
-/* ---- labels ---- */
-
-/* Offers the new text of a segment, as far as it was captured. */
-static void offer_text(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from, uint32_t fresh)
-{
-	uint32_t known = s->len - fresh;
-
-	if (!fresh || s->text_caplen <= known)
-		return;
-	if (e->labeller.text(e->labeller.user, &c->label, s, from, s->header + s->header_len + known, s->text_caplen - known))
-		c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
-}
-
-/* Nothing more will come: the labeller's last word. */
-static void end_label(struct tcpaudit *e, struct connection *c)
-{
-	if (c->entry.bits & CONN_UNLABELLED && c->label)
-		e->labeller.end(e->labeller.user, &c->label);
-	c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
-}
-
-/* While it is undecided, the note is the labeller's alone. */
-static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct connection *c)
-{
-	return check_label(&e->labeller, c->entry.bits & CONN_UNLABELLED ? 0 : c->label);
-}
-
-/* ---- what the capture lost ---- */
-
-#define ANSWERED SECOND /* an acknowledgment waits half of that at most (RFC 9293 MUST-40); the path takes time, too */
-
-/* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open, and are told
- * of as they were `at` a time.  One that has closed still owes an answer to its last segment. */
-static void note_losses(const struct tcpaudit *e, struct connection *c, int64_t at)
-{
-	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : at;
-
-	if (losses_within(&e->losses, c->start, until))
-		c->capture |= CAPTURE_DROPS;
-}
-
-static bool lost_since(const struct tcpaudit *e, int64_t time)
-{
-	return losses_within(&e->losses, time, INT64_MAX);
-}
-
-/* ---- reports ---- */
-
-/* Plain numbers do not tell what became of its ends. */
-static bool is_odd(const struct connection *c)
-{
-	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
-		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED);
-	return c->history && !history_is_plain(c->history);
-}
-
-/* Where nobody asks for states, and plain numbers tell, there is no need to follow them. */
-static bool needs_mirror(const struct tcpaudit *e, bool odd)
-{
-	return e->settings.states || e->settings.transitions || odd;
-}
-
-/* What is known of it at packet time `at`.  `mirror`: to be run for it; NULL if nobody needs it. */
-static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at, struct mirror *mirror, bool odd,
-                      struct case_file *file)
-{
-	file->connection = c;
-	file->history = c->history;
-	file->mirror = mirror;
-	file->settings = &e->settings;
-	file->now = at;
-	file->odd = odd;
-	file->ended = e->ended;
-	if (!mirror)
-		return;
-	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
-	for (unsigned x = 0; x < 2; x++)
-		file->route[x] = mirror_route(mirror, x, at);
-}
-
-/* Asks the user's own rules.  Without memory for what was told, it is told again. */
-static void ask_own(struct tcpaudit *e, struct connection *c, const struct check_result *result, enum tcpaudit_point point,
-                    int64_t at, struct tcpaudit_connection *record)
-{
-	uint64_t told = c->rarity ? c->rarity->told : 0, before = told;
-
-	check_own(result, point, record, at, c->entry.scopes, &told);
-	if (told != before && flow_rarity(e->table, c))
-		c->rarity->told = told;
-}
-
-/* Asks the user's own rules about a connection that goes on. */
-static void ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_point point)
-{
-	struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
-	struct tcpaudit_connection record;
-	struct mirror mirror;
-	struct case_file file;
-	struct history room;
-	bool odd = is_odd(c), needed = needs_mirror(e, odd);
-	struct loan loan = connection_lend(c, e->table, needed, &room);
-
-	note_losses(e, c, e->now);
-	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
-	close_describe(&file, &record, NULL);
-	record.label = label_so_far(e, c);
-	ask_own(e, c, &result, point, e->now, &record);
-	connection_give_back(c, loan);
-}
-
-ASIDE static uint32_t grow(struct tcpaudit *e, uint32_t slot);
-
-/* Rules that ask now and then may have come when embryos were there already: bit by bit they become what is visited. */
-static void grow_some(struct tcpaudit *e)
-{
-	uint32_t slot;
-
-	for (int i = 0; i < GROWN_A_FRAME && (slot = flow_oldest_embryo(e->table)) != SLOT_NONE && !flow_full(e->table); i++)
-		grow(e, slot);
-}
-
-/* Visits open connections for the user's rules.  The table's places pass by once in a tick, some at a time: nobody waits for a
- * million of them.  `all`: what is left of this turn. */
-static void sweep(struct tcpaudit *e, bool all)
-{
-	struct sweep *s = &e->sweep;
-	int64_t tick = e->settings.tick;
-
-	if (!(e->settings.points >> TCPAUDIT_ON_TICK & 1) || tick <= 0 || (!all && e->now < s->next))
-		return;
-	grow_some(e);
-	uint32_t places = flow_places(e->table), until = places;
-	if (!all && e->now - s->since < tick)
-		until = (uint32_t)((double)places * (double)(e->now - s->since) / (double)tick);
-	for (; s->cursor < until; s->cursor++)
-		if (flow_entry(e->table, s->cursor)->id)
-			ask_midway(e, flow_connection(e->table, s->cursor), TCPAUDIT_ON_TICK);
-	if (until == places) {
-		s->since = e->now;
-		s->cursor = 0;
-	}
-	s->next = e->now + tick / SWEEP_SLICES;
-}
-
-/* What is remembered of a connection; of its close only that which is known before it is reported. */
-static struct former remains(const struct connection *c)
-{
-	const bool brief = c->entry.bits & CONN_BRIEF;
-	const struct history *h = brief ? NULL : c->history;
-	struct former was = {.id = c->entry.id,
-	                     .scopes = c->entry.scopes,
-	                     .last = connection_last(c),
-	                     .holder = TCPAUDIT_WHO_NONE,
-	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
-	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
-	                     .closing = brief || (h && (h->fin[0].sent || h->fin[1].sent)),
-	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
-	                     .reset = h && h->first_reset >= 0,
-	                     .doubtful = true};
-	if (was.reset)
-		was.reset_by = h->event[h->first_reset].from;
-	if (h && h->first_reset_any >= 0)
-		was.reset_at = h->event[h->first_reset_any].time;
-	for (unsigned x = 0; x < 2; x++) {
-		was.known[x] = c->end[x].bits & TCB_SEQ;
-		was.next[x] = c->end[x].maxseq;
-		was.iss[x] = c->end[x].iss;
-		was.tsval[x] = c->end[x].tsval;
-		was.ttl[x] = c->end[x].ttl;
-	}
-	return was;
-}
-
-/* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
- * will be remembered. */
-static struct former report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
-{
-	struct mirror mirror;
-	struct case_file file;
-	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
-	struct history room;
-	bool odd = is_odd(c), needed = needs_mirror(e, odd);
-	struct loan loan = connection_lend(c, e->table, needed || connection_habit(c), &room);
-
-	note_losses(e, c, at);
-	history_disown_forged(c->history);
-	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
-	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
-	end_label(e, c);
-	record->label = label_so_far(e, c);
-	check_connection(&file, record, &result);
-	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
-	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
-	e->counters.by_kind[record->kind]++;
-	if (e->sink.connection_end)
-		e->sink.connection_end(e->sink.user, record);
-	struct former was = remains(c);
-	connection_give_back(c, loan);
-	return was;
-}
-
-/* What its report has found out about its close. */
-static void conclude(struct former *was, const struct tcpaudit_connection *record)
-{
-	was->held = record->time_wait_holder;
-	was->holder = record->time_wait_holder;
-	was->doubtful = record->confidence < TCPAUDIT_CERTAIN;
-	was->time_wait_since = record->time_wait_since;
-	for (unsigned x = 0; x < 2; x++)
-		if (record->end[x].resets)
-			late_release_time_wait(was, !x);
-}
-
-/* The incarnation that follows may have begun before this one was reported. */
-static void tell_successor(struct tcpaudit *e, const struct entry *entry, const struct former *was)
-{
-	if (entry->newer == SLOT_NONE || slot_buried(entry->newer))
-		return;
-	struct former *known = connection_former(flow_connection(e->table, entry->newer));
-	if (!known || known->id != entry->id)
-		return;
-	uint8_t holder = was->reset_at > flow_connection(e->table, entry->newer)->start ? was->held : was->holder; /* what came later had not happened then */
-	bool turned = !known->client_again && holder <= TCPAUDIT_WHO_SERVER;
-	known->holder = turned ? !holder : holder;
-	known->doubtful = was->doubtful;
-	known->time_wait_since = was->time_wait_since;
-}
-
-/* Is it told from others by nothing but what close_describe_lone() fills in? */
-static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64_t at)
-{
-	return !embryo->capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
-	       !losses_within(&e->losses, embryo->start, at);
-}
-
-#ifdef TCPAUDIT_BOTH_WAYS
-#include <assert.h>
-
-/* For tests: the short way must lead where the long way does. */
-static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
-{
-	struct tcpaudit_counters counters = e->counters;
-	struct tcpaudit_sink sink = e->sink;
-	struct tcpaudit_connection record;
-	struct connection room;
-
-	e->sink = (struct tcpaudit_sink){0};
-	embryo_grow(embryo, &room);
-	report(e, &room, at, &record);
-	assert(memcmp(&record, &e->lone, sizeof record) == 0);
-	counters.by_kind[record.kind]++;
-	assert(memcmp(&counters, &e->counters, sizeof counters) == 0);
-	e->counters.by_kind[record.kind]--;
-	e->sink = sink;
-}
-#else
-static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
-{
-	(void)e;
-	(void)embryo;
-	(void)at;
-}
-#endif
-
-/* As report(), in few steps: nearly all that is to be said was said of the one before. */
-static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
-{
-	struct tcpaudit_connection *record = &e->lone;
-
-	close_describe_lone(embryo, at, record);
-	check_lone(&e->plan, &e->settings, embryo->entry.scopes, e->ended, at, record);
-	report_long_way(e, embryo, at);
-	e->counters.by_kind[record->kind]++;
-	if (e->sink.connection_end)
-		e->sink.connection_end(e->sink.user, record);
-}
-
-/* `was`: to be filled in with what will be remembered; NULL: nothing will. */
-static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64_t at, struct former *was)
-{
-	bool lone = is_lone(e, embryo, at), known = lone && e->lone_known;
-	struct tcpaudit_connection record;
-	struct connection room;
-	struct former remain;
-
-	if (known)
-		report_lone(e, embryo, at);
-	if (known && !was)
-		return;
-	embryo_grow(embryo, &room);
-	remain = known ? remains(&room) : report(e, &room, at, &record);
-	flow_strip(e->table, &room);
-	if (was) {
-		*was = remain;
-		conclude(was, known ? &e->lone : &record);
-	}
-	if (lone && !known) {
-		e->lone = record;
-		e->lone_known = true;
-	}
-}
-
-/* A tombstone in its place. */
-static struct tombstone *bury(struct tcpaudit *e, uint32_t slot, const struct former *was)
-{
-	uint32_t grave = flow_bury(e->table, slot);
-	if (grave == SLOT_NONE)
-		return NULL;
-	struct tombstone *t = flow_tombstone(e->table, grave);
-	t->was = *was;
-	flow_schedule(e->table, grave, was->last + TOMBSTONE_FOR);
-	return t;
-}
-
-static void end_embryo(struct tcpaudit *e, uint32_t slot, int64_t at)
-{
-	struct former was;
-
-	report_embryo(e, flow_embryo(e->table, slot), at, e->ended ? NULL : &was);
-	if (e->ended)
-		flow_remove(e->table, slot);
-	else
-		bury(e, slot, &was);
-}
-
-/* Deadlines go by packet time, which is that of the newest frame of all; what is said of a connection goes by its own frames. */
-static int64_t lag_of(const struct connection *c)
-{
-	return c->entry.bits & CONN_LAGS ? c->rarity->lag : 0;
-}
-
-/* The connection was over at packet time `at`: report it and keep a tombstone. */
-static void end_connection(struct tcpaudit *e, uint32_t slot, int64_t at)
-{
-	struct tcpaudit_connection record;
-	if (slot_is_embryo(slot)) {
-		end_embryo(e, slot, at);
-		return;
-	}
-	struct connection *c = flow_connection(e->table, slot);
-	struct former was = report(e, c, at - lag_of(c), &record);
-	uint16_t label = c->label;
-	conclude(&was, &record);
-	tell_successor(e, &c->entry, &was);
-	if (e->ended) {
-		flow_remove(e->table, slot);
-		return;
-	}
-	struct tombstone *t = bury(e, slot, &was);
-	if (!t)
-		return;
-	t->label = label;
-	t->reset = record.post_close_reset;
-}
-
-static void evict(struct tcpaudit *e, uint32_t slot)
-{
-	struct tcpaudit_connection record;
-
-	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
-	e->counters.evicted++;
-	if (slot_is_embryo(slot))
-		report_embryo(e, flow_embryo(e->table, slot), e->now, NULL);
-	else
-		report(e, flow_connection(e->table, slot), e->now - lag_of(flow_connection(e->table, slot)), &record);
-	flow_remove(e->table, slot);
-}
-
-/* ---- time ---- */
-
-static int64_t patience(const struct tcpaudit *e, const struct connection *c)
-{
-	if (connection_settled(c))
-		return (c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED)) == CONN_ESTABLISHED ? RESET_SETTLED : SETTLING;
-	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_DATA | CONN_FIN)))
-		return HALF_OPEN_FOR;
-	return e->settings.idle_timeout;
-}
-
-/* The least of that for whole connections. */
-static int64_t soonest(const struct tcpaudit *e)
-{
-	return e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
-}
-
-static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
-{
-	return connection_last(c) + lag_of(c) + patience(e, c);
-}
-
-int64_t engine_calm(const struct tcpaudit *e)
-{
-	int64_t calm = soonest(e) - LAG_NOTED;
-
-	return calm > 0 ? calm : 0;
-}
-
-static int64_t deadline_of(const struct tcpaudit *e, uint32_t slot)
-{
-	if (slot_is_embryo(slot))
-		return flow_embryo(e->table, slot)->start + HALF_OPEN_FOR;
-	return deadline(e, flow_connection(e->table, slot));
-}
-
-/* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen. */
-static void note_lag(struct tcpaudit *e, struct connection *c, int64_t lag)
-{
-	if (lag <= lag_of(c) || !flow_rarity(e->table, c))
-		return;
-	c->rarity->lag = lag;
-	c->entry.bits |= CONN_LAGS;
-}
-
-/* A connection ends at the first tick behind its deadline: which others are looked at with it depends on nothing else. */
-static bool is_over(const struct tcpaudit *e, int64_t due)
-{
-	return flow_next_tick(due) <= e->now;
-}
-
-static void end_in_turn(struct tcpaudit *e, uint32_t slot, int64_t due)
-{
-	if (e->part)
-		part_orders(e->part, flow_tick_behind(due), flow_entry(e->table, slot)->id);
-	end_connection(e, slot, due);
-}
-
-/* A record that may be due. */
-static void look_at(struct tcpaudit *e, uint32_t slot)
-{
-	if (slot_buried(slot)) {
-		const struct tombstone *t = flow_tombstone(e->table, slot);
-		if (t->was.last + TOMBSTONE_FOR <= e->now)
-			flow_remove(e->table, slot);
-		else
-			flow_schedule(e->table, slot, t->was.last + TOMBSTONE_FOR);
-		return;
-	}
-	int64_t due = deadline_of(e, slot);
-	struct ending ending = {.tick = flow_tick_behind(due), .slot = slot, .id = flow_entry(e->table, slot)->id};
-	if (!is_over(e, due))
-		flow_schedule(e->table, slot, due);
-	else if (!endings_add(&e->endings, e->table, ending))
-		end_in_turn(e, slot, due);
-}
-
-/* Ends the first of those that were found due, unless something has happened to it since.  False if none is left. */
-static bool end_next(struct tcpaudit *e)
-{
-	struct ending ending;
-
-	if (!endings_take(&e->endings, e->table, &ending))
-		return false;
-	if (flow_entry(e->table, ending.slot)->id != ending.id)
-		return true;
-	int64_t due = deadline_of(e, ending.slot);
-	if (is_over(e, due))
-		end_in_turn(e, ending.slot, due);
-	else
-		flow_schedule(e->table, ending.slot, due);
-	return true;
-}
-
-/* Looks at so many of those whose time has come, at most: whoever waits for the next frame must not wait for a whole tick's.
- * First all are found, and then reported in their order.  True: there may be more. */
-bool engine_expire(struct tcpaudit *e, uint64_t most)
-{
-	if (e->now < e->quiet_until)
-		return false;
-	for (; most > 0; most--) {
-		if (e->ending) {
-			e->ending = end_next(e);
-			continue;
-		}
-		uint32_t slot = flow_due(e->table, e->now);
-		if (slot != SLOT_NONE) {
-			look_at(e, slot);
-			continue;
-		}
-		e->ending = end_next(e);
-		if (!e->ending) {
-			e->quiet_until = flow_next_tick(e->now);
-			return false;
-		}
-	}
-	return true;
-}
-
-/* The time of the first frame: nothing was due before. */
-void engine_start(struct tcpaudit *e, int64_t now)
-{
-	e->started = true;
-	e->now = now;
-	flow_start_clock(e->table, now);
-}
-
-static bool advance(struct tcpaudit *e, int64_t now, uint64_t most)
-{
-	if (!e->started)
-		return false;
-	if (bounded(now) > e->now)
-		e->front.now = e->now = bounded(now);
-	bool more = engine_expire(e, most);
-	sweep(e, false);
-	front_release(&e->front);
-	return more;
-}
-
-void tcpaudit_advance(struct tcpaudit *e, int64_t now)
-{
-	advance(e, now, UINT64_MAX);
-}
-
-bool tcpaudit_advance_some(struct tcpaudit *e, int64_t now)
-{
-	return advance(e, now, DUE_AT_ONCE);
 }
 
 /* ---- which incarnation ---- */
@@ -729,7 +204,7 @@ static void make_room(struct tcpaudit *e, uint32_t *older)
 			return;
 		if (victim == *older)
 			*older = flow_entry(e->table, victim)->older;
-		evict(e, victim);
+		engine_evict(e, victim);
 	}
 }
 
@@ -741,8 +216,8 @@ static void remember_former(struct tcpaudit *e, struct connection *c)
 	const struct entry *older = flow_entry(e->table, c->entry.older);
 	bool buried = slot_buried(c->entry.older);
 	struct former was =
-	        buried ? flow_tombstone(e->table, c->entry.older)->was : remains(flow_connection(e->table, c->entry.older));
-	was.doubtful |= lost_since(e, was.last);
+	        buried ? flow_tombstone(e->table, c->entry.older)->was : engine_remains(flow_connection(e->table, c->entry.older));
+	was.doubtful |= engine_lost_since(e, was.last);
 	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
 }
 
@@ -786,7 +261,7 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 	if (e->settings.points >> TCPAUDIT_ON_TICK & 1 || e->now - s->time > LAG_NOTED || !embryo_tells(s, verify))
 		return false;
 	while ((too_many(e) || flow_embryos_full(e->table)) && (slot = flow_oldest_embryo(e->table)) != SLOT_NONE)
-		evict(e, slot);
+		engine_evict(e, slot);
 	slot = too_many(e) ? SLOT_NONE : flow_conceive(e->table, &b->pair[i], b->hash[i]);
 	if (slot == SLOT_NONE)
 		return false;
@@ -806,17 +281,17 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 }
 
 /* Something comes behind its SYN, or somebody asks for it.  Without memory for that it goes, and SLOT_NONE comes back. */
-ASIDE static uint32_t grow(struct tcpaudit *e, uint32_t slot)
+ASIDE uint32_t engine_grow(struct tcpaudit *e, uint32_t slot)
 {
 	while (flow_full(e->table))
-		evict(e, flow_victim(e->table));
+		engine_evict(e, flow_victim(e->table));
 	uint32_t whole = flow_grow(e->table, slot);
 	if (whole == SLOT_NONE) {
-		evict(e, slot);
+		engine_evict(e, slot);
 		return SLOT_NONE;
 	}
-	flow_schedule(e->table, whole, deadline_of(e, whole));
-	flow_schedule_by(e->table, whole, e->now + soonest(e));
+	flow_schedule(e->table, whole, engine_deadline(e, whole));
+	flow_schedule_by(e->table, whole, e->now + engine_soonest(e));
 	flow_half_open(e->table, whole);
 	return whole;
 }
@@ -846,7 +321,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		c->entry.bits |= CONN_UNLABELLED;
 	if (is_watched(e, s))
 		c->entry.bits |= CONN_WATCHED;
-	flow_schedule(e->table, slot, e->now + soonest(e)); /* most are short: what is not gets its deadline then */
+	flow_schedule(e->table, slot, e->now + engine_soonest(e)); /* most are short: what is not gets its deadline then */
 	if (is_syn(s))
 		flow_half_open(e->table, slot);
 	e->counters.connections++;
@@ -883,7 +358,7 @@ static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 {
 	if (slot_buried(slot))
 		return flow_tombstone(e->table, slot)->was.last + TOMBSTONE_FOR <= e->now;
-	return deadline_of(e, slot) <= e->now;
+	return engine_deadline(e, slot) <= e->now;
 }
 
 /* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was: what
@@ -901,11 +376,11 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 			flow_remove(e->table, slot);
 			continue;
 		}
-		int64_t due = deadline_of(e, slot);
-		if (is_over(e, due))
-			end_in_turn(e, slot, due);
+		int64_t due = engine_deadline(e, slot);
+		if (engine_is_over(e, due))
+			engine_end_in_turn(e, slot, due);
 		else
-			end_connection(e, slot, due);
+			engine_report(e, slot, due);
 		if (e->part)
 			part_is_judging(e->part, e->now, ordinal);
 	}
@@ -953,7 +428,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	struct tcpaudit_segment *s = &b->segment[i];
 	bool crossed = b->crossed[i];
 	while (flow_full(e->table))
-		evict(e, flow_victim(e->table));
+		engine_evict(e, flow_victim(e->table));
 	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i]);
 	if (e->settings.in_order && may_report(e, slot)) {
 		engine_expire(e, UINT64_MAX);
@@ -964,13 +439,13 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	if (slot == SLOT_NONE && conceive(e, b, i, s))
 		return;
 	if (slot_is_embryo(slot))
-		slot = grow(e, slot);
+		slot = engine_grow(e, slot);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
 		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i], s->ordinal);
 		if (slot_is_embryo(other))
-			other = grow(e, other);
+			other = engine_grow(e, other);
 		if (other != SLOT_NONE &&
 		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
 			slot = other;
@@ -998,7 +473,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 		struct check_result result = {
 		        .settings = &e->settings, .counters = &e->counters, .sink = &e->sink, .labeller = &e->labeller};
 		struct tombstone *t = flow_tombstone(e->table, slot);
-		t->was.doubtful |= lost_since(e, t->was.last);
+		t->was.doubtful |= engine_lost_since(e, t->was.last);
 		late_segment(&result, t, s, from);
 		return;
 	}
@@ -1006,18 +481,18 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	if (asymmetric)
 		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
 	if (e->now - s->time > LAG_NOTED)
-		note_lag(e, c, e->now - s->time);
+		engine_note_lag(e, c, e->now - s->time);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
 		e->counters.unusable[taken.unusable]++;
 	if (c->entry.bits & CONN_UNLABELLED)
-		offer_text(e, c, s, from, taken.fresh);
+		engine_offer_text(e, c, s, from, taken.fresh);
 	if (taken.settles)
-		end_label(e, c);
+		engine_end_label(e, c);
 	uint32_t now = c->entry.bits & ~was;
 	if (now & (CONN_SETTLED | CONN_CLOSED) || (now && e->settings.idle_timeout < HALF_OPEN_FOR))
-		flow_schedule_by(e->table, slot, deadline(e, c)); /* it may be sooner now */
+		flow_schedule_by(e->table, slot, engine_deadline(e, slot)); /* it may be sooner now */
 	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
 	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
 	                 (taken.settles && now & CONN_CLOSED ? HOSTS_CLOSED : 0u);
@@ -1026,7 +501,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	if (known)
 		tell_hosts(e, slot, known, s->time);
 	if (follows && connection_former(c))
-		ask_midway(e, c, TCPAUDIT_ON_REUSE);
+		engine_ask_midway(e, c, TCPAUDIT_ON_REUSE);
 	if (c->entry.bits & CONN_WATCHED)
 		show_watched(e, c, s, from);
 }
@@ -1056,7 +531,7 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 	uint32_t slot = find_elsewhere(e, &pair, flow_hash(e->table, &pair), s->ordinal);
 
 	if (slot_is_embryo(slot))
-		slot = grow(e, slot);
+		slot = engine_grow(e, slot);
 	if (slot == SLOT_NONE || slot_buried(slot))
 		return;
 	struct connection *c = flow_connection(e->table, slot);
@@ -1129,7 +604,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 		pass_frames(e, b, passed, b->place[i] + 1u);
 		passed = b->place[i] + 1u;
 		if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
-			sweep(e, false);
+			engine_sweep(e, false);
 		engine_judge(e, b, i);
 	}
 	for (unsigned i = b->count; next && i < next->count; i++)
@@ -1209,9 +684,9 @@ void tcpaudit_lost(struct tcpaudit *e)
 /* The capture has ended before it was reported; perhaps its time was up already. */
 void engine_end(struct tcpaudit *e, uint32_t slot)
 {
-	int64_t due = deadline_of(e, slot);
+	int64_t due = engine_deadline(e, slot);
 
-	end_connection(e, slot, due < e->now ? due : e->now);
+	engine_report(e, slot, due < e->now ? due : e->now);
 }
 
 void tcpaudit_finish(struct tcpaudit *e)
@@ -1223,7 +698,7 @@ void tcpaudit_finish(struct tcpaudit *e)
 		return;
 	}
 	engine_expire(e, UINT64_MAX);
-	sweep(e, true);
+	engine_sweep(e, true);
 	e->ended = true;
 	front_end(&e->front);
 	flow_close(e->table);

@@ -37,22 +37,75 @@ struct tcpaudit {
 	struct part *part;     /* of another engine this is one; NULL: not */
 };
 
+#define HALF_OPEN_FOR 200000000000ll /* ns: RFC 9293 MUST-23 asks a SYN for 3 minutes */
+#define TOMBSTONE_FOR 256000000000ll /* 2 MSL of the RFC, and slack */
+#define LAG_NOTED     500000000ll    /* the least by which a frame is late: captures of several interfaces are hardly in order */
+
+/* ---- audit.c ---- */
+
 /* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part);
-
-/* Connections that frames are seen of within so short a time, ns, cannot be reported between them; 0: all can. */
-int64_t engine_calm(const struct tcpaudit *engine);
-
-/* Packet time begins. */
-void engine_start(struct tcpaudit *engine, int64_t now);
 
 /* Judges segment i of the batch, at the engine's time. */
 void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i);
 
+/* Ends a connection that the end of the capture has found open. */
+void engine_end(struct tcpaudit *engine, uint32_t slot);
+
+/* Makes a whole connection of an embryo: something comes behind its SYN, or somebody asks for it.  Its new slot; without memory for
+ * that it goes, and SLOT_NONE comes back. */
+uint32_t engine_grow(struct tcpaudit *engine, uint32_t slot);
+
+/* ---- engine_time.c ---- */
+
+/* Packet time begins. */
+void engine_start(struct tcpaudit *engine, int64_t now);
+
+/* Deadlines go by packet time, which is that of the newest frame of all; what is said of a connection goes by its own frames. */
+int64_t engine_deadline(const struct tcpaudit *engine, uint32_t slot);
+
+/* ns from a segment of a whole connection to its deadline, at least. */
+int64_t engine_soonest(const struct tcpaudit *engine);
+
+/* Connections that frames are seen of within so short a time, ns, cannot be reported between them; 0: all can. */
+int64_t engine_calm(const struct tcpaudit *engine);
+
+/* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen. */
+void engine_note_lag(struct tcpaudit *engine, struct connection *c, int64_t lag);
+
+/* Has a tick begun since its deadline? */
+bool engine_is_over(const struct tcpaudit *engine, int64_t due);
+
 /* Looks at so many of those whose time has come, at most.  True: there may be more. */
 bool engine_expire(struct tcpaudit *engine, uint64_t most);
 
-/* Ends a connection that the end of the capture has found open. */
-void engine_end(struct tcpaudit *engine, uint32_t slot);
+/* Reports what is_over(). */
+void engine_end_in_turn(struct tcpaudit *engine, uint32_t slot, int64_t due);
+
+/* ---- engine_report.c ---- */
+
+/* Offers the new text of a segment, `fresh` octets, to the labeller, as far as it was captured; its last word, when no more comes. */
+void engine_offer_text(struct tcpaudit *engine, struct connection *c, const struct tcpaudit_segment *segment, unsigned from,
+                       uint32_t fresh);
+void engine_end_label(struct tcpaudit *engine, struct connection *c);
+
+/* Did the capture lose anything since? */
+bool engine_lost_since(const struct tcpaudit *engine, int64_t time);
+
+/* Asks the user's own rules about a connection that goes on; about all of them, bit by bit, or what is left of them. */
+void engine_ask_midway(struct tcpaudit *engine, struct connection *c, enum tcpaudit_point point);
+void engine_sweep(struct tcpaudit *engine, bool all);
+
+/* What is remembered of a connection; of its close only that which is known before it is reported. */
+struct former engine_remains(const struct connection *c);
+
+/* By how much its frames are behind packet time, ns. */
+int64_t engine_lag(const struct connection *c);
+
+/* The connection was over at packet time `at`: reports it and keeps a tombstone. */
+void engine_report(struct tcpaudit *engine, uint32_t slot, int64_t at);
+
+/* Reports it because its place is needed. */
+void engine_evict(struct tcpaudit *engine, uint32_t slot);
 
 #endif

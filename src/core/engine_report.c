@@ -1,0 +1,372 @@
+/* engine_report.c - what is said of a connection: what has ended goes through mirror, close and checks to the sink. */
+#include <string.h>
+
+#include "connection.h"
+#include "embryo.h"
+#include "engine.h"
+#include "late.h"
+
+#define SECOND        1000000000ll
+#define SWEEP_SLICES  1024
+#define GROWN_A_FRAME 4 /* embryos, where rules ask now and then */
+
+/* ---- labels ---- */
+
+void engine_offer_text(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from, uint32_t fresh)
+{
+	uint32_t known = s->len - fresh;
+
+	if (!fresh || s->text_caplen <= known)
+		return;
+	if (e->labeller.text(e->labeller.user, &c->label, s, from, s->header + s->header_len + known, s->text_caplen - known))
+		c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
+}
+
+void engine_end_label(struct tcpaudit *e, struct connection *c)
+{
+	if (c->entry.bits & CONN_UNLABELLED && c->label)
+		e->labeller.end(e->labeller.user, &c->label);
+	c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
+}
+
+/* While it is undecided, the note is the labeller's alone. */
+static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct connection *c)
+{
+	return check_label(&e->labeller, c->entry.bits & CONN_UNLABELLED ? 0 : c->label);
+}
+
+/* ---- what the capture lost ---- */
+
+#define ANSWERED SECOND /* an acknowledgment waits half of that at most (RFC 9293 MUST-40); the path takes time, too */
+
+/* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open, and are told
+ * of as they were `at` a time.  One that has closed still owes an answer to its last segment. */
+static void note_losses(const struct tcpaudit *e, struct connection *c, int64_t at)
+{
+	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : at;
+
+	if (losses_within(&e->losses, c->start, until))
+		c->capture |= CAPTURE_DROPS;
+}
+
+bool engine_lost_since(const struct tcpaudit *e, int64_t time)
+{
+	return losses_within(&e->losses, time, INT64_MAX);
+}
+
+/* ---- reports ---- */
+
+/* Plain numbers do not tell what became of its ends. */
+static bool is_odd(const struct connection *c)
+{
+	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
+		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED);
+	return c->history && !history_is_plain(c->history);
+}
+
+/* Where nobody asks for states, and plain numbers tell, there is no need to follow them. */
+static bool needs_mirror(const struct tcpaudit *e, bool odd)
+{
+	return e->settings.states || e->settings.transitions || odd;
+}
+
+/* What is known of it at packet time `at`.  `mirror`: to be run for it; NULL if nobody needs it. */
+static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at, struct mirror *mirror, bool odd,
+                      struct case_file *file)
+{
+	file->connection = c;
+	file->history = c->history;
+	file->mirror = mirror;
+	file->settings = &e->settings;
+	file->now = at;
+	file->odd = odd;
+	file->ended = e->ended;
+	if (!mirror)
+		return;
+	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+	for (unsigned x = 0; x < 2; x++)
+		file->route[x] = mirror_route(mirror, x, at);
+}
+
+/* Asks the user's own rules.  Without memory for what was told, it is told again. */
+static void ask_own(struct tcpaudit *e, struct connection *c, const struct check_result *result, enum tcpaudit_point point,
+                    int64_t at, struct tcpaudit_connection *record)
+{
+	uint64_t told = c->rarity ? c->rarity->told : 0, before = told;
+
+	check_own(result, point, record, at, c->entry.scopes, &told);
+	if (told != before && flow_rarity(e->table, c))
+		c->rarity->told = told;
+}
+
+/* Asks the user's own rules about a connection that goes on. */
+void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_point point)
+{
+	struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+	struct tcpaudit_connection record;
+	struct mirror mirror;
+	struct case_file file;
+	struct history room;
+	bool odd = is_odd(c), needed = needs_mirror(e, odd);
+	struct loan loan = connection_lend(c, e->table, needed, &room);
+
+	note_losses(e, c, e->now);
+	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
+	close_describe(&file, &record, NULL);
+	record.label = label_so_far(e, c);
+	ask_own(e, c, &result, point, e->now, &record);
+	connection_give_back(c, loan);
+}
+
+/* Rules that ask now and then may have come when embryos were there already: bit by bit they become what is visited. */
+static void grow_some(struct tcpaudit *e)
+{
+	uint32_t slot;
+
+	for (int i = 0; i < GROWN_A_FRAME && (slot = flow_oldest_embryo(e->table)) != SLOT_NONE && !flow_full(e->table); i++)
+		engine_grow(e, slot);
+}
+
+/* Visits open connections for the user's rules.  The table's places pass by once in a tick, some at a time: nobody waits for a
+ * million of them.  `all`: what is left of this turn. */
+void engine_sweep(struct tcpaudit *e, bool all)
+{
+	struct sweep *s = &e->sweep;
+	int64_t tick = e->settings.tick;
+
+	if (!(e->settings.points >> TCPAUDIT_ON_TICK & 1) || tick <= 0 || (!all && e->now < s->next))
+		return;
+	grow_some(e);
+	uint32_t places = flow_places(e->table), until = places;
+	if (!all && e->now - s->since < tick)
+		until = (uint32_t)((double)places * (double)(e->now - s->since) / (double)tick);
+	for (; s->cursor < until; s->cursor++)
+		if (flow_entry(e->table, s->cursor)->id)
+			engine_ask_midway(e, flow_connection(e->table, s->cursor), TCPAUDIT_ON_TICK);
+	if (until == places) {
+		s->since = e->now;
+		s->cursor = 0;
+	}
+	s->next = e->now + tick / SWEEP_SLICES;
+}
+
+struct former engine_remains(const struct connection *c)
+{
+	const bool brief = c->entry.bits & CONN_BRIEF;
+	const struct history *h = brief ? NULL : c->history;
+	struct former was = {.id = c->entry.id,
+	                     .scopes = c->entry.scopes,
+	                     .last = connection_last(c),
+	                     .holder = TCPAUDIT_WHO_NONE,
+	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
+	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
+	                     .closing = brief || (h && (h->fin[0].sent || h->fin[1].sent)),
+	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
+	                     .reset = h && h->first_reset >= 0,
+	                     .doubtful = true};
+	if (was.reset)
+		was.reset_by = h->event[h->first_reset].from;
+	if (h && h->first_reset_any >= 0)
+		was.reset_at = h->event[h->first_reset_any].time;
+	for (unsigned x = 0; x < 2; x++) {
+		was.known[x] = c->end[x].bits & TCB_SEQ;
+		was.next[x] = c->end[x].maxseq;
+		was.iss[x] = c->end[x].iss;
+		was.tsval[x] = c->end[x].tsval;
+		was.ttl[x] = c->end[x].ttl;
+	}
+	return was;
+}
+
+/* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
+ * will be remembered. */
+static struct former report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
+{
+	struct mirror mirror;
+	struct case_file file;
+	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+	struct history room;
+	bool odd = is_odd(c), needed = needs_mirror(e, odd);
+	struct loan loan = connection_lend(c, e->table, needed || connection_habit(c), &room);
+
+	note_losses(e, c, at);
+	history_disown_forged(c->history);
+	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
+	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
+	engine_end_label(e, c);
+	record->label = label_so_far(e, c);
+	check_connection(&file, record, &result);
+	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
+	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+	struct former was = engine_remains(c);
+	connection_give_back(c, loan);
+	return was;
+}
+
+/* What its report has found out about its close. */
+static void conclude(struct former *was, const struct tcpaudit_connection *record)
+{
+	was->held = record->time_wait_holder;
+	was->holder = record->time_wait_holder;
+	was->doubtful = record->confidence < TCPAUDIT_CERTAIN;
+	was->time_wait_since = record->time_wait_since;
+	for (unsigned x = 0; x < 2; x++)
+		if (record->end[x].resets)
+			late_release_time_wait(was, !x);
+}
+
+/* The incarnation that follows may have begun before this one was reported. */
+static void tell_successor(struct tcpaudit *e, const struct entry *entry, const struct former *was)
+{
+	if (entry->newer == SLOT_NONE || slot_buried(entry->newer))
+		return;
+	struct former *known = connection_former(flow_connection(e->table, entry->newer));
+	if (!known || known->id != entry->id)
+		return;
+	uint8_t holder = was->reset_at > flow_connection(e->table, entry->newer)->start ? was->held : was->holder; /* what came later had not happened then */
+	bool turned = !known->client_again && holder <= TCPAUDIT_WHO_SERVER;
+	known->holder = turned ? !holder : holder;
+	known->doubtful = was->doubtful;
+	known->time_wait_since = was->time_wait_since;
+}
+
+/* Is it told from others by nothing but what close_describe_lone() fills in? */
+static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	return !embryo->capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
+	       !losses_within(&e->losses, embryo->start, at);
+}
+
+#ifdef TCPAUDIT_BOTH_WAYS
+#include <assert.h>
+
+/* For tests: the short way must lead where the long way does. */
+static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	struct tcpaudit_counters counters = e->counters;
+	struct tcpaudit_sink sink = e->sink;
+	struct tcpaudit_connection record;
+	struct connection room;
+
+	e->sink = (struct tcpaudit_sink){0};
+	embryo_grow(embryo, &room);
+	report(e, &room, at, &record);
+	assert(memcmp(&record, &e->lone, sizeof record) == 0);
+	counters.by_kind[record.kind]++;
+	assert(memcmp(&counters, &e->counters, sizeof counters) == 0);
+	e->counters.by_kind[record.kind]--;
+	e->sink = sink;
+}
+#else
+static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	(void)e;
+	(void)embryo;
+	(void)at;
+}
+#endif
+
+/* As report(), in few steps: nearly all that is to be said was said of the one before. */
+static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
+{
+	struct tcpaudit_connection *record = &e->lone;
+
+	close_describe_lone(embryo, at, record);
+	check_lone(&e->plan, &e->settings, embryo->entry.scopes, e->ended, at, record);
+	report_long_way(e, embryo, at);
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+}
+
+/* `was`: to be filled in with what will be remembered; NULL: nothing will. */
+static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64_t at, struct former *was)
+{
+	bool lone = is_lone(e, embryo, at), known = lone && e->lone_known;
+	struct tcpaudit_connection record;
+	struct connection room;
+	struct former remain;
+
+	if (known)
+		report_lone(e, embryo, at);
+	if (known && !was)
+		return;
+	embryo_grow(embryo, &room);
+	remain = known ? engine_remains(&room) : report(e, &room, at, &record);
+	flow_strip(e->table, &room);
+	if (was) {
+		*was = remain;
+		conclude(was, known ? &e->lone : &record);
+	}
+	if (lone && !known) {
+		e->lone = record;
+		e->lone_known = true;
+	}
+}
+
+/* A tombstone in its place. */
+static struct tombstone *bury(struct tcpaudit *e, uint32_t slot, const struct former *was)
+{
+	uint32_t grave = flow_bury(e->table, slot);
+	if (grave == SLOT_NONE)
+		return NULL;
+	struct tombstone *t = flow_tombstone(e->table, grave);
+	t->was = *was;
+	flow_schedule(e->table, grave, was->last + TOMBSTONE_FOR);
+	return t;
+}
+
+static void end_embryo(struct tcpaudit *e, uint32_t slot, int64_t at)
+{
+	struct former was;
+
+	report_embryo(e, flow_embryo(e->table, slot), at, e->ended ? NULL : &was);
+	if (e->ended)
+		flow_remove(e->table, slot);
+	else
+		bury(e, slot, &was);
+}
+
+int64_t engine_lag(const struct connection *c)
+{
+	return c->entry.bits & CONN_LAGS ? c->rarity->lag : 0;
+}
+
+void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
+{
+	struct tcpaudit_connection record;
+	if (slot_is_embryo(slot)) {
+		end_embryo(e, slot, at);
+		return;
+	}
+	struct connection *c = flow_connection(e->table, slot);
+	struct former was = report(e, c, at - engine_lag(c), &record);
+	uint16_t label = c->label;
+	conclude(&was, &record);
+	tell_successor(e, &c->entry, &was);
+	if (e->ended) {
+		flow_remove(e->table, slot);
+		return;
+	}
+	struct tombstone *t = bury(e, slot, &was);
+	if (!t)
+		return;
+	t->label = label;
+	t->reset = record.post_close_reset;
+}
+
+void engine_evict(struct tcpaudit *e, uint32_t slot)
+{
+	struct tcpaudit_connection record;
+
+	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
+	e->counters.evicted++;
+	if (slot_is_embryo(slot))
+		report_embryo(e, flow_embryo(e->table, slot), e->now, NULL);
+	else
+		report(e, flow_connection(e->table, slot), e->now - engine_lag(flow_connection(e->table, slot)), &record);
+	flow_remove(e->table, slot);
+}
