@@ -110,6 +110,8 @@ class Namespaces:
         made = []
         try:
             for name in self.name:
+                if os.path.exists(f"/run/netns/{name}"):  # of a process before that had this number and was killed
+                    ip("netns", "del", name)
                 ip("netns", "add", name)
                 made.append(name)
                 ip("-n", name, "link", "set", "lo", "up")
