@@ -491,7 +491,9 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	if (taken.settles)
 		engine_end_label(e, c);
 	uint32_t now = c->entry.bits & ~was;
-	if (now & (CONN_SETTLED | CONN_CLOSED) || (now && e->settings.idle_timeout < HALF_OPEN_FOR))
+	if (now & (CONN_SETTLED | CONN_CLOSED))
+		flow_schedule(e->table, slot, engine_deadline(e, slot)); /* before that there is nothing to look at */
+	else if (now && e->settings.idle_timeout < HALF_OPEN_FOR)
 		flow_schedule_by(e->table, slot, engine_deadline(e, slot)); /* it may be sooner now */
 	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
 	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
