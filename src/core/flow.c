@@ -1,128 +1,10 @@
-/* flow.c - the connection table: keyed hash, bucket index, record chunks, deadlines, victims. */
+/* flow.c - the connection table: keyed hash, bucket index, record chunks. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "embryo.h"
-#include "flow.h"
+#include "flow_table.h"
 #include "flow_order.h"
-
-#define WAYS         7
-#define CHUNK_BITS   12
-#define CHUNK        (1u << CHUNK_BITS)
-#define HUGE_PAGE    (2u << 20)
-#define TICK_SHIFT   30 /* about a second */
-#define NEVER        UINT32_MAX
-#define AHEAD        16 /* records that are on their way while one is looked at */
-#define VICTIM_LOOKS 16
-#define HISTORIES    256 /* in a chunk */
-#define ARENA        (16u << 20)
-
-struct bucket {
-	uint32_t tag[WAYS];
-	uint32_t slot[WAYS];
-	uint32_t passed; /* how many entries that belong here, or before, lie further on */
-	uint32_t used;   /* bits */
-};
-
-/* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
-struct queue {
-	uint32_t *slot;
-	uint64_t *id;
-	uint32_t head;
-	uint32_t count;
-	uint32_t room;
-};
-
-/* Records of one size that never move, and beside them when each is due. */
-struct chunk {
-	char *record;
-	uint32_t *due;    /* ticks; NEVER: free, or nobody asked */
-	uint32_t soonest; /* nothing in it is due before */
-};
-
-struct pool {
-	struct chunk *chunk;
-	size_t size;
-	uint32_t chunks;
-	uint32_t fresh; /* slots never used */
-	uint32_t free;  /* list through older */
-	uint64_t live;
-};
-
-enum { CONNECTIONS, EMBRYOS, TOMBSTONES, POOLS }; /* as the two highest bits of a slot tell them apart */
-
-#define KIND_SHIFT 30
-#define PLACE      ((1u << KIND_SHIFT) - 1) /* the rest of a slot */
-
-_Static_assert(SLOT_EMBRYO == (uint32_t)EMBRYOS << KIND_SHIFT && SLOT_TOMBSTONE == (uint32_t)TOMBSTONES << KIND_SHIFT,
-               "a slot names its pool");
-
-/* Embryos by age. */
-struct ages {
-	uint32_t oldest;
-	uint32_t youngest;
-	uint32_t scout;         /* runs ahead of the oldest, for what is evicted next */
-	uint32_t ahead;         /* how far, about */
-	uint32_t sighted;       /* how many it has met */
-	uint32_t coming[AHEAD]; /* the last of them */
-};
-
-/* Deadlines are looked up chunk by chunk, in arrays that hold nothing else: a list through the records themselves would fetch
- * each from memory only to learn where the next one is. */
-struct turn {
-	uint32_t until; /* ticks that it is about */
-	int pool;       /* chunk that comes next; POOLS: it is over */
-	uint32_t chunk;
-	uint32_t count; /* of what the last chunk had */
-	uint32_t at;
-	uint32_t fetched; /* records up to here are on their way */
-	uint32_t slot[CHUNK];
-};
-
-/* A large piece of memory that chunks are cut from; none is ever given back. */
-struct arena {
-	struct arena *next;
-	size_t used;
-};
-
-union slip {
-	struct brief brief;
-	union slip *next;
-} __attribute__((aligned(64)));
-
-struct flow_table {
-	struct flow_key key;
-	struct bucket *bucket;
-	uint32_t buckets; /* power of two */
-	uint32_t indexed;
-	struct pool pool[POOLS];
-	uint64_t memory;
-	int64_t origin; /* tick 0 */
-	uint32_t tick;  /* next to be looked at */
-	bool ticking;
-	struct turn turn;
-	uint32_t hand;
-	uint32_t grave_hand;
-	struct queue half_open;
-	struct ages embryos;
-	uint64_t memcap;
-	uint64_t tombstones_evicted;
-	struct arena *arena;
-	struct history *spare; /* list through history->next */
-	union slip *slips;     /* briefs that are not in use */
-};
-
-/* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
- * done where it is called, or has this in it. */
-#define IN_PLACE __attribute__((always_inline)) static inline
-#define HAPPENS  __asm__ volatile("")
-
-IN_PLACE void prefetch_lines(const void *p, size_t size)
-{
-	for (size_t line = 0; line < size; line += 64)
-		__builtin_prefetch((const char *)p + line);
-}
 
 uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 {
@@ -294,11 +176,6 @@ void flow_table_free(struct flow_table *t)
 	free(t);
 }
 
-static void *pool_at(const struct pool *p, uint32_t i)
-{
-	return p->chunk[i >> CHUNK_BITS].record + (i & (CHUNK - 1)) * p->size;
-}
-
 static size_t chunk_size(const struct pool *p)
 {
 	return CHUNK * (p->size + sizeof(uint32_t));
@@ -308,17 +185,6 @@ static size_t chunk_size(const struct pool *p)
 static size_t chunk_cost(const struct flow_table *t, int kind)
 {
 	return chunk_size(&t->pool[kind]) + (kind == TOMBSTONES ? 0 : CHUNK * FLOW_ORDER_EACH);
-}
-
-static const struct pool *pool_of(const struct flow_table *t, uint32_t slot)
-{
-	return &t->pool[slot >> KIND_SHIFT];
-}
-
-static uint32_t *due_of(struct flow_table *t, uint32_t slot)
-{
-	uint32_t i = slot & PLACE;
-	return &pool_of(t, slot)->chunk[i >> CHUNK_BITS].due[i & (CHUNK - 1)];
 }
 
 struct connection *flow_connection(const struct flow_table *t, uint32_t slot)
@@ -345,11 +211,6 @@ struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
 	return pool_at(&t->pool[slot >> KIND_SHIFT], slot & PLACE);
 }
 
-static inline uint32_t home_of(const struct flow_table *t, uint32_t hash)
-{
-	return hash & (t->buckets - 1);
-}
-
 /* Where an entry lies that has no room in bucket i: first its neighbour, which is in the same pair of cache lines. */
 static inline uint32_t next_bucket(const struct flow_table *t, uint32_t hash, uint32_t i)
 {
@@ -364,13 +225,6 @@ void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 {
 	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
 	HAPPENS;
-}
-
-/* To be changed, which may mean the neighbour. */
-IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
-{
-	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
-	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1]);
 }
 
 /* The first entry of the bucket that has this tag: nearly always the one. */
@@ -392,14 +246,6 @@ uint32_t flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 	return slot;
 }
 
-/* What is kept of its close. */
-IN_PLACE void prefetch_close(const struct connection *c)
-{
-	if (c->history)
-		prefetch_lines(c->history, c->entry.bits & CONN_BRIEF ? offsetof(struct brief, stamps)
-		                                                      : offsetof(struct history, inside) + 4 * sizeof(struct event));
-}
-
 void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
 {
 	if (!slot_is_whole(likely))
@@ -416,14 +262,6 @@ void flow_prefetch_due(const struct flow_table *t, uint32_t likely)
 	if (slot_is_whole(likely))
 		__builtin_prefetch(&t->pool[CONNECTIONS].chunk[likely >> CHUNK_BITS].due[likely & (CHUNK - 1)]);
 	HAPPENS;
-}
-
-IN_PLACE void prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
-{
-	if (record != SLOT_NONE)
-		prefetch_lines(flow_entry(t, record), t->pool[record >> KIND_SHIFT].size);
-	if (slot_is_whole(history))
-		prefetch_close(flow_connection(t, history));
 }
 
 void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
@@ -771,124 +609,6 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 	return grave;
 }
 
-/* The tick behind a time, and none that is over. */
-static uint32_t tick_behind(const struct flow_table *t, int64_t due)
-{
-	int64_t tick = (due >> TICK_SHIFT) + 1 - t->origin;
-
-	return tick < t->tick ? t->tick : tick >= NEVER ? NEVER - 1 : (uint32_t)tick;
-}
-
-void flow_schedule(struct flow_table *t, uint32_t slot, int64_t due)
-{
-	struct chunk *chunk = &pool_of(t, slot)->chunk[(slot & PLACE) >> CHUNK_BITS];
-	uint32_t tick = tick_behind(t, due);
-
-	*due_of(t, slot) = tick;
-	if (tick < chunk->soonest)
-		chunk->soonest = tick;
-}
-
-void flow_schedule_by(struct flow_table *t, uint32_t slot, int64_t due)
-{
-	if (tick_behind(t, due) < *due_of(t, slot))
-		flow_schedule(t, slot, due);
-}
-
-void flow_start_clock(struct flow_table *t, int64_t now)
-{
-	t->ticking = true;
-	t->origin = now >> TICK_SHIFT;
-}
-
-uint32_t flow_tick_behind(int64_t now)
-{
-	return (uint32_t)((now >> TICK_SHIFT) + 1);
-}
-
-int64_t flow_next_tick(int64_t now)
-{
-	return (int64_t)flow_tick_behind(now) << TICK_SHIFT;
-}
-
-/* Gathers what a chunk has, and finds out when it has more. */
-static void look_through(struct turn *turn, struct chunk *chunk, uint32_t first)
-{
-	uint32_t soonest = NEVER;
-
-	turn->count = turn->at = turn->fetched = 0;
-	for (uint32_t i = 0; i < CHUNK; i++) {
-		uint32_t due = chunk->due[i];
-		bool now = due <= turn->until;
-		turn->slot[turn->count] = first + i;
-		turn->count += now;
-		soonest = !now && due < soonest ? due : soonest;
-	}
-	chunk->soonest = soonest;
-}
-
-/* Goes on to the next chunk that has something. */
-static bool next_chunk(struct flow_table *t)
-{
-	struct turn *turn = &t->turn;
-
-	for (; turn->pool < POOLS; turn->pool++, turn->chunk = 0) {
-		struct pool *p = &t->pool[turn->pool];
-		while (turn->chunk < p->chunks) {
-			uint32_t i = turn->chunk++;
-			if (p->chunk[i].soonest > turn->until)
-				continue;
-			look_through(turn, &p->chunk[i], i << CHUNK_BITS | (uint32_t)turn->pool << KIND_SHIFT);
-			if (turn->count)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* What is due was quiet for a while, and lies in no cache.  Whatever else of a connection is needed, it is not yet. */
-static void prefetch_turn(struct flow_table *t)
-{
-	struct turn *turn = &t->turn;
-	uint32_t half = turn->at + AHEAD / 2, end = turn->at + AHEAD < turn->count ? turn->at + AHEAD : turn->count;
-
-	for (; turn->fetched < end; turn->fetched++)
-		prefetch_lines(flow_entry(t, turn->slot[turn->fetched]), offsetof(struct connection, mark) / 2);
-	if (half >= turn->count)
-		return;
-	if (slot_buried(turn->slot[half]))
-		prefetch_buckets(t, flow_entry(t, turn->slot[half])->hash);
-}
-
-uint32_t flow_due(struct flow_table *t, int64_t now)
-{
-	struct turn *turn = &t->turn;
-	int64_t until = (now >> TICK_SHIFT) - t->origin;
-
-	if (!t->ticking)
-		return SLOT_NONE;
-	if (until >= NEVER)
-		until = NEVER - 1;
-	for (;;) {
-		while (turn->at < turn->count) {
-			uint32_t slot = turn->slot[turn->at++], *due = due_of(t, slot);
-			prefetch_turn(t);
-			if (*due > turn->until) /* removed meanwhile, or put off */
-				continue;
-			*due = NEVER;
-			return slot;
-		}
-		if (next_chunk(t))
-			continue;
-		if (until < t->tick)
-			return SLOT_NONE;
-		turn->until = (uint32_t)until;
-		turn->pool = CONNECTIONS;
-		turn->chunk = turn->count = turn->at = 0;
-		t->tick = turn->until + 1;
-	}
-}
-
 uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)
 {
 	for (uint32_t kind = *cursor >> KIND_SHIFT; kind < TOMBSTONES; *cursor = ++kind << KIND_SHIFT) {
@@ -905,109 +625,6 @@ uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)
 uint32_t flow_places(const struct flow_table *t)
 {
 	return t->pool[CONNECTIONS].fresh;
-}
-
-static bool still_half_open(const struct entry *c, uint64_t id)
-{
-	return c->id == id && !(c->bits & (CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_RST));
-}
-
-/* In a flood, one gives way for each that comes, and by then it lies in no cache: what lies ahead is sent for. */
-IN_PLACE void prefetch_queue(const struct flow_table *t)
-{
-	const struct queue *q = &t->half_open;
-
-	if (q->count <= AHEAD)
-		return;
-	prefetch_lines(flow_connection(t, q->slot[(q->head + AHEAD) & (q->room - 1)]), sizeof(struct connection));
-	prefetch_buckets(t, flow_entry(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)])->hash);
-}
-
-/* The queue's front, without those that are no longer half-open. */
-static uint32_t oldest_half_open(struct flow_table *t)
-{
-	struct queue *q = &t->half_open;
-	while (q->count) {
-		if (still_half_open(flow_entry(t, q->slot[q->head]), q->id[q->head]))
-			return q->slot[q->head];
-		q->head = (q->head + 1) & (q->room - 1);
-		q->count--;
-	}
-	return SLOT_NONE;
-}
-
-/* One SYN at the head that nobody answers must not keep the places of all that have moved on behind it. */
-static void compact(struct flow_table *t)
-{
-	struct queue *q = &t->half_open;
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < q->count; i++) {
-		uint32_t from = (q->head + i) & (q->room - 1), to = (q->head + kept) & (q->room - 1);
-		if (!still_half_open(flow_entry(t, q->slot[from]), q->id[from]))
-			continue;
-		q->slot[to] = q->slot[from];
-		q->id[to] = q->id[from];
-		kept++;
-	}
-	q->count = kept;
-}
-
-/* Most are open still: the queue grows with the table. */
-static bool grow_queue(struct flow_table *t)
-{
-	struct queue *q = &t->half_open;
-	uint32_t room = q->room ? q->room * 2 : 1024;
-	uint32_t *slots = malloc(room * sizeof *slots);
-	uint64_t *ids = malloc(room * sizeof *ids);
-
-	if (!slots || !ids) {
-		free(slots);
-		free(ids);
-		return false;
-	}
-	for (uint32_t i = 0; i < q->count; i++) {
-		slots[i] = q->slot[(q->head + i) & (q->room - 1)];
-		ids[i] = q->id[(q->head + i) & (q->room - 1)];
-	}
-	t->memory += (room - q->room) * (sizeof *slots + sizeof *ids);
-	free(q->slot);
-	free(q->id);
-	*q = (struct queue){.slot = slots, .id = ids, .count = q->count, .room = room};
-	return true;
-}
-
-void flow_half_open(struct flow_table *t, uint32_t slot)
-{
-	struct queue *q = &t->half_open;
-
-	oldest_half_open(t);
-	if (q->count * 4 >= q->room * 3) {
-		compact(t);
-		if (q->count * 2 >= q->room && !grow_queue(t))
-			return; /* it will be found by the clock's hand instead */
-	}
-	uint32_t i = (q->head + q->count++) & (q->room - 1);
-	q->slot[i] = slot;
-	q->id[i] = flow_entry(t, slot)->id;
-}
-
-uint32_t flow_victim(struct flow_table *t)
-{
-	const struct pool *pool = &t->pool[CONNECTIONS];
-	uint32_t victim = oldest_half_open(t);
-
-	if (victim != SLOT_NONE || !pool->live) {
-		prefetch_queue(t);
-		return victim;
-	}
-	for (unsigned looks = 0; looks < VICTIM_LOOKS || victim == SLOT_NONE; looks++) {
-		uint32_t slot = t->hand++ % pool->fresh;
-		const struct connection *c = flow_connection(t, slot);
-		if (c->entry.id && (victim == SLOT_NONE || connection_last(c) < connection_last(flow_connection(t, victim))))
-			victim = slot;
-	}
-	return victim;
 }
 
 /* ---- embryos ---- */

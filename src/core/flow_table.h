@@ -1,0 +1,170 @@
+/* flow_table.h - the table's own data: flow.c has the index and the records, flow_due.c the deadlines, flow_victim.c who gives way. */
+#ifndef FLOW_TABLE_H
+#define FLOW_TABLE_H
+
+#include "brief.h"
+#include "embryo.h"
+#include "flow.h"
+
+#define WAYS         7
+#define CHUNK_BITS   12
+#define CHUNK        (1u << CHUNK_BITS)
+#define HUGE_PAGE    (2u << 20)
+#define TICK_SHIFT   30 /* about a second */
+#define NEVER        UINT32_MAX
+#define AHEAD        16 /* records that are on their way while one is looked at */
+#define VICTIM_LOOKS 16
+#define HISTORIES    256 /* in a chunk */
+#define ARENA        (16u << 20)
+
+struct bucket {
+	uint32_t tag[WAYS];
+	uint32_t slot[WAYS];
+	uint32_t passed; /* how many entries that belong here, or before, lie further on */
+	uint32_t used;   /* bits */
+};
+
+/* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
+struct queue {
+	uint32_t *slot;
+	uint64_t *id;
+	uint32_t head;
+	uint32_t count;
+	uint32_t room;
+};
+
+/* Records of one size that never move, and beside them when each is due. */
+struct chunk {
+	char *record;
+	uint32_t *due;    /* ticks; NEVER: free, or nobody asked */
+	uint32_t soonest; /* nothing in it is due before */
+};
+
+struct pool {
+	struct chunk *chunk;
+	size_t size;
+	uint32_t chunks;
+	uint32_t fresh; /* slots never used */
+	uint32_t free;  /* list through older */
+	uint64_t live;
+};
+
+enum { CONNECTIONS, EMBRYOS, TOMBSTONES, POOLS }; /* as the two highest bits of a slot tell them apart */
+
+#define KIND_SHIFT 30
+#define PLACE      ((1u << KIND_SHIFT) - 1) /* the rest of a slot */
+
+_Static_assert(SLOT_EMBRYO == (uint32_t)EMBRYOS << KIND_SHIFT && SLOT_TOMBSTONE == (uint32_t)TOMBSTONES << KIND_SHIFT,
+               "a slot names its pool");
+
+/* Embryos by age. */
+struct ages {
+	uint32_t oldest;
+	uint32_t youngest;
+	uint32_t scout;         /* runs ahead of the oldest, for what is evicted next */
+	uint32_t ahead;         /* how far, about */
+	uint32_t sighted;       /* how many it has met */
+	uint32_t coming[AHEAD]; /* the last of them */
+};
+
+/* Deadlines are looked up chunk by chunk, in arrays that hold nothing else: a list through the records themselves would fetch
+ * each from memory only to learn where the next one is. */
+struct turn {
+	uint32_t until; /* ticks that it is about */
+	int pool;       /* chunk that comes next; POOLS: it is over */
+	uint32_t chunk;
+	uint32_t count; /* of what the last chunk had */
+	uint32_t at;
+	uint32_t fetched; /* records up to here are on their way */
+	uint32_t slot[CHUNK];
+};
+
+/* A large piece of memory that chunks are cut from; none is ever given back. */
+struct arena {
+	struct arena *next;
+	size_t used;
+};
+
+union slip {
+	struct brief brief;
+	union slip *next;
+} __attribute__((aligned(64)));
+
+struct flow_table {
+	struct flow_key key;
+	struct bucket *bucket;
+	uint32_t buckets; /* power of two */
+	uint32_t indexed;
+	struct pool pool[POOLS];
+	uint64_t memory;
+	int64_t origin; /* tick 0 */
+	uint32_t tick;  /* next to be looked at */
+	bool ticking;
+	struct turn turn;
+	uint32_t hand;
+	uint32_t grave_hand;
+	struct queue half_open;
+	struct ages embryos;
+	uint64_t memcap;
+	uint64_t tombstones_evicted;
+	struct arena *arena;
+	struct history *spare; /* list through history->next */
+	union slip *slips;     /* briefs that are not in use */
+};
+
+/* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
+ * done where it is called, or has this in it. */
+#define IN_PLACE __attribute__((always_inline)) static inline
+#define HAPPENS  __asm__ volatile("")
+
+IN_PLACE void prefetch_lines(const void *p, size_t size)
+{
+	for (size_t line = 0; line < size; line += 64)
+		__builtin_prefetch((const char *)p + line);
+}
+
+static inline void *pool_at(const struct pool *p, uint32_t i)
+{
+	return p->chunk[i >> CHUNK_BITS].record + (i & (CHUNK - 1)) * p->size;
+}
+
+static inline const struct pool *pool_of(const struct flow_table *t, uint32_t slot)
+{
+	return &t->pool[slot >> KIND_SHIFT];
+}
+
+static inline uint32_t *due_of(struct flow_table *t, uint32_t slot)
+{
+	uint32_t i = slot & PLACE;
+	return &pool_of(t, slot)->chunk[i >> CHUNK_BITS].due[i & (CHUNK - 1)];
+}
+
+static inline uint32_t home_of(const struct flow_table *t, uint32_t hash)
+{
+	return hash & (t->buckets - 1);
+}
+
+/* To be changed, which may mean the neighbour. */
+IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
+{
+	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
+	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1]);
+}
+
+/* What is kept of its close. */
+IN_PLACE void prefetch_close(const struct connection *c)
+{
+	if (c->history)
+		prefetch_lines(c->history, c->entry.bits & CONN_BRIEF ? offsetof(struct brief, stamps)
+		                                                      : offsetof(struct history, inside) + 4 * sizeof(struct event));
+}
+
+IN_PLACE void prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)
+{
+	if (record != SLOT_NONE)
+		prefetch_lines(flow_entry(t, record), t->pool[record >> KIND_SHIFT].size);
+	if (slot_is_whole(history))
+		prefetch_close(flow_connection(t, history));
+}
+
+#endif
