@@ -480,8 +480,8 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	struct connection *c = flow_connection(e->table, slot);
 	if (asymmetric)
 		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
-	if (e->now - s->time > LAG_NOTED)
-		engine_note_lag(e, c, e->now - s->time);
+	if (e->now - s->time > LAG_NOTED || c->entry.bits & CONN_LAGS)
+		engine_note_lag(e, c, s->time);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)

@@ -43,9 +43,14 @@ int64_t engine_deadline(const struct tcpaudit *e, uint32_t slot)
 	return deadline(e, flow_connection(e->table, slot));
 }
 
-void engine_note_lag(struct tcpaudit *e, struct connection *c, int64_t lag)
+void engine_note_lag(struct tcpaudit *e, struct connection *c, int64_t time)
 {
-	if (lag <= engine_lag(c) || !flow_rarity(e->table, c))
+	int64_t lag = e->now - time;
+
+	if (time < connection_last(c))
+		return;
+	c->entry.bits &= ~(uint32_t)CONN_LAGS;
+	if (lag <= LAG_NOTED || !flow_rarity(e->table, c))
 		return;
 	c->rarity->lag = lag;
 	c->entry.bits |= CONN_LAGS;

@@ -74,7 +74,7 @@ struct rarity {
 	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
 	struct pressure_view pressure;
 	struct isn_habit isn;
-	int64_t lag; /* ns by which its clock, or the path of its frames, is behind packet time; valid with CONN_LAGS */
+	int64_t lag; /* ns by which its newest frame was behind packet time; valid with CONN_LAGS */
 };
 
 /* Four cache lines that every segment touches, and one that few do. */

@@ -283,6 +283,26 @@ Test(parts, more_at_once_than_wait_for_their_turn)
 	}
 }
 
+/* One frame with a time long past: the connection ends when it would have ended without. */
+Test(order, a_frame_from_long_ago)
+{
+	struct bench *b = bench_for_many(0, 0);
+	static const uint16_t flags[] = {2, 0x12, 0x10, 0x10, 0x11, 0x11, 0x10};
+	static const uint32_t seq[] = {100, 300, 101, 101, 101, 301, 102}, ack[] = {0, 101, 301, 301, 301, 102, 302};
+
+	for (unsigned i = 0; i < 7; i++) {
+		struct wire w = {.from = i == 1 || i == 5, .port = {2000, 80}, .seq = seq[i], .ack = ack[i], .flags = flags[i], .window = 8192};
+		bench_wire(b, &w, EPOCH + 4000 * SECONDS + i * MILLISECONDS - (i == 3) * 3000 * SECONDS);
+	}
+	tcpaudit_advance(b->engine, EPOCH + 4003 * SECONDS);
+	cr_assert_eq(b->records, 0);
+	tcpaudit_advance(b->engine, EPOCH + 4008 * SECONDS);
+	cr_assert_eq(b->records, 1);
+	cr_assert_eq(b->record[0].kind, TCPAUDIT_KIND_THREE_WAY);
+	bench_finish(b);
+	bench_free(b);
+}
+
 /* An interface whose clock is three hours behind: what it captured is not over because another one is ahead. */
 Test(order, a_clock_that_is_behind)
 {
