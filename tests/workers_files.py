@@ -230,6 +230,30 @@ def through_pipes(workers, data, write_slowly, read_slowly, signals=()):
     return program.wait(timeout=60), plain(output), b""
 
 
+def sleeps_of_threads(data, *options):
+    """How often each thread but the first has gone to sleep and come back, when all of `data` has been judged."""
+    program = subprocess.Popen([PROGRAM, "--workers", "4", "-q", "-T", "text", *options, "-r", "-"], stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program.stdin.write(data)
+    program.stdin.flush()
+    time.sleep(1)
+    sleeps = []
+    for task in sorted(os.listdir(f"/proc/{program.pid}/task"), key=int)[1:]:
+        with open(f"/proc/{program.pid}/task/{task}/status") as file:
+            sleeps.append(int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", file.read(), re.M)[1]))
+    program.stdin.close()
+    program.wait(timeout=60)
+    return sorted(sleeps)
+
+
+def try_threads(data):
+    """Otherwise whatever is compared here might be one engine with itself.  Without parts, a thread is only woken when there is room
+    for batches again."""
+    split, whole = sleeps_of_threads(data, "--no-dpi"), sleeps_of_threads(data, "--no-dpi", "--max-flows", "1000000")
+    tap.check("all threads have something to do", [] if len(split) == 3 and split[1] > 15 else [f"they slept {split} times"])
+    tap.check("but where one engine must see everything", [] if len(whole) == 3 and whole[1] <= 15 else [f"they slept {whole} times"])
+
+
 def in_any_order(result):
     """How frames come out of a pipe is up to its writer; what is due at the same time may be told in another order then."""
     lines = sorted(re.sub(rb'"output":\{.*?\}', b"", result[1]).splitlines())
@@ -237,6 +261,7 @@ def in_any_order(result):
 
 
 def try_pipes(path, data):
+    try_threads(data)
     one = through_pipes(1, data, False, False)
     tap.check("a pipe", difference(in_any_order(one), in_any_order(through_pipes(2, data, False, False))))
     tap.check("a slow writer", difference(in_any_order(one), in_any_order(through_pipes(2, data, True, False))))

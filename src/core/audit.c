@@ -357,7 +357,7 @@ static void supersede(struct tcpaudit *e, const struct connection *c)
 static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 {
 	if (slot_buried(slot))
-		return flow_tombstone(e->table, slot)->was.last + TOMBSTONE_FOR <= e->now;
+		return tombstone_until(flow_tombstone(e->table, slot)) <= e->now;
 	return engine_deadline(e, slot) <= e->now;
 }
 
@@ -391,6 +391,18 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 static bool may_report(const struct tcpaudit *e, uint32_t slot)
 {
 	return slot != SLOT_NONE && (slot_buried(slot) || flow_entry(e->table, slot)->older != SLOT_NONE || is_overdue(e, slot));
+}
+
+/* What there is of the pair when all that is over has been reported. */
+ASIDE static uint32_t current(struct tcpaudit *e, const struct batch *b, unsigned i, uint32_t slot)
+{
+	if (e->settings.in_order) {
+		engine_expire(e, UINT64_MAX);
+		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+	}
+	while (end_overdue(e, slot, b->segment[i].ordinal))
+		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+	return slot;
 }
 
 /* In whichever VLAN and tunnel, as long as it is in one alone; of what is over by now, none counts. */
@@ -430,12 +442,8 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	while (flow_full(e->table))
 		engine_evict(e, flow_victim(e->table));
 	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i]);
-	if (e->settings.in_order && may_report(e, slot)) {
-		engine_expire(e, UINT64_MAX);
-		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
-	}
-	while (end_overdue(e, slot, s->ordinal))
-		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+	if (may_report(e, slot))
+		slot = current(e, b, i, slot);
 	if (slot == SLOT_NONE && conceive(e, b, i, s))
 		return;
 	if (slot_is_embryo(slot))

@@ -41,6 +41,12 @@ struct tcpaudit {
 #define TOMBSTONE_FOR 256000000000ll /* 2 MSL of the RFC, and slack */
 #define LAG_NOTED     500000000ll    /* the least by which a frame is late: captures of several interfaces are hardly in order */
 
+/* Until when, in packet time, late segments find it. */
+static inline int64_t tombstone_until(const struct tombstone *t)
+{
+	return t->was.last + t->was.lag * 1000000000ll + TOMBSTONE_FOR;
+}
+
 /* ---- audit.c ---- */
 
 /* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */

@@ -40,10 +40,10 @@ static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct
 #define ANSWERED SECOND /* an acknowledgment waits half of that at most (RFC 9293 MUST-40); the path takes time, too */
 
 /* Whichever connection it was that lost some: what was there cannot be told from what was not, for all that were open, and are told
- * of as they were `at` a time.  One that has closed still owes an answer to its last segment. */
+ * of as they were `at` a time.  One that has closed still owes an answer to its last segment.  Losses are known by packet time. */
 static void note_losses(const struct tcpaudit *e, struct connection *c, int64_t at)
 {
-	int64_t until = connection_settled(c) ? connection_last(c) + ANSWERED : at;
+	int64_t until = (connection_settled(c) ? connection_last(c) + ANSWERED : at) + engine_lag(c);
 
 	if (losses_within(&e->losses, c->start, until))
 		c->capture |= CAPTURE_DROPS;
@@ -110,7 +110,7 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	bool odd = is_odd(c), needed = needs_mirror(e, odd);
 	struct loan loan = connection_lend(c, e->table, needed, &room);
 
-	note_losses(e, c, e->now);
+	note_losses(e, c, e->now - engine_lag(c));
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
@@ -150,6 +150,11 @@ void engine_sweep(struct tcpaudit *e, bool all)
 	s->next = e->now + tick / SWEEP_SLICES;
 }
 
+static uint32_t in_seconds(int64_t lag)
+{
+	return lag / SECOND < UINT32_MAX ? (uint32_t)((lag + SECOND - 1) / SECOND) : UINT32_MAX;
+}
+
 struct former engine_remains(const struct connection *c)
 {
 	const bool brief = c->entry.bits & CONN_BRIEF;
@@ -163,7 +168,8 @@ struct former engine_remains(const struct connection *c)
 	                     .closing = brief || (h && (h->fin[0].sent || h->fin[1].sent)),
 	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
 	                     .reset = h && h->first_reset >= 0,
-	                     .doubtful = true};
+	                     .doubtful = true,
+	                     .lag = in_seconds(engine_lag(c))};
 	if (was.reset)
 		was.reset_by = h->event[h->first_reset].from;
 	if (h && h->first_reset_any >= 0)
@@ -315,7 +321,7 @@ static struct tombstone *bury(struct tcpaudit *e, uint32_t slot, const struct fo
 		return NULL;
 	struct tombstone *t = flow_tombstone(e->table, grave);
 	t->was = *was;
-	flow_schedule(e->table, grave, was->last + TOMBSTONE_FOR);
+	flow_schedule(e->table, grave, tombstone_until(t));
 	return t;
 }
 

@@ -74,10 +74,10 @@ static void look_at(struct tcpaudit *e, uint32_t slot)
 {
 	if (slot_buried(slot)) {
 		const struct tombstone *t = flow_tombstone(e->table, slot);
-		if (t->was.last + TOMBSTONE_FOR <= e->now)
+		if (tombstone_until(t) <= e->now)
 			flow_remove(e->table, slot);
 		else
-			flow_schedule(e->table, slot, t->was.last + TOMBSTONE_FOR);
+			flow_schedule(e->table, slot, tombstone_until(t));
 		return;
 	}
 	int64_t due = engine_deadline(e, slot);

@@ -112,6 +112,7 @@ struct former {
 	uint8_t reset_by;  /* end that sent it, valid with reset */
 	bool doubtful;     /* what is said of its close is not certain, or its capture has holes */
 	uint8_t held;      /* the same, whatever resets did to it */
+	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */
 	int64_t reset_at;  /* first reset of any kind, 0 none */
 	uint8_t ttl[2];    /* of each end's first frame */
 	uint32_t scopes;   /* of the user's policy */

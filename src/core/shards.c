@@ -86,17 +86,11 @@ struct learnt *part_learns(struct part *p)
 
 /* ---- building ---- */
 
-static uint64_t part_of_limit(uint64_t limit, unsigned parts)
-{
-	return limit && limit < parts ? 1 : limit / parts;
-}
-
 static struct tcpaudit_settings part_of(const struct tcpaudit_settings *settings, unsigned parts)
 {
 	struct tcpaudit_settings part = *settings;
 
-	part.memcap = part_of_limit(settings->memcap, parts);
-	part.max_flows = part_of_limit(settings->max_flows, parts);
+	part.memcap = settings->memcap / parts;
 	part.in_order = false; /* that is seen to here */
 	return part;
 }

@@ -283,6 +283,55 @@ Test(parts, more_at_once_than_wait_for_their_turn)
 	}
 }
 
+/* Three hours behind: a connection that lives while another interface, whose clock is ahead, tells packet time. */
+static void play_behind(struct bench *b, unsigned from, unsigned to, uint8_t flags_of_others)
+{
+	static const uint16_t flags[] = {2, 0x12, 0x10, 0x11, 0x11, 0x10, 0x11};
+	static const uint32_t seq[] = {100, 300, 101, 101, 301, 102, 301}, ack[] = {0, 101, 301, 301, 102, 302, 102};
+
+	for (unsigned i = from; i < to; i++) {
+		struct wire other = {.from = A, .port = {(uint16_t)(3000 + i), 80}, .seq = 1, .flags = TCPAUDIT_SYN, .window = 8192};
+		struct wire w = {.from = i == 1 || i == 4 || i == 6, .port = {2000, 80}, .seq = seq[i], .ack = ack[i], .flags = flags[i],
+		                 .window = 8192};
+		uint8_t out[WIRE_ROOM];
+		size_t len = wire_frame(&other, out);
+		bench_frame(b, out, len, EPOCH + (10800 + i * 20) * SECONDS, 101, 0, i == 2 ? flags_of_others : 0);
+		bench_wire(b, &w, EPOCH + i * 20 * SECONDS);
+	}
+}
+
+static const struct tcpaudit_connection *record_of_port(const struct bench *b, unsigned port)
+{
+	for (size_t i = 0; i < b->records; i++)
+		if (b->record[i].end[A].port == port)
+			return &b->record[i];
+	cr_assert_fail("no connection from port %u", port);
+	return NULL;
+}
+
+Test(order, losses_while_a_clock_is_behind)
+{
+	for (unsigned lost = 0; lost < 2; lost++) {
+		struct bench *b = bench_for_many(0, 0);
+		play_behind(b, 0, 3, lost ? TCPAUDIT_FRAME_LOST : 0);
+		bench_finish(b);
+		cr_assert_eq(noted(record_of_port(b, 2000), "cap-drops"), lost);
+		bench_free(b);
+	}
+}
+
+/* The other end's FIN once more, twenty seconds behind the close: it finds what was there. */
+Test(order, late_segments_of_a_clock_that_is_behind)
+{
+	struct bench *b = bench_for_many(0, 0);
+	play_behind(b, 0, 7, 0);
+	cr_assert_eq(bench_counters(b).late, 1);
+	bench_finish(b);
+	cr_assert_eq(record_of_port(b, 2000)->kind, TCPAUDIT_KIND_THREE_WAY);
+	cr_assert_eq(b->records, 8, "seven others, and this one");
+	bench_free(b);
+}
+
 /* One frame with a time long past: the connection ends when it would have ended without. */
 Test(order, a_frame_from_long_ago)
 {

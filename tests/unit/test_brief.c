@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "close.h"
 #include "connection.h"
 
 #define MILLISECONDS INT64_C(1000000)
@@ -93,6 +94,11 @@ static void compare(unsigned count)
 		cr_assert(memcmp(&made.event[i], &history.event[i], sizeof made.event[i]) == 0, "event %u", i);
 	cr_assert(memcmp((char *)&made + facts, (char *)&history + facts, offsetof(struct history, inside) - facts) == 0,
 	          "facts");
+	struct connection whole = {.start = START, .history = &made};
+	int64_t since[2] = {0, 0};
+	uint8_t holder = brief_holder(&brief, START, &since[0]);
+	cr_assert_eq(holder, close_plain_holder(&whole, &since[1]));
+	cr_assert(holder == TCPAUDIT_WHO_NONE || holder == TCPAUDIT_WHO_BOTH || since[0] == since[1]);
 	history_fini(&made);
 }
 
