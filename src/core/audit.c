@@ -441,7 +441,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
 	bool crossed = b->crossed[i];
 	while (flow_full(e->table))
 		engine_evict(e, flow_victim(e->table));
-	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i]);
+	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i].slot);
 	if (may_report(e, slot))
 		slot = current(e, b, i, slot);
 	if (slot == SLOT_NONE && conceive(e, b, i, s))
@@ -573,14 +573,32 @@ static void fetch_records(const struct tcpaudit *e, struct batch *b)
 	for (unsigned i = 0; i < b->count; i++)
 		b->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
 	for (unsigned i = 0; i < b->count; i++) {
-		flow_prefetch_history(e->table, b->likely[i]);
+		flow_prefetch_history(b->likely[i].whole);
 		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			flow_prefetch_due(e->table, b->likely[i]);
+			flow_prefetch_due(e->table, b->likely[i].slot);
 	}
+}
+
+#define OPEN    (CONN_ESTABLISHED | CONN_MARKED_ACK | CONN_MARKED_RESPONSE | CONN_ACK | CONN_DATA)
+#define SPECIAL (CONN_FIN | CONN_RST | CONN_SETTLED | CONN_ATTENTION | CONN_LAGS | CONN_UNLABELLED | CONN_WATCHED)
+
+/* Text, or an acknowledgment, on an open connection: as most segments are.  What judge() would look for is known not to be there. */
+static inline bool judge_plain(const struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s)
+{
+	struct connection *c = b->likely[i].whole;
+
+	if (!c || (s->flags & ~TCPAUDIT_PSH) != TCPAUDIT_ACK || (c->entry.bits & (OPEN | SPECIAL)) != OPEN ||
+	    e->now - s->time > LAG_NOTED || !flow_is_alone(c, &b->pair[i], b->hash[i]) ||
+	    connection_last(c) + e->settings.idle_timeout <= e->now)
+		return false;
+	return connection_take_plain(c, e->table, s, connection_sender(&c->entry, b->crossed[i]),
+	                             e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 }
 
 void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i)
 {
+	if (!b->icmp[i] && judge_plain(e, b, i, &b->segment[i]))
+		return;
 	if (e->part)
 		part_is_judging(e->part, e->now, b->segment[i].ordinal);
 	if (b->icmp[i])

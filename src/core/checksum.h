@@ -17,14 +17,14 @@ static inline uint32_t get_native32(const uint8_t *p)
 	return v;
 }
 
-/* The sum in 16 bits; of octets and their checksum: 0xffff. */
+/* The sum in 16 bits; of octets and their checksum: 0xffff.  A number and its halves swapped add up to the sum of both halves in the
+ * upper one, the carry included. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-	sum = (sum >> 32) + (sum & 0xffffffff);
-	sum = (sum >> 32) + (sum & 0xffffffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)sum;
+	sum += sum >> 32 | sum << 32;
+	uint32_t half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* Of `units` times 4 octets, 5 at least. */

@@ -486,6 +486,12 @@ static enum step (*const steps[])(struct walk *w) = {
 
 enum { PLAIN_LINK = 14, PLAIN_IP = PLAIN_LINK + 20, PLAIN_TCP = PLAIN_IP + 20 };
 
+/* Octets as one number of this machine, to compare several fields at once. */
+static inline uint32_t native32_of(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+{
+	return get_native32((const uint8_t[]){a, b, c, d});
+}
+
 /* What nearly every frame is: TCP in one whole IPv4 packet without options on Ethernet, with nothing to notice.  The walk would
  * come to the same, by seven steps.  False: it is not that, and `segment` is undefined. */
 static inline bool decode_plain(enum tcpaudit_checksum_mode mode, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
@@ -494,7 +500,8 @@ static inline bool decode_plain(enum tcpaudit_checksum_mode mode, const struct t
 
 	if (frame->linktype != 1 || frame->caplen < PLAIN_TCP || frame->caplen > frame->wirelen)
 		return false;
-	if (get_be16(ip - 2) != ETHERTYPE_IPV4 || ip[0] != 0x45 || get_be16(ip + 6) & 0x3fff || ip[9] != PROTOCOL_TCP)
+	if ((get_native32(ip - 2) & native32_of(0xff, 0xff, 0xff, 0)) != native32_of(ETHERTYPE_IPV4 >> 8, ETHERTYPE_IPV4 & 0xff, 0x45, 0) ||
+	    (get_native32(ip + 6) & native32_of(0x3f, 0xff, 0, 0xff)) != native32_of(0, 0, 0, PROTOCOL_TCP)) /* no fragment */
 		return false;
 	uint32_t length = get_be16(ip + 2), header_len = (tcp[12] >> 4) * 4u;
 	if (length > frame->caplen - PLAIN_LINK || header_len < 20 || 20 + header_len > length || !ip_checksum_holds(ip, 5))

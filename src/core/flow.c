@@ -238,19 +238,23 @@ static uint32_t likely_slot(const struct flow_table *t, uint32_t hash)
 	return SLOT_NONE;
 }
 
-uint32_t flow_prefetch_record(const struct flow_table *t, uint32_t hash)
+struct likely flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 {
-	uint32_t slot = likely_slot(t, hash);
-	if (slot != SLOT_NONE)
-		prefetch_lines(flow_entry(t, slot), offsetof(struct connection, mark));
-	return slot;
+	struct likely likely = {.slot = likely_slot(t, hash)};
+
+	if (likely.slot == SLOT_NONE)
+		return likely;
+	struct entry *e = flow_entry(t, likely.slot);
+	if (slot_is_whole(likely.slot))
+		likely.whole = (struct connection *)(void *)e;
+	prefetch_lines(e, offsetof(struct connection, mark));
+	return likely;
 }
 
-void flow_prefetch_history(const struct flow_table *t, uint32_t likely)
+void flow_prefetch_history(const struct connection *c)
 {
-	if (!slot_is_whole(likely))
+	if (!c)
 		return;
-	const struct connection *c = flow_connection(t, likely);
 	prefetch_close(c);
 	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
 		prefetch_lines(&c->mark, sizeof *c - offsetof(struct connection, mark));
@@ -282,34 +286,17 @@ static bool same_sockets(const struct socket_pair *a, const struct socket_pair *
 	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
 }
 
-static inline uint64_t word_at(const void *p, size_t offset)
-{
-	uint64_t word;
-	memcpy(&word, (const char *)p + offset, sizeof word);
-	return word;
-}
-
-/* Compared word by word: it is done for every segment.  The last word overlaps the one before. */
-static inline bool same_pair(const struct socket_pair *a, const struct socket_pair *b)
-{
-	uint64_t differs = 0;
-
-	for (size_t offset = 0; offset + 8 <= sizeof *a; offset += 8)
-		differs |= word_at(a, offset) ^ word_at(b, offset);
-	return !(differs | (word_at(a, sizeof *a - 8) ^ word_at(b, sizeof *b - 8)));
-}
-
 uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t likely)
 {
 	if (likely != SLOT_NONE) {
 		const struct entry *e = flow_entry(t, likely);
-		if (e->hash == hash && e->id && e->newer == SLOT_NONE && same_pair(&e->pair, p))
+		if (e->hash == hash && e->id && e->newer == SLOT_NONE && same_socket_pair(&e->pair, p))
 			return likely;
 	}
 	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
 		const struct bucket *b = &t->bucket[i];
 		for (unsigned k = 0; k < WAYS; k++)
-			if (b->tag[k] == hash && b->used >> k & 1 && same_pair(&flow_entry(t, b->slot[k])->pair, p))
+			if (b->tag[k] == hash && b->used >> k & 1 && same_socket_pair(&flow_entry(t, b->slot[k])->pair, p))
 				return b->slot[k];
 		if (!b->passed)
 			return SLOT_NONE;

@@ -153,11 +153,17 @@ uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pai
 /* Brings the index bucket of a hash on its way. */
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
 
-/* When that is there: which record is it most likely?  Brings that on its way; SLOT_NONE if there is none. */
-uint32_t flow_prefetch_record(const struct flow_table *table, uint32_t hash);
+/* Where a hash leads most likely; records never move, but what is in one may be another connection by and by. */
+struct likely {
+	uint32_t slot;            /* SLOT_NONE: there is none */
+	struct connection *whole; /* NULL: it is none */
+};
+
+/* When that is there: which record is it most likely?  Brings that on its way. */
+struct likely flow_prefetch_record(const struct flow_table *table, uint32_t hash);
 
 /* When that is there: its history. */
-void flow_prefetch_history(const struct flow_table *table, uint32_t likely);
+void flow_prefetch_history(const struct connection *whole);
 
 /* When it is due, for a segment that may settle it. */
 void flow_prefetch_due(const struct flow_table *table, uint32_t likely);
@@ -167,6 +173,13 @@ void flow_prefetch_slots(const struct flow_table *table, uint32_t record, uint32
 
 /* For a connection that is about to be reported, and whose record is there. */
 void flow_prefetch_ending(const struct flow_table *table, uint32_t slot);
+
+/* Is it the only incarnation of exactly this pair? */
+static inline bool flow_is_alone(const struct connection *c, const struct socket_pair *pair, uint32_t hash)
+{
+	return c->entry.hash == hash && c->entry.id && (c->entry.older & c->entry.newer) == SLOT_NONE &&
+	       same_socket_pair(&c->entry.pair, pair);
+}
 
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */
 uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t likely);

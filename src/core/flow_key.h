@@ -1,9 +1,11 @@
 /* flow_key.h - what names a connection, and its hash.
  *
  * The hash is keyed: nobody can aim at a bucket.  It runs over the two sockets in canonical order, so that neither direction nor
- * the network decides where a connection is found. */
+ * the network decides where a connection is found.  Both are done for every segment, and so are here to be inlined. */
 #ifndef FLOW_KEY_H
 #define FLOW_KEY_H
+
+#include <string.h>
 
 #include <tcpaudit/segment.h>
 
@@ -18,14 +20,81 @@ struct socket_pair {
 };
 
 /* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
-bool socket_pair_of(const struct tcpaudit_segment *segment, struct socket_pair *pair);
+static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
+{
+	uint64_t src[2], dst[2];
+
+	/* whose order it is does not matter, only that it is always the same */
+	memcpy(src, &s->src, sizeof src);
+	memcpy(dst, &s->dst, sizeof dst);
+	bool same = src[0] == dst[0] && src[1] == dst[1];
+	bool crossed = same ? s->src_port > s->dst_port : src[0] > dst[0] || (src[0] == dst[0] && src[1] > dst[1]);
+
+	p->address[crossed] = s->src;
+	p->address[!crossed] = s->dst;
+	p->port[crossed] = s->src_port;
+	p->port[!crossed] = s->dst_port;
+	p->network = s->network;
+	p->vlan = s->vlan;
+	p->ip_version = s->ip_version;
+	p->pad = 0;
+	return crossed;
+}
+
+static inline uint64_t socket_pair_word(const struct socket_pair *p, size_t offset)
+{
+	uint64_t word;
+
+	memcpy(&word, (const char *)p + offset, sizeof word);
+	return word;
+}
+
+/* Compared word by word: it is done for every segment.  The last word overlaps the one before. */
+static inline bool same_socket_pair(const struct socket_pair *a, const struct socket_pair *b)
+{
+	const size_t last = sizeof *a - 8;
+	uint64_t differs = socket_pair_word(a, last) ^ socket_pair_word(b, last);
+
+	for (size_t offset = 0; offset + 8 <= sizeof *a; offset += 8)
+		differs |= socket_pair_word(a, offset) ^ socket_pair_word(b, offset);
+	return !differs;
+}
+
+#define FLOW_KEY_WORDS 11
 
 /* The secret of the hash. */
 struct flow_key {
-	uint64_t word[2];
+	uint64_t word[FLOW_KEY_WORDS];
 };
 
-struct flow_key flow_key(const uint8_t key[16]);
-uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *pair);
+/* Of a random secret. */
+struct flow_key flow_key(const uint8_t secret[16]);
+
+static inline uint64_t flow_key_part(const uint8_t *p)
+{
+	uint32_t part;
+
+	memcpy(&part, p, sizeof part);
+	return part;
+}
+
+/* Multilinear-HM (Lemire, Kaser: Strongly universal string hashing is fast, 2014) over words of 32 bits: whatever two pairs somebody
+ * sends who does not know the key, they meet no more often than by chance, and so do many.  SipHash would withstand one who sees
+ * hashes, too, but nobody does, and it takes eight times as long. */
+static inline uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *p)
+{
+	const uint64_t *m = key->word;
+	const uint8_t *a = p->address[0].byte, *b = p->address[1].byte;
+	uint64_t h = m[0] + (m[1] + (uint64_t)((uint32_t)p->port[0] << 16 | p->port[1])) * m[2];
+
+	h += (m[3] + flow_key_part(a)) * (m[4] + flow_key_part(b));
+	if (p->ip_version != 4)
+		for (unsigned i = 1; i < 4; i++)
+			h += (m[3 + 2 * i] + flow_key_part(a + 4 * i)) * (m[4 + 2 * i] + flow_key_part(b + 4 * i));
+	uint32_t x = (uint32_t)(h >> 32);
+	x ^= x >> 16; /* still as likely as any other; sums of steps, as ports in a row make, are mixed */
+	x *= 0x7feb352du;
+	return x ^ x >> 15;
+}
 
 #endif

@@ -24,12 +24,14 @@ void front_fini(struct front *front)
 static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
 {
 	struct clock *clock = &front->source[f->source & 63];
-	int64_t time = bounded(f->time);
+	int64_t time = f->time;
 
-	if (time >= front->now && time - front->now <= JUMP && time >= clock->newest && clock->held == INT64_MIN && front->started) {
+	if ((uint64_t)time - (uint64_t)front->now <= JUMP && time <= LATEST && time >= clock->newest && clock->held == INT64_MIN &&
+	    front->started) {
 		clock->newest = front->now = time; /* as nearly always */
 		return time;
 	}
+	time = bounded(time);
 	if (!front->started) {
 		front->started = true;
 		front->counters.first = front->now = time;
@@ -48,27 +50,32 @@ static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
 	return time;
 }
 
+/* Is there a segment to judge, or one that an ICMP error quotes? */
+static inline bool has_segment(struct front *front, enum tcpaudit_fate fate, const struct tcpaudit_segment *s)
+{
+	front->counters.fate[fate]++;
+	if (fate != TCPAUDIT_FATE_TCP)
+		return fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
+	front->counters.unusable[s->unusable] += s->unusable != TCPAUDIT_UNUSABLE_NONE;
+	return !s->unusable;
+}
+
 void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
                 const struct flow_table *table)
 {
 	unsigned n = 0;
+	uint32_t lost = 0;
 
-	batch->lost = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct tcpaudit_segment *s = &batch->segment[n];
 		int64_t time = believe(front, &frames[i]);
 		batch->clock[i] = front->now;
-		batch->lost |= frames[i].flags & TCPAUDIT_FRAME_LOST ? UINT32_C(1) << i : 0;
+		lost |= (frames[i].flags & TCPAUDIT_FRAME_LOST ? UINT32_C(1) : 0) << i;
 		enum tcpaudit_fate fate = decoder_decode(front->decoder, &frames[i], s);
-		front_count(front, fate);
-		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
-		if (fate != TCPAUDIT_FATE_TCP && !batch->icmp[n])
+		if (!has_segment(front, fate, s))
 			continue;
-		if (!batch->icmp[n] && s->unusable) {
-			front->counters.unusable[s->unusable]++;
-			continue;
-		}
 		s->time = time;
+		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP;
 		batch->frame[n] = &frames[i];
 		batch->place[n] = (uint8_t)i;
 		batch->crossed[n] = socket_pair_of(s, &batch->pair[n]);
@@ -77,6 +84,8 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 			flow_prefetch_bucket(table, batch->hash[n]);
 		n++;
 	}
+	front->counters.frames += count;
+	batch->lost = lost;
 	batch->buckets = table;
 	batch->frames = count;
 	batch->count = n;

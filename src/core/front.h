@@ -37,7 +37,7 @@ struct batch {
 	bool icmp[BATCH]; /* it is only quoted, by an ICMP error */
 	/* by those who judge it */
 	bool buckets;           /* of the table are on their way */
-	uint32_t likely[BATCH]; /* where the connection of each segment was in the beginning */
+	struct likely likely[BATCH]; /* where the connection of each segment was in the beginning */
 };
 
 struct front {

@@ -342,9 +342,9 @@ static void fetch_records(const struct shards *s, const struct part *p, unsigned
 	for (unsigned k = from; k < to; k++) {
 		const struct batch *b = batch_of(s, p->segment[k]);
 		unsigned i = p->segment[k] % BATCH;
-		flow_prefetch_history(p->engine->table, b->likely[i]);
+		flow_prefetch_history(b->likely[i].whole);
 		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			flow_prefetch_due(p->engine->table, b->likely[i]);
+			flow_prefetch_due(p->engine->table, b->likely[i].slot);
 	}
 }
 

@@ -162,6 +162,38 @@ Test(flow, hash_spreads_swapped_and_stepped_pairs)
 	cr_assert(fullest < 32, "10 on average, %u in the fullest bucket", fullest);
 }
 
+/* Ports in a row, addresses in a row, and both, of either IP version, under several keys. */
+static struct socket_pair stepped_pair(uint32_t n, unsigned how)
+{
+	struct tcpaudit_segment s = some_segment(how & 1 ? 6 : 4);
+	struct socket_pair p;
+	uint32_t address = how & 2 ? __builtin_bswap32(n) : 0, port = how & 4 ? n : how & 2 ? 0 : n * 256;
+
+	memcpy(&s.src.byte[how & 1 ? 12 : 0], &address, sizeof address);
+	s.src_port = (uint16_t)port;
+	s.dst_port = (uint16_t)(port >> 16);
+	socket_pair_of(&s, &p);
+	return p;
+}
+
+Test(flow, hash_spreads_whatever_comes_in_a_row)
+{
+	for (unsigned how = 0; how < 8; how++)
+		for (uint8_t k = 0; k < 16; k++) {
+			struct flow_key secret = flow_key((const uint8_t[16]){k, 1, 2, 3});
+			uint8_t bucket[2][1024] = {{0}};
+			unsigned fullest = 0;
+			for (uint32_t n = 0; n < 10240; n++) {
+				struct socket_pair p = stepped_pair(n, how);
+				uint32_t hash = flow_key_hash(&secret, &p);
+				uint8_t *low = &bucket[0][hash & 1023], *high = &bucket[1][hash >> 22];
+				fullest = ++*low > fullest ? *low : fullest;
+				fullest = ++*high > fullest ? *high : fullest;
+			}
+			cr_expect(fullest < 36, "10 on average, %u in the fullest bucket of kind %u, key %u", fullest, how, k);
+		}
+}
+
 /* ---- find, insert, remove ---- */
 
 Test(flow, finds_what_was_put_in_and_nothing_else)
@@ -242,7 +274,7 @@ Test(flow, many_with_one_hash_overflow_into_the_next_buckets)
 		flow_remove(table, slot[i]);
 	cr_assert_eq(flow_find(table, &p[0], 1023, SLOT_NONE), SLOT_NONE, "and the search ends");
 	flow_prefetch_bucket(table, 1023);
-	flow_prefetch_history(table, flow_prefetch_record(table, 1023));
+	flow_prefetch_history(flow_prefetch_record(table, 1023).whole);
 }
 
 Test(flow, grows_to_a_hundred_thousand_and_back)
@@ -315,8 +347,9 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	uint32_t front = flow_bury(table, c);
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), front);
 	cr_assert_eq(flow_find_elsewhere(table, &p, hash, 0), front);
-	uint32_t likely = flow_prefetch_record(table, hash);
-	flow_prefetch_history(table, likely);
+	struct likely likely = flow_prefetch_record(table, hash);
+	cr_assert_eq(likely.slot, front);
+	cr_assert_null(likely.whole, "a tombstone");
 	flow_remove(table, front);
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), grave);
 	flow_remove(table, grave);
