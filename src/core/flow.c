@@ -1,7 +1,6 @@
-/* flow.c - the connection table: keyed hash, bucket index, record chunks. */
+/* flow.c - the connection table: what is found where, and record chunks. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "flow_table.h"
 #include "flow_order.h"
@@ -9,17 +8,6 @@
 uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 {
 	return flow_key_hash(&t->key, p);
-}
-
-/* The index is visited at random: huge pages spare the misses of the address translation.  Records are better off without: to
- * clear two megabytes at a time costs more than it spares. */
-static void *pages(size_t size)
-{
-	size_t whole = (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-	void *p = aligned_alloc(size < HUGE_PAGE ? 64 : HUGE_PAGE, size < HUGE_PAGE ? (size + 63) & ~(size_t)63 : whole);
-	if (p && size >= HUGE_PAGE)
-		madvise(p, whole, MADV_HUGEPAGE);
-	return p;
 }
 
 /* Would so much more exceed the cap? */
@@ -52,19 +40,16 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 		return NULL;
 	t->key = flow_key(key);
 	t->memcap = memcap;
-	t->buckets = 1024;
-	t->bucket = pages(t->buckets * sizeof *t->bucket);
-	if (!t->bucket) {
+	if (!index_init(&t->index)) {
 		free(t);
 		return NULL;
 	}
-	memset(t->bucket, 0, t->buckets * sizeof *t->bucket);
 	t->pool[CONNECTIONS] = (struct pool){.size = sizeof(struct connection), .free = SLOT_NONE};
 	t->pool[EMBRYOS] = (struct pool){.size = sizeof(struct embryo), .free = SLOT_NONE};
 	t->embryos = (struct ages){.oldest = SLOT_NONE, .youngest = SLOT_NONE, .scout = SLOT_NONE};
 	t->pool[TOMBSTONES] = (struct pool){.size = sizeof(struct tombstone), .free = SLOT_NONE};
 	t->turn.pool = POOLS;
-	t->memory = sizeof *t + t->buckets * sizeof *t->bucket;
+	t->memory = sizeof *t + index_memory(&t->index);
 	return t;
 }
 
@@ -172,7 +157,7 @@ void flow_table_free(struct flow_table *t)
 		free(t->pool[k].chunk);
 	free(t->half_open.slot);
 	free(t->half_open.id);
-	free(t->bucket);
+	index_free(&t->index);
 	free(t);
 }
 
@@ -211,38 +196,18 @@ struct entry *flow_entry(const struct flow_table *t, uint32_t slot)
 	return pool_at(&t->pool[slot >> KIND_SHIFT], slot & PLACE);
 }
 
-/* Where an entry lies that has no room in bucket i: first its neighbour, which is in the same pair of cache lines. */
-static inline uint32_t next_bucket(const struct flow_table *t, uint32_t hash, uint32_t i)
-{
-	uint32_t home = home_of(t, hash);
-
-	if (i == home)
-		return home ^ 1;
-	return (i == (home ^ 1) ? (home | 1) + 1 : i + 1) & (t->buckets - 1);
-}
-
 void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 {
-	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
+	prefetch_bucket(&t->index, hash);
 	HAPPENS;
-}
-
-/* The first entry of the bucket that has this tag: nearly always the one. */
-static uint32_t likely_slot(const struct flow_table *t, uint32_t hash)
-{
-	const struct bucket *b = &t->bucket[home_of(t, hash)];
-
-	for (unsigned k = 0; k < WAYS; k++)
-		if (b->tag[k] == hash && b->used >> k & 1)
-			return b->slot[k];
-	return SLOT_NONE;
 }
 
 struct likely flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 {
-	struct likely likely = {.slot = likely_slot(t, hash)};
+	struct probe probe = index_probe(&t->index, hash);
+	struct likely likely = {.slot = SLOT_NONE};
 
-	if (likely.slot == SLOT_NONE)
+	if (!index_next(&t->index, hash, &probe, &likely.slot))
 		return likely;
 	struct entry *e = flow_entry(t, likely.slot);
 	if (slot_is_whole(likely.slot))
@@ -293,96 +258,32 @@ uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint
 		if (e->hash == hash && e->id && e->newer == SLOT_NONE && same_socket_pair(&e->pair, p))
 			return likely;
 	}
-	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
-		const struct bucket *b = &t->bucket[i];
-		for (unsigned k = 0; k < WAYS; k++)
-			if (b->tag[k] == hash && b->used >> k & 1 && same_socket_pair(&flow_entry(t, b->slot[k])->pair, p))
-				return b->slot[k];
-		if (!b->passed)
-			return SLOT_NONE;
-	}
+	struct probe probe = index_probe(&t->index, hash);
+	for (uint32_t slot; index_next(&t->index, hash, &probe, &slot);)
+		if (same_socket_pair(&flow_entry(t, slot)->pair, p))
+			return slot;
+	return SLOT_NONE;
 }
 
 uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, unsigned n)
 {
-	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
-		const struct bucket *b = &t->bucket[i];
-		for (unsigned k = 0; k < WAYS; k++)
-			if (b->tag[k] == hash && b->used >> k & 1 && same_sockets(&flow_entry(t, b->slot[k])->pair, p) && !n--)
-				return b->slot[k];
-		if (!b->passed)
-			return SLOT_NONE;
-	}
+	struct probe probe = index_probe(&t->index, hash);
+
+	for (uint32_t slot; index_next(&t->index, hash, &probe, &slot);)
+		if (same_sockets(&flow_entry(t, slot)->pair, p) && !n--)
+			return slot;
+	return SLOT_NONE;
 }
 
-static void index_put(struct flow_table *t, uint32_t hash, uint32_t slot)
+/* Doubles the index when buckets begin to overflow; with no memory for that, lookups only grow longer, up to a point. */
+static void grow_index(struct flow_table *t)
 {
-	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
-		struct bucket *b = &t->bucket[i];
-		if (b->used == (1u << WAYS) - 1) {
-			b->passed++;
-			continue;
-		}
-		unsigned k = (unsigned)__builtin_ctz(~b->used);
-		b->tag[k] = hash;
-		b->slot[k] = slot;
-		b->used |= 1u << k;
-		t->indexed++;
-		return;
-	}
-}
+	uint64_t more = index_memory(&t->index);
 
-static void index_take(struct flow_table *t, uint32_t hash, uint32_t slot)
-{
-	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
-		struct bucket *b = &t->bucket[i];
-		for (unsigned k = 0; k < WAYS; k++) {
-			if (!(b->used >> k & 1) || b->slot[k] != slot)
-				continue;
-			b->used &= ~(1u << k);
-			t->indexed--;
-			return;
-		}
-		b->passed--;
-	}
-}
-
-static void index_replace(struct flow_table *t, uint32_t hash, uint32_t slot, uint32_t by)
-{
-	for (uint32_t i = home_of(t, hash);; i = next_bucket(t, hash, i)) {
-		struct bucket *b = &t->bucket[i];
-		for (unsigned k = 0; k < WAYS; k++)
-			if (b->used >> k & 1 && b->slot[k] == slot) {
-				b->slot[k] = by;
-				return;
-			}
-	}
-}
-
-/* Doubles the index when buckets begin to overflow; with no memory for that, lookups only grow longer, up to a point.  Both are
- * there while it moves. */
-static void index_grow(struct flow_table *t)
-{
-	struct bucket *old = t->bucket;
-	uint32_t n = t->buckets;
-
-	if (t->indexed < n / 4 * WAYS * 3 || n >= 1u << 30)
+	if (!index_crowded(&t->index) || (!index_crammed(&t->index) && over(t, 2 * more)))
 		return;
-	if (t->indexed < n / 8 * WAYS * 7 && over(t, n * 2ull * sizeof *old))
-		return;
-	struct bucket *grown = pages((size_t)n * 2 * sizeof *grown);
-	if (!grown)
-		return;
-	memset(grown, 0, (size_t)n * 2 * sizeof *grown);
-	t->bucket = grown;
-	t->buckets = n * 2;
-	t->indexed = 0;
-	for (uint32_t i = 0; i < n; i++)
-		for (unsigned k = 0; k < WAYS; k++)
-			if (old[i].used >> k & 1)
-				index_put(t, old[i].tag[k], old[i].slot[k]);
-	free(old);
-	t->memory += n * sizeof *grown;
+	if (index_double(&t->index))
+		t->memory += more;
 }
 
 /* A record of the pool can only be had with a new chunk. */
@@ -470,10 +371,10 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 	e->older = older;
 	if (older != SLOT_NONE) {
 		flow_entry(t, older)->newer = slot;
-		index_replace(t, hash, older, slot);
+		index_replace(&t->index, hash, older, slot);
 	} else {
-		index_grow(t);
-		index_put(t, hash, slot);
+		grow_index(t);
+		index_put(&t->index, hash, slot);
 	}
 	return slot;
 }
@@ -515,11 +416,10 @@ static void ages_leave(struct flow_table *t, uint32_t slot)
 
 void flow_close(struct flow_table *t)
 {
-	t->memory -= t->buckets * sizeof *t->bucket + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
-	free(t->bucket);
+	t->memory -= index_memory(&t->index) + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
+	index_free(&t->index);
 	free(t->half_open.slot);
 	free(t->half_open.id);
-	t->bucket = NULL;
 	t->half_open = (struct queue){0};
 }
 
@@ -539,10 +439,10 @@ void flow_remove(struct flow_table *t, uint32_t slot)
 
 	if (c->newer != SLOT_NONE)
 		flow_entry(t, c->newer)->older = c->older;
-	else if (t->bucket && c->older != SLOT_NONE)
-		index_replace(t, c->hash, slot, c->older);
-	else if (t->bucket)
-		index_take(t, c->hash, slot);
+	else if (t->index.bucket && c->older != SLOT_NONE)
+		index_replace(&t->index, c->hash, slot, c->older);
+	else if (t->index.bucket)
+		index_take(&t->index, c->hash, slot);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = c->newer;
 	release(t, slot);
@@ -589,7 +489,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 	if (c->newer != SLOT_NONE)
 		flow_entry(t, c->newer)->older = grave;
 	else
-		index_replace(t, c->hash, slot, grave);
+		index_replace(&t->index, c->hash, slot, grave);
 	if (c->older != SLOT_NONE)
 		flow_entry(t, c->older)->newer = grave;
 	release(t, slot);
@@ -634,8 +534,8 @@ uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32
 	e->entry.pair = *p;
 	e->entry.hash = hash;
 	ages_join(t, slot);
-	index_grow(t);
-	index_put(t, hash, slot);
+	grow_index(t);
+	index_put(&t->index, hash, slot);
 	return slot;
 }
 
@@ -671,7 +571,7 @@ uint32_t flow_grow(struct flow_table *t, uint32_t slot)
 		return SLOT_NONE;
 	const struct embryo *e = flow_embryo(t, slot);
 	embryo_grow(e, flow_connection(t, whole));
-	index_replace(t, e->entry.hash, slot, whole);
+	index_replace(&t->index, e->entry.hash, slot, whole);
 	release(t, slot);
 	return whole;
 }

@@ -1,6 +1,6 @@
 /* flow.h - segments -> connections: the table, its limits, its clock.
  *
- * An index of buckets (one cache line each: seven pairs of hash tag and slot) over records in fixed chunks.  Several incarnations
+ * An index (flow_index.h) over records in fixed chunks.  Several incarnations
  * of one socket pair hang behind the newest one.  Connections of which nothing but a SYN was seen have small records of their own
  * (embryo.h), and never more than half of the memory that there is: a flood of them takes nothing from the others. */
 #ifndef FLOW_H

@@ -1,28 +1,20 @@
-/* flow_table.h - the table's own data: flow.c has the index and the records, flow_due.c the deadlines, flow_victim.c who gives way. */
+/* flow_table.h - the table's own data: flow_index.c has the index, flow.c the records, flow_due.c the deadlines, flow_victim.c who gives way. */
 #ifndef FLOW_TABLE_H
 #define FLOW_TABLE_H
 
 #include "brief.h"
 #include "embryo.h"
 #include "flow.h"
+#include "flow_index.h"
 
-#define WAYS         7
 #define CHUNK_BITS   12
 #define CHUNK        (1u << CHUNK_BITS)
-#define HUGE_PAGE    (2u << 20)
 #define TICK_SHIFT   30 /* about a second */
 #define NEVER        UINT32_MAX
 #define AHEAD        16 /* records that are on their way while one is looked at */
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
 #define ARENA        (16u << 20)
-
-struct bucket {
-	uint32_t tag[WAYS];
-	uint32_t slot[WAYS];
-	uint32_t passed; /* how many entries that belong here, or before, lie further on */
-	uint32_t used;   /* bits */
-};
 
 /* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
 struct queue {
@@ -92,9 +84,7 @@ union slip {
 
 struct flow_table {
 	struct flow_key key;
-	struct bucket *bucket;
-	uint32_t buckets; /* power of two */
-	uint32_t indexed;
+	struct flow_index index;
 	struct pool pool[POOLS];
 	uint64_t memory;
 	int64_t origin; /* tick 0 */
@@ -139,16 +129,16 @@ static inline uint32_t *due_of(struct flow_table *t, uint32_t slot)
 	return &pool_of(t, slot)->chunk[i >> CHUNK_BITS].due[i & (CHUNK - 1)];
 }
 
-static inline uint32_t home_of(const struct flow_table *t, uint32_t hash)
+IN_PLACE void prefetch_bucket(const struct flow_index *x, uint32_t hash)
 {
-	return hash & (t->buckets - 1);
+	__builtin_prefetch(&x->bucket[index_home(x, hash)]);
 }
 
 /* To be changed, which may mean the neighbour. */
 IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 {
-	__builtin_prefetch(&t->bucket[home_of(t, hash)]);
-	__builtin_prefetch(&t->bucket[home_of(t, hash) ^ 1]);
+	prefetch_bucket(&t->index, hash);
+	prefetch_bucket(&t->index, hash ^ 1);
 }
 
 /* What is kept of its close. */
