@@ -210,7 +210,7 @@ uint64_t handover_memory(const struct handover *h)
 
 static bool allocate(struct handover *h, const struct tcpaudit_settings *settings)
 {
-	h->reader = tcpaudit_reader_new(settings);
+	h->reader = tcpaudit_reader_new(settings, tcpaudit_needs_octets(h->engine));
 	for (unsigned i = 0; i < PLACES; i++)
 		if ((h->place[i] = tcpaudit_batch_new()) == NULL)
 			return false;

@@ -665,14 +665,19 @@ void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *batch, struct tcp
 	batch_judged(batch);
 }
 
+bool tcpaudit_needs_octets(const struct tcpaudit *e)
+{
+	return e->labeller.text || e->sink.scopes;
+}
+
 bool tcpaudit_split(struct tcpaudit *e, unsigned parts, const struct tcpaudit_team *team)
 {
 	const struct tcpaudit_settings *settings = &e->settings;
 
 	if (settings->memcap && settings->memcap / PART_WORTH < parts)
 		parts = (unsigned)(settings->memcap / PART_WORTH);
-	if (parts < 2 || settings->max_flows || settings->points || settings->watch || settings->watch_all || e->sink.scopes ||
-	    e->labeller.text)
+	if (parts < 2 || settings->max_flows || settings->points || settings->watch || settings->watch_all ||
+	    tcpaudit_needs_octets(e))
 		return true;
 	for (size_t i = 0; i < sizeof settings->check / sizeof settings->check[0]; i++)
 		if (settings->check[i].suppressed)

@@ -1,4 +1,6 @@
-/* reader.c - a front of its own: batches that own all that judging may look at, for an engine on another thread. */
+/* reader.c - a front of its own: batches that own all that judging may look at, for an engine on another thread.
+ *
+ * That is octets, if the engine has a labeller or scopes; otherwise segments, with their sums, say everything. */
 #include "reader.h"
 
 #include <stdlib.h>
@@ -9,14 +11,16 @@
 struct tcpaudit_reader {
 	struct front front;
 	bool verifies;
+	bool octets; /* are needed by who judges */
 };
 
-struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings)
+struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings, bool octets)
 {
 	struct tcpaudit_reader *reader = calloc(1, sizeof *reader);
 
 	if (reader && front_init(&reader->front, settings)) {
 		reader->verifies = settings->checksum != TCPAUDIT_CHECKSUM_OFF;
+		reader->octets = octets;
 		return reader;
 	}
 	tcpaudit_reader_free(reader);
@@ -38,16 +42,7 @@ size_t tcpaudit_reader_memory(const struct tcpaudit_reader *reader)
 
 struct tcpaudit_batch *tcpaudit_batch_new(void)
 {
-	struct tcpaudit_batch *batch = calloc(1, sizeof *batch);
-
-	if (!batch)
-		return NULL;
-	batch->room = ROOM_KEPT;
-	batch->bytes = malloc(batch->room);
-	if (batch->bytes)
-		return batch;
-	free(batch);
-	return NULL;
+	return calloc(1, sizeof(struct tcpaudit_batch));
 }
 
 void tcpaudit_batch_free(struct tcpaudit_batch *batch)
@@ -91,6 +86,7 @@ static bool make_room(struct tcpaudit_batch *batch)
 		room += needed(&batch->batch, i);
 	if (room <= batch->room)
 		return true;
+	room = room < ROOM_KEPT ? ROOM_KEPT : room;
 	uint8_t *bytes = malloc(room);
 	if (!bytes)
 		return false;
@@ -135,13 +131,30 @@ static void give_up(struct front *front, struct batch *b)
 
 #define SHORT 256 /* octets of text whose sum is found sooner than asked for */
 
-/* Who judges has more to do than who reads. */
-static void verify_ahead(struct batch *b)
+/* Who judges has more to do than who reads; and to sum octets up does not take longer than to copy them. */
+static void verify_ahead(struct batch *b, uint32_t longest)
 {
 	for (unsigned i = 0; i < b->count; i++) {
 		struct tcpaudit_segment *s = &b->segment[i];
-		if (!b->icmp[i] && s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN && s->len <= SHORT)
+		if (!b->icmp[i] && s->noticed & TCPAUDIT_SAW_CHECKSUM_UNKNOWN && s->len <= longest)
 			s->sum = TCPAUDIT_SUM_KNOWN | segment_verify(s);
+	}
+}
+
+static void own_all(struct front *front, struct tcpaudit_batch *batch)
+{
+	if (!make_room(batch))
+		give_up(front, &batch->batch);
+	uint8_t *to = batch->bytes;
+	for (unsigned i = 0; i < batch->batch.count; i++)
+		to = own(batch, i, to);
+}
+
+static void own_none(struct batch *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		b->segment[i].header = NULL;
+		b->frame[i] = NULL;
 	}
 }
 
@@ -152,12 +165,11 @@ void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch,
 
 	front_fill(front, &batch->batch, frames, (unsigned)count, NULL);
 	if (reader->verifies)
-		verify_ahead(&batch->batch);
-	if (!make_room(batch))
-		give_up(front, &batch->batch);
-	uint8_t *to = batch->bytes;
-	for (unsigned i = 0; i < batch->batch.count; i++)
-		to = own(batch, i, to);
+		verify_ahead(&batch->batch, reader->octets ? SHORT : UINT32_MAX);
+	if (reader->octets)
+		own_all(front, batch);
+	else
+		own_none(&batch->batch);
 	front_release(front);
 	batch->counters = front->counters;
 }

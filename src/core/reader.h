@@ -8,7 +8,7 @@ struct tcpaudit_batch {
 	struct batch batch;
 	struct front_counters counters; /* as of its end */
 	struct tcpaudit_frame frame[BATCH];
-	uint8_t *bytes; /* of the frames of its segments, and of datagrams that were put together */
+	uint8_t *bytes; /* of the frames of its segments, and of datagrams that were put together; NULL: they were not needed yet */
 	size_t room;
 };
 
