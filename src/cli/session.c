@@ -184,7 +184,7 @@ static void on_tick(struct session *session, int64_t now)
 	}
 	settle(session);
 	crew_lock(&session->crew);
-	output_flush(session->output);
+	output_push(session->output);
 	if (output_broken(session->output))
 		stop(session, WORKER_DISCARD);
 	crew_unlock(&session->crew);

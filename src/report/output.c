@@ -1,7 +1,10 @@
 /* output.c - buffered writing of whole lines: interrupted and short writes, a full disk, a reader that went away.
  *
  * A torn line would spoil the record before it and the record after it.  So after a write that failed in the middle of a
- * line of a regular file, the file is cut back to the last whole line, and that line waits with the others. */
+ * line of a regular file, the file is cut back to the last whole line, and that line waits with the others.
+ *
+ * Much is written to a file by a thread beside: it has one piece, which it alone touches until it is done, while the next one
+ * fills.  Who takes records waits for it only when that has become large, too. */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
@@ -10,6 +13,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +24,40 @@
 #include <unistd.h>
 
 #define OUTPUT_CHUNK (256 * 1024)      /* written at once */
+#define OUTPUT_PIECE (1024 * 1024)     /* ... by a thread beside: to wake it takes longer than many a record */
+#define OUTPUT_LARGE (4 * 1024 * 1024) /* while the piece before is written */
 #define OUTPUT_LIMIT (8 * 1024 * 1024) /* waiting while nothing can be written */
+
+/* Whole lines. */
+struct piece {
+	char *bytes;
+	size_t used;
+	size_t capacity;
+	uint64_t lines;
+};
+
+/* What came of writing one. */
+struct outcome {
+	uint64_t written; /* lines */
+	int error;        /* errno, 0 none: then all of it was written */
+};
+
+struct writer {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	bool started;
+	_Atomic bool busy; /* the piece is the thread's */
+	bool ended;
+	struct piece piece; /* what is left of it comes before all else */
+	struct outcome outcome;
+};
 
 struct output {
 	int fd;
 	char *path; /* NULL: standard output */
-	char *buffer;
-	size_t used;
-	size_t capacity;
-	uint64_t lines;   /* in the buffer */
+	struct piece piece; /* that fills */
+	struct writer writer;
 	uint64_t records; /* taken */
 	uint64_t written;
 	uint64_t refused; /* not taken: no room */
@@ -61,6 +92,13 @@ static bool is_regular(int fd)
 	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+static bool piece_init(struct piece *piece)
+{
+	piece->capacity = OUTPUT_CHUNK + 64 * 1024;
+	piece->bytes = malloc(piece->capacity);
+	return piece->bytes != NULL;
+}
+
 struct output *output_open(const char *path, char **error)
 {
 	bool standard = path == NULL || strcmp(path, "-") == 0;
@@ -70,10 +108,11 @@ struct output *output_open(const char *path, char **error)
 	if (output == NULL)
 		return NULL;
 	output->fd = -1;
-	output->capacity = OUTPUT_CHUNK + 64 * 1024;
-	output->buffer = malloc(output->capacity);
+	pthread_mutex_init(&output->writer.lock, NULL);
+	pthread_cond_init(&output->writer.work, NULL);
+	pthread_cond_init(&output->writer.done, NULL);
 	output->path = standard ? NULL : strdup(path);
-	if (output->buffer == NULL || (!standard && output->path == NULL))
+	if (!piece_init(&output->piece) || (!standard && output->path == NULL))
 		goto fail;
 	output->fd = standard ? STDOUT_FILENO : open_file(path, O_TRUNC);
 	if (output->fd < 0) {
@@ -101,10 +140,10 @@ static uint64_t count_lines(const char *bytes, size_t length)
 }
 
 /* After `done` bytes a write failed.  Returns how many of them count as written. */
-static size_t cut_back(struct output *output, size_t done)
+static size_t cut_back(const struct output *output, const struct piece *piece, size_t done)
 {
-	const char *newline = memrchr(output->buffer, '\n', done);
-	size_t whole = newline == NULL ? 0 : (size_t)(newline - output->buffer) + 1;
+	const char *newline = memrchr(piece->bytes, '\n', done);
+	size_t whole = newline == NULL ? 0 : (size_t)(newline - piece->bytes) + 1;
 	off_t end;
 
 	if (!output->regular || whole == done)
@@ -115,22 +154,14 @@ static size_t cut_back(struct output *output, size_t done)
 	return whole;
 }
 
-static void remember_failure(struct output *output, int error)
+/* What could not be written stays in the piece. */
+static struct outcome write_piece(const struct output *output, struct piece *piece)
 {
-	output->error = error;
-	output->broken = error == EPIPE || error == EBADF;
-	output->retry = now() + 1;
-}
-
-bool output_flush(struct output *output)
-{
-	uint64_t lines;
+	struct outcome outcome = {.error = 0};
 	size_t done = 0;
 
-	if (output->broken)
-		return false;
-	while (done < output->used) {
-		ssize_t n = write(output->fd, output->buffer + done, output->used - done);
+	while (done < piece->used) {
+		ssize_t n = write(output->fd, piece->bytes + done, piece->used - done);
 
 		if (n > 0) {
 			done += (size_t)n;
@@ -139,44 +170,157 @@ bool output_flush(struct output *output)
 
 			poll(&ready, 1, 1000);
 		} else if (n == 0 || errno != EINTR) {
-			remember_failure(output, n == 0 ? EIO : errno);
-			done = cut_back(output, done);
+			outcome.error = n == 0 ? EIO : errno;
+			done = cut_back(output, piece, done);
 			break;
 		}
 	}
-	lines = done == output->used ? output->lines : count_lines(output->buffer, done);
-	output->written += lines;
-	output->lines -= lines;
-	output->used -= done;
-	memmove(output->buffer, output->buffer + done, output->used);
-	return output->used == 0;
+	outcome.written = done == piece->used ? piece->lines : count_lines(piece->bytes, done);
+	piece->lines -= outcome.written;
+	piece->used -= done;
+	memmove(piece->bytes, piece->bytes + done, piece->used);
+	return outcome;
+}
+
+static void remember(struct output *output, struct outcome outcome)
+{
+	output->written += outcome.written;
+	if (outcome.error == 0)
+		return;
+	output->error = outcome.error;
+	output->broken = outcome.error == EPIPE || outcome.error == EBADF;
+	output->retry = now() + 1;
+}
+
+/* ---- the thread beside ---- */
+
+static void *write_beside(void *user)
+{
+	struct output *output = user;
+	struct writer *w = &output->writer;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->busy && !w->ended)
+			pthread_cond_wait(&w->work, &w->lock);
+		if (!w->busy)
+			break;
+		pthread_mutex_unlock(&w->lock);
+		struct outcome outcome = write_piece(output, &w->piece);
+		sync_file_range(output->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* now, and not all at once when it is closed */
+		pthread_mutex_lock(&w->lock);
+		w->outcome = outcome;
+		w->busy = false;
+		pthread_cond_signal(&w->done);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* Signals are not its business.  Without it there is no harm. */
+static bool writer_starts(struct output *output)
+{
+	struct writer *w = &output->writer;
+	sigset_t all, before;
+
+	if (w->started || !output->regular)
+		return w->started;
+	if (w->piece.bytes == NULL && !piece_init(&w->piece))
+		return false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	w->started = pthread_create(&w->thread, NULL, write_beside, output) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return w->started;
+}
+
+/* Its piece is the caller's again. */
+static void await_writer(struct output *output)
+{
+	struct writer *w = &output->writer;
+
+	if (!w->started)
+		return;
+	pthread_mutex_lock(&w->lock);
+	while (w->busy)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	remember(output, w->outcome);
+	w->outcome = (struct outcome){.error = 0};
+}
+
+static void writer_ends(struct writer *w)
+{
+	if (w->started) {
+		pthread_mutex_lock(&w->lock);
+		w->ended = true;
+		pthread_cond_signal(&w->work);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->thread, NULL);
+	}
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->work);
+	pthread_cond_destroy(&w->done);
+	free(w->piece.bytes);
+}
+
+bool output_flush(struct output *output)
+{
+	await_writer(output);
+	if (output->broken)
+		return false;
+	remember(output, write_piece(output, &output->writer.piece));
+	if (output->writer.piece.used == 0)
+		remember(output, write_piece(output, &output->piece));
+	return output->writer.piece.used + output->piece.used == 0;
+}
+
+bool output_push(struct output *output)
+{
+	struct writer *w = &output->writer;
+
+	if (!writer_starts(output))
+		return output_flush(output);
+	if (output->piece.used == 0 || (output->piece.used < OUTPUT_LARGE && atomic_load(&w->busy)))
+		return true;
+	await_writer(output);
+	if (w->piece.used > 0) /* it has failed */
+		return output_flush(output);
+	struct piece full = output->piece;
+	output->piece = w->piece;
+	pthread_mutex_lock(&w->lock);
+	w->piece = full;
+	w->busy = true;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	return true;
 }
 
 /* Room for `more` bytes beside those that could not be written yet. */
-static bool make_room(struct output *output, size_t more)
+static bool make_room(struct piece *piece, size_t more)
 {
-	size_t capacity = output->capacity;
-	char *buffer;
+	size_t capacity = piece->capacity;
+	char *bytes;
 
-	if (capacity - output->used >= more)
+	if (capacity - piece->used >= more)
 		return true;
-	while (capacity - output->used < more)
+	while (capacity - piece->used < more)
 		capacity *= 2;
-	if (capacity > OUTPUT_LIMIT && output->used > 0)
+	if (capacity > OUTPUT_LIMIT && piece->used > 0)
 		return false;
-	if ((buffer = realloc(output->buffer, capacity)) == NULL)
+	if ((bytes = realloc(piece->bytes, capacity)) == NULL)
 		return false;
-	output->buffer = buffer;
-	output->capacity = capacity;
+	piece->bytes = bytes;
+	piece->capacity = capacity;
 	return true;
 }
 
 /* What was put behind the waiting lines is one of them now. */
 static void take(struct output *output, uint64_t lines, size_t length)
 {
-	output->lines += lines;
-	output->used += length;
-	if (output->used >= OUTPUT_CHUNK && (output->retry == 0 || now() >= output->retry) && output_flush(output))
+	output->piece.lines += lines;
+	output->piece.used += length;
+	if (output->piece.used >= (output->regular ? OUTPUT_PIECE : OUTPUT_CHUNK) && (output->retry == 0 || now() >= output->retry) && output_push(output))
 		output->retry = 0;
 }
 
@@ -185,20 +329,20 @@ void output_write(struct output *output, const char *lines, size_t length)
 	uint64_t count = count_lines(lines, length);
 
 	output->records += count;
-	if (output->broken || !make_room(output, length)) {
+	if (output->broken || !make_room(&output->piece, length)) {
 		output->refused += count;
 		return;
 	}
-	memcpy(output->buffer + output->used, lines, length);
+	memcpy(output->piece.bytes + output->piece.used, lines, length);
 	take(output, count, length);
 }
 
 char *output_lend(struct output *output, size_t *size)
 {
-	if (output->broken || !make_room(output, OUTPUT_LEND))
+	if (output->broken || !make_room(&output->piece, OUTPUT_LEND))
 		return NULL;
-	*size = output->capacity - output->used;
-	return output->buffer + output->used;
+	*size = output->piece.capacity - output->piece.used;
+	return output->piece.bytes + output->piece.used;
 }
 
 void output_commit(struct output *output, size_t length)
@@ -269,11 +413,12 @@ void output_close(struct output *output, uint64_t *lost)
 		return;
 	if (output->fd >= 0)
 		output_flush(output);
+	writer_ends(&output->writer);
 	if (lost != NULL)
 		*lost = output->records - output->written;
 	if (output->path != NULL && output->fd >= 0 && close(output->fd) != 0 && lost != NULL && *lost == 0)
 		*lost = 1; /* some file systems report a full disk only here; how much is gone they do not say */
-	free(output->buffer);
+	free(output->piece.bytes);
 	free(output->path);
 	free(output);
 }

@@ -27,6 +27,10 @@ void output_lose(struct output *output, uint64_t records);
 /* Writes what is waiting.  false if some of it could not be written. */
 bool output_flush(struct output *output);
 
+/* Has what is waiting written soon, at best beside whatever the caller does.  false as far as it is known already that some of it
+ * could not be written. */
+bool output_push(struct output *output);
+
 /* Goes on in a new file of the same name (log rotation); with standard output nothing happens.  false and *error if it
  * cannot be opened: then the old one stays. */
 bool output_reopen(struct output *output, char **error);

@@ -655,6 +655,85 @@ Test(output, whole_lines_survive_a_full_disk)
 	close(fd);
 }
 
+/* Numbered lines of many lengths, until so many octets were given. */
+static unsigned give_lines(unsigned number, size_t octets)
+{
+	char line[400];
+
+	for (size_t given = 0; given < octets; number++) {
+		int length = snprintf(line, sizeof line, "%u %*s\n", number, (int)(number * 7 % 300), "|");
+		output_write(output, line, (size_t)length);
+		given += (size_t)length;
+	}
+	return number;
+}
+
+/* How many numbers, from 0, stand at the beginnings of whole lines and in a row. */
+static unsigned lines_in_order(void)
+{
+	FILE *file = fopen(path, "r");
+	char line[500];
+	unsigned count = 0;
+
+	while (fgets(line, sizeof line, file) != NULL && (unsigned)strtoul(line, NULL, 10) == count && strstr(line, "|\n") != NULL)
+		count++;
+	cr_assert_eq(fgetc(file), EOF, "behind line %u", count);
+	fclose(file);
+	return count;
+}
+
+Test(output, much_is_written_beside_and_in_order)
+{
+	unsigned lines = give_lines(0, 12 << 20);
+	uint64_t lost;
+
+	output_push(output);
+	lines = give_lines(lines, 1000);
+	cr_assert(output_flush(output));
+	cr_assert_eq(lines_in_order(), lines);
+	lines = give_lines(lines, 3 << 20);
+	output_close(output, &lost);
+	output = NULL;
+	cr_assert_eq(lost, 0);
+	cr_assert_eq(lines_in_order(), lines);
+}
+
+Test(output, what_waits_for_a_full_disk_stays_in_order)
+{
+	struct rlimit limit = {3 << 20, RLIM_INFINITY};
+	uint64_t lost;
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	unsigned lines = give_lines(0, 6 << 20);
+	cr_assert_not(output_flush(output));
+	cr_assert_lt(lines_in_order(), lines, "as many as fit, and no torn one");
+	limit.rlim_cur = RLIM_INFINITY;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	lines = give_lines(lines, 1000);
+	output_close(output, &lost);
+	output = NULL;
+	cr_assert_eq(lost, 0);
+	cr_assert_eq(lines_in_order(), lines);
+}
+
+Test(output, a_disk_that_stays_full_loses_whole_records)
+{
+	struct rlimit limit = {3 << 20, RLIM_INFINITY};
+	uint64_t records, lost, closed;
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	unsigned lines = give_lines(0, 30 << 20);
+	output_counters(output, &records, &lost);
+	cr_assert_eq(records, lines);
+	cr_assert_gt(lost, 0, "memory is bounded");
+	output_close(output, &closed);
+	output = NULL;
+	cr_assert_gt(closed, lost);
+	cr_assert_eq(lines_in_order(), lines - closed);
+}
+
 Test(output, a_reader_that_went_away_ends_it_quietly)
 {
 	int ends[2];
