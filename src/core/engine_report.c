@@ -64,10 +64,10 @@ static bool is_odd(const struct connection *c)
 	return c->history && !history_is_plain(c->history);
 }
 
-/* Where nobody asks for states, and plain numbers tell, there is no need to follow them. */
-static bool needs_mirror(const struct tcpaudit *e, bool odd)
+/* Where plain numbers tell all that is asked for, there is no need to follow the states: of a close they tell those at its end. */
+static bool needs_mirror(const struct tcpaudit *e, const struct connection *c, bool odd)
 {
-	return e->settings.states || e->settings.transitions || odd;
+	return e->settings.transitions || odd || (e->settings.states && !(c->entry.bits & CONN_CLOSED));
 }
 
 /* What is known of it at packet time `at`.  `mirror`: to be run for it; NULL if nobody needs it. */
@@ -107,8 +107,8 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct mirror mirror;
 	struct case_file file;
 	struct history room;
-	bool odd = is_odd(c), needed = needs_mirror(e, odd);
-	struct loan loan = connection_lend(c, e->table, needed, &room);
+	bool odd = is_odd(c), needed = needs_mirror(e, c, odd);
+	struct loan loan = connection_lend(c, e->table, needed || e->settings.states, &room);
 
 	note_losses(e, c, e->now - engine_lag(c));
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
@@ -192,8 +192,8 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	struct case_file file;
 	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history room;
-	bool odd = is_odd(c), needed = needs_mirror(e, odd);
-	struct loan loan = connection_lend(c, e->table, needed || connection_habit(c), &room);
+	bool odd = is_odd(c), needed = needs_mirror(e, c, odd);
+	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
 	note_losses(e, c, at);
 	history_disown_forged(c->history);

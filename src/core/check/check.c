@@ -173,7 +173,7 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 		mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, midstream);
 	for (unsigned x = 0; x < 2; x++) {
 		f->before[x] = mirror_states(&before, x);
-		f->after[x] = mirror_states(last ? j->file->mirror : &after, x);
+		f->after[x] = last ? j->record->end[x].states : mirror_states(&after, x);
 	}
 }
 
@@ -211,7 +211,7 @@ static void show(struct judging *j, const struct claim *cl, struct tcpaudit_find
 {
 	memcpy(f->expected, cl->expected, sizeof f->expected);
 	memcpy(f->observed, cl->observed, sizeof f->observed);
-	if (f->severity >= TCPAUDIT_NOTE && f->evidence_count && j->file->mirror)
+	if (f->severity >= TCPAUDIT_NOTE && f->evidence_count && (j->file->mirror || j->file->settings->states))
 		states_around(j, cl->evidence[f->evidence_count - 1], f);
 	lowering_notes(j, cl, f);
 	j->result->sink->finding(j->result->sink->user, f);
