@@ -19,21 +19,35 @@ struct socket_pair {
 	uint8_t pad;
 };
 
-/* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
-static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
+/* Whose order it is does not matter, only that it is always the same: that of addresses, as numbers of this machine. */
+static inline bool socket_pair_is_crossed(const struct tcpaudit_segment *s)
 {
 	uint64_t src[2], dst[2];
 
-	/* whose order it is does not matter, only that it is always the same */
 	memcpy(src, &s->src, sizeof src);
 	memcpy(dst, &s->dst, sizeof dst);
-	bool same = src[0] == dst[0] && src[1] == dst[1];
-	bool crossed = same ? s->src_port > s->dst_port : src[0] > dst[0] || (src[0] == dst[0] && src[1] > dst[1]);
+	if (src[0] != dst[0])
+		return src[0] > dst[0];
+	return src[1] != dst[1] ? src[1] > dst[1] : s->src_port > s->dst_port;
+}
 
-	p->address[crossed] = s->src;
-	p->address[!crossed] = s->dst;
-	p->port[crossed] = s->src_port;
-	p->port[!crossed] = s->dst_port;
+/* Fills the canonical pair of a segment; the return value says whether the sender is its second socket.  Nobody can foresee that: so
+ * values are chosen, not places. */
+static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
+{
+	const bool crossed = socket_pair_is_crossed(s);
+	uint64_t src[2], dst[2], first[2], second[2];
+
+	memcpy(src, &s->src, sizeof src);
+	memcpy(dst, &s->dst, sizeof dst);
+	for (unsigned i = 0; i < 2; i++) {
+		first[i] = crossed ? dst[i] : src[i];
+		second[i] = crossed ? src[i] : dst[i];
+	}
+	memcpy(&p->address[0], first, sizeof first);
+	memcpy(&p->address[1], second, sizeof second);
+	p->port[0] = crossed ? s->dst_port : s->src_port;
+	p->port[1] = crossed ? s->src_port : s->dst_port;
 	p->network = s->network;
 	p->vlan = s->vlan;
 	p->ip_version = s->ip_version;
