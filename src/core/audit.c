@@ -435,13 +435,13 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 		hosts_tell(learnt, &verdict);
 }
 
-static void judge(struct tcpaudit *e, struct batch *b, unsigned i)
+static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t likely)
 {
 	struct tcpaudit_segment *s = &b->segment[i];
 	bool crossed = b->crossed[i];
 	while (flow_full(e->table))
 		engine_evict(e, flow_victim(e->table));
-	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], b->likely[i].slot);
+	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], likely);
 	if (may_report(e, slot))
 		slot = current(e, b, i, slot);
 	if (slot == SLOT_NONE && conceive(e, b, i, s))
@@ -566,16 +566,16 @@ static void fetch_bucket(const struct tcpaudit *e, const struct batch *b, unsign
 }
 
 /* What the segments need, as far as their buckets are there. */
-static void fetch_records(const struct tcpaudit *e, struct batch *b)
+static void fetch_records(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
 {
 	for (unsigned i = 0; i < b->count && !b->buckets; i++)
 		fetch_bucket(e, b, i);
 	for (unsigned i = 0; i < b->count; i++)
-		b->likely[i] = flow_prefetch_record(e->table, b->hash[i]);
+		likely[i] = flow_prefetch_record(e->table, b->hash[i]);
 	for (unsigned i = 0; i < b->count; i++) {
-		flow_prefetch_history(b->likely[i].whole);
+		flow_prefetch_history(likely[i].whole);
 		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			flow_prefetch_due(e->table, b->likely[i].slot);
+			flow_prefetch_due(e->table, likely[i].slot);
 	}
 }
 
@@ -583,10 +583,9 @@ static void fetch_records(const struct tcpaudit *e, struct batch *b)
 #define SPECIAL (CONN_FIN | CONN_RST | CONN_SETTLED | CONN_ATTENTION | CONN_LAGS | CONN_UNLABELLED | CONN_WATCHED)
 
 /* Text, or an acknowledgment, on an open connection: as most segments are.  What judge() would look for is known not to be there. */
-static inline bool judge_plain(const struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s)
+static inline bool judge_plain(const struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s,
+                               struct connection *c)
 {
-	struct connection *c = b->likely[i].whole;
-
 	if (!c || (s->flags & ~TCPAUDIT_PSH) != TCPAUDIT_ACK || (c->entry.bits & (OPEN | SPECIAL)) != OPEN ||
 	    e->now - s->time > LAG_NOTED || !flow_is_alone(c, &b->pair[i], b->hash[i]) ||
 	    connection_last(c) + e->settings.idle_timeout <= e->now)
@@ -595,16 +594,16 @@ static inline bool judge_plain(const struct tcpaudit *e, const struct batch *b, 
 	                             e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 }
 
-void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i)
+void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely likely)
 {
-	if (!b->icmp[i] && judge_plain(e, b, i, &b->segment[i]))
+	if (!b->icmp[i] && judge_plain(e, b, i, &b->segment[i], likely.whole))
 		return;
 	if (e->part)
 		part_is_judging(e->part, e->now, b->segment[i].ordinal);
 	if (b->icmp[i])
 		icmp_error(e, &b->segment[i]);
 	else
-		judge(e, b, i);
+		judge(e, b, i, likely.slot);
 }
 
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
@@ -621,11 +620,12 @@ static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from
 /* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */
 static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 {
+	struct likely likely[BATCH];
 	unsigned passed = 0;
 
 	if (!e->started && b->frames > 0)
 		engine_start(e, b->first);
-	fetch_records(e, b);
+	fetch_records(e, b, likely);
 	for (unsigned i = 0; i < b->count; i++) {
 		if (next)
 			fetch_bucket(e, next, i);
@@ -633,7 +633,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 		passed = b->place[i] + 1u;
 		if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
 			engine_sweep(e, false);
-		engine_judge(e, b, i);
+		engine_judge(e, b, i, likely[i]);
 	}
 	for (unsigned i = b->count; next && i < next->count; i++)
 		fetch_bucket(e, next, i);

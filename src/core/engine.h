@@ -52,8 +52,8 @@ static inline int64_t tombstone_until(const struct tombstone *t)
 /* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part);
 
-/* Judges segment i of the batch, at the engine's time. */
-void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i);
+/* Judges segment i of the batch, at the engine's time.  `likely`: where its connection was a moment ago. */
+void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i, struct likely likely);
 
 /* Ends a connection that the end of the capture has found open. */
 void engine_end(struct tcpaudit *engine, uint32_t slot);

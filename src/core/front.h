@@ -35,9 +35,7 @@ struct batch {
 	uint32_t hash[BATCH];
 	bool crossed[BATCH];
 	bool icmp[BATCH]; /* it is only quoted, by an ICMP error */
-	/* by those who judge it */
-	bool buckets;           /* of the table are on their way */
-	struct likely likely[BATCH]; /* where the connection of each segment was in the beginning */
+	bool buckets;          /* of the table are on their way */
 };
 
 struct front {

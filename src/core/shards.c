@@ -332,32 +332,33 @@ static void fetch_segment(const struct shards *s, const struct part *p, unsigned
 }
 
 /* What some segments need, whose buckets are on their way. */
-static void fetch_records(const struct shards *s, const struct part *p, unsigned from, unsigned to)
+static void fetch_records(const struct shards *s, const struct part *p, unsigned from, unsigned to, struct likely likely[BATCH])
 {
 	for (unsigned k = from; k < to; k++) {
-		struct batch *b = batch_of(s, p->segment[k]);
-		unsigned i = p->segment[k] % BATCH;
-		b->likely[i] = flow_prefetch_record(p->engine->table, b->hash[i]);
+		const struct batch *b = batch_of(s, p->segment[k]);
+		likely[k - from] = flow_prefetch_record(p->engine->table, b->hash[p->segment[k] % BATCH]);
 	}
 	for (unsigned k = from; k < to; k++) {
 		const struct batch *b = batch_of(s, p->segment[k]);
 		unsigned i = p->segment[k] % BATCH;
-		flow_prefetch_history(b->likely[i].whole);
+		flow_prefetch_history(likely[k - from].whole);
 		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			flow_prefetch_due(p->engine->table, b->likely[i].slot);
+			flow_prefetch_due(p->engine->table, likely[k - from].slot);
 	}
 }
 
-static void judge_one(struct part *p, struct batch *b, unsigned i, unsigned segment)
+static void judge_one(struct part *p, struct batch *b, unsigned i, unsigned segment, struct likely likely)
 {
 	p->judging = segment;
 	p->engine->now = b->clock[b->place[i]];
-	engine_judge(p->engine, b, i);
+	engine_judge(p->engine, b, i, likely);
 }
 
 /* A part's segments of the round. */
 static void judge_part(struct shards *s, struct part *p)
 {
+	struct likely likely[BATCH]; /* and not in the batch, where others write beside it */
+
 	p->lesson = s->lesson[0];
 	for (unsigned k = 0; k < BATCH; k++)
 		fetch_bucket(s, p, k);
@@ -365,11 +366,11 @@ static void judge_part(struct shards *s, struct part *p)
 		fetch_segment(s, p, k);
 	for (unsigned from = 0; from < p->segments; from += BATCH) {
 		unsigned to = from + BATCH < p->segments ? from + BATCH : p->segments;
-		fetch_records(s, p, from, to);
+		fetch_records(s, p, from, to, likely);
 		for (unsigned k = from; k < to; k++) {
 			fetch_segment(s, p, k + 2 * BATCH);
 			fetch_bucket(s, p, k + BATCH);
-			judge_one(p, batch_of(s, p->segment[k]), p->segment[k] % BATCH, p->segment[k]);
+			judge_one(p, batch_of(s, p->segment[k]), p->segment[k] % BATCH, p->segment[k], likely[k - from]);
 		}
 	}
 }
@@ -437,12 +438,13 @@ void shards_lost(struct shards *s, const struct losses *losses)
 static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch *const *batch)
 {
 	struct batch *b = &(*batch)->batch;
+	struct likely likely[BATCH];
 
 	conclude_all(s);
 	for (unsigned i = 0; i < b->count; i++)
 		flow_prefetch_bucket(part_for(s, b->hash[i])->engine->table, b->hash[i]);
 	for (unsigned i = 0; i < b->count; i++)
-		b->likely[i] = flow_prefetch_record(part_for(s, b->hash[i])->engine->table, b->hash[i]);
+		likely[i] = flow_prefetch_record(part_for(s, b->hash[i])->engine->table, b->hash[i]);
 	for (unsigned place = 0, i = 0; place < b->frames; place++) {
 		if (b->lost >> place & 1)
 			note_loss(s, e->now, b->clock[place]);
@@ -453,7 +455,7 @@ static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_bat
 		struct part *p = part_for(s, b->hash[i]);
 		p->lesson = s->lesson[1];
 		p->lesson->count = 1;
-		judge_one(p, b, i, 0);
+		judge_one(p, b, i, 0, likely[i]);
 		meet(s, p->lesson);
 		conclude_all(s);
 		i++;
