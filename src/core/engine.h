@@ -76,8 +76,8 @@ int64_t engine_soonest(const struct tcpaudit *engine);
 /* Connections that frames are seen of within so short a time, ns, cannot be reported between them; 0: all can. */
 int64_t engine_calm(const struct tcpaudit *engine);
 
-/* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen.  `time`: of
- * a frame that is about to be taken. */
+/* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen, whatever
+ * time that tells.  `time`: of a frame that is about to be taken. */
 void engine_note_lag(struct tcpaudit *engine, struct connection *c, int64_t time);
 
 /* Has a tick begun since its deadline? */

@@ -45,10 +45,8 @@ int64_t engine_deadline(const struct tcpaudit *e, uint32_t slot)
 
 void engine_note_lag(struct tcpaudit *e, struct connection *c, int64_t time)
 {
-	int64_t lag = e->now - time;
+	int64_t last = connection_last(c), lag = e->now - (time > last ? time : last);
 
-	if (time < connection_last(c))
-		return;
 	c->entry.bits &= ~(uint32_t)CONN_LAGS;
 	if (lag <= LAG_NOTED || !flow_rarity(e->table, c))
 		return;

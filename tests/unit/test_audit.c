@@ -352,6 +352,27 @@ Test(order, a_frame_from_long_ago)
 	bench_free(b);
 }
 
+/* A reset of a time before everything: it has come now, and what follows it is waited for from now on. */
+Test(order, a_reset_from_long_ago)
+{
+	struct bench *b = bench_for_many(0, 0);
+	static const uint16_t flags[] = {2, 0x12, 0x10, 4};
+	static const uint32_t seq[] = {100, 300, 101, 101}, ack[] = {0, 101, 301, 0};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct wire w = {.from = i == 1, .port = {2000, 80}, .seq = seq[i], .ack = ack[i], .flags = flags[i], .window = 8192};
+		if (i == 3)
+			from_port(b, 1000, A, 1000, EPOCH + 900 * SECONDS);
+		bench_wire(b, &w, EPOCH + i * MILLISECONDS - (i == 3) * SECONDS);
+	}
+	tcpaudit_advance(b->engine, EPOCH + 913 * SECONDS);
+	cr_assert_eq(b->records, 1, "the one whose frames told the time");
+	tcpaudit_advance(b->engine, EPOCH + 917 * SECONDS);
+	cr_assert_eq(b->records, 2);
+	bench_finish(b);
+	bench_free(b);
+}
+
 /* An interface whose clock is three hours behind: what it captured is not over because another one is ahead. */
 Test(order, a_clock_that_is_behind)
 {
