@@ -435,6 +435,35 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 		hosts_tell(learnt, &verdict);
 }
 
+/* Hands the segment to its connection, and on what that makes of it. */
+static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
+{
+	if (e->now - s->time > LAG_NOTED || c->entry.bits & CONN_LAGS)
+		engine_note_lag(e, c, s->time);
+	uint32_t was = c->entry.bits;
+	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
+	if (taken.unusable)
+		e->counters.unusable[taken.unusable]++;
+	if (c->entry.bits & CONN_UNLABELLED)
+		engine_offer_text(e, c, s, from, taken.fresh);
+	if (taken.settles)
+		engine_end_label(e, c);
+	uint32_t now = c->entry.bits & ~was;
+	if (now & (CONN_SETTLED | CONN_CLOSED))
+		flow_schedule(e->table, slot, engine_deadline_of(e, c)); /* before that there is nothing to look at */
+	else if (now && e->settings.idle_timeout < HALF_OPEN_FOR)
+		flow_schedule_by(e->table, slot, engine_deadline_of(e, c)); /* it may be sooner now */
+	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
+	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
+	                 (taken.settles && now & CONN_CLOSED ? HOSTS_CLOSED : 0u);
+	if (now & CONN_ESTABLISHED)
+		supersede(e, c);
+	if (known)
+		tell_hosts(e, slot, known, s->time);
+	if (c->entry.bits & CONN_WATCHED)
+		show_watched(e, c, s, from);
+}
+
 static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t likely)
 {
 	struct tcpaudit_segment *s = &b->segment[i];
@@ -488,32 +517,9 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 	struct connection *c = flow_connection(e->table, slot);
 	if (asymmetric)
 		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
-	if (e->now - s->time > LAG_NOTED || c->entry.bits & CONN_LAGS)
-		engine_note_lag(e, c, s->time);
-	uint32_t was = c->entry.bits;
-	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
-	if (taken.unusable)
-		e->counters.unusable[taken.unusable]++;
-	if (c->entry.bits & CONN_UNLABELLED)
-		engine_offer_text(e, c, s, from, taken.fresh);
-	if (taken.settles)
-		engine_end_label(e, c);
-	uint32_t now = c->entry.bits & ~was;
-	if (now & (CONN_SETTLED | CONN_CLOSED))
-		flow_schedule(e->table, slot, engine_deadline(e, slot)); /* before that there is nothing to look at */
-	else if (now && e->settings.idle_timeout < HALF_OPEN_FOR)
-		flow_schedule_by(e->table, slot, engine_deadline(e, slot)); /* it may be sooner now */
-	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
-	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
-	                 (taken.settles && now & CONN_CLOSED ? HOSTS_CLOSED : 0u);
-	if (now & CONN_ESTABLISHED)
-		supersede(e, c);
-	if (known)
-		tell_hosts(e, slot, known, s->time);
+	take(e, slot, c, s, from);
 	if (follows && connection_former(c))
 		engine_ask_midway(e, c, TCPAUDIT_ON_REUSE);
-	if (c->entry.bits & CONN_WATCHED)
-		show_watched(e, c, s, from);
 }
 
 /* RFC 1122 4.2.3.9, RFC 9293 3.9.2.2: which errors mean that the segment's addressee cannot be reached. */
@@ -582,21 +588,35 @@ static void fetch_records(const struct tcpaudit *e, const struct batch *b, struc
 #define OPEN    (CONN_ESTABLISHED | CONN_MARKED_ACK | CONN_MARKED_RESPONSE | CONN_ACK | CONN_DATA)
 #define SPECIAL (CONN_FIN | CONN_RST | CONN_SETTLED | CONN_ATTENTION | CONN_LAGS | CONN_UNLABELLED | CONN_WATCHED)
 
-/* Text, or an acknowledgment, on an open connection: as most segments are.  What judge() would look for is known not to be there. */
-static inline bool judge_plain(const struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s,
-                               struct connection *c)
+/* Text, or an acknowledgment, on an open connection: as most segments are. */
+static inline bool take_plain(const struct tcpaudit *e, struct connection *c, struct tcpaudit_segment *s, unsigned from)
 {
-	if (!c || (s->flags & ~TCPAUDIT_PSH) != TCPAUDIT_ACK || (c->entry.bits & (OPEN | SPECIAL)) != OPEN ||
-	    e->now - s->time > LAG_NOTED || !flow_is_alone(c, &b->pair[i], b->hash[i]) ||
-	    connection_last(c) + e->settings.idle_timeout <= e->now)
+	return (s->flags & ~TCPAUDIT_PSH) == TCPAUDIT_ACK && (c->entry.bits & (OPEN | SPECIAL)) == OPEN &&
+	       e->now - s->time <= LAG_NOTED &&
+	       connection_take_plain(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
+}
+
+/* A segment of the only connection that there is on its socket pair, and none that may begin another one. */
+static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s, struct likely likely)
+{
+	struct connection *c = likely.whole;
+
+	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i], b->hash[i]) || engine_deadline_of(e, c) <= e->now)
 		return false;
-	return connection_take_plain(c, e->table, s, connection_sender(&c->entry, b->crossed[i]),
-	                             e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
+	unsigned from = connection_sender(&c->entry, b->crossed[i]);
+	if (take_plain(e, c, s, from))
+		return true;
+	if (flow_full(e->table)) /* it may have to give way itself */
+		return false;
+	if (e->part)
+		part_is_judging(e->part, e->now, s->ordinal);
+	take(e, likely.slot, c, s, from);
+	return true;
 }
 
 void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely likely)
 {
-	if (!b->icmp[i] && judge_plain(e, b, i, &b->segment[i], likely.whole))
+	if (!b->icmp[i] && judge_alone(e, b, i, &b->segment[i], likely))
 		return;
 	if (e->part)
 		part_is_judging(e->part, e->now, b->segment[i].ordinal);

@@ -69,6 +69,7 @@ void engine_start(struct tcpaudit *engine, int64_t now);
 
 /* Deadlines go by packet time, which is that of the newest frame of all; what is said of a connection goes by its own frames. */
 int64_t engine_deadline(const struct tcpaudit *engine, uint32_t slot);
+int64_t engine_deadline_of(const struct tcpaudit *engine, const struct connection *c);
 
 /* ns from a segment of a whole connection to its deadline, at least. */
 int64_t engine_soonest(const struct tcpaudit *engine);

@@ -24,7 +24,7 @@ int64_t engine_soonest(const struct tcpaudit *e)
 	return e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
 }
 
-static int64_t deadline(const struct tcpaudit *e, const struct connection *c)
+int64_t engine_deadline_of(const struct tcpaudit *e, const struct connection *c)
 {
 	return connection_last(c) + engine_lag(c) + patience(e, c);
 }
@@ -40,7 +40,7 @@ int64_t engine_deadline(const struct tcpaudit *e, uint32_t slot)
 {
 	if (slot_is_embryo(slot))
 		return flow_embryo(e->table, slot)->start + HALF_OPEN_FOR;
-	return deadline(e, flow_connection(e->table, slot));
+	return engine_deadline_of(e, flow_connection(e->table, slot));
 }
 
 void engine_note_lag(struct tcpaudit *e, struct connection *c, int64_t time)
