@@ -577,7 +577,8 @@ static void fetch_records(const struct tcpaudit *e, const struct batch *b, struc
 	for (unsigned i = 0; i < b->count && !b->buckets; i++)
 		fetch_bucket(e, b, i);
 	for (unsigned i = 0; i < b->count; i++)
-		likely[i] = flow_prefetch_record(e->table, b->hash[i]);
+		likely[i] = flow_likely(e->table, b->hash[i]);
+	flow_prefetch_records(e->table, likely, b->count);
 	for (unsigned i = 0; i < b->count; i++) {
 		flow_prefetch_history(likely[i].whole);
 		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))

@@ -202,18 +202,31 @@ void flow_prefetch_bucket(const struct flow_table *t, uint32_t hash)
 	HAPPENS;
 }
 
-struct likely flow_prefetch_record(const struct flow_table *t, uint32_t hash)
+void flow_prefetch_buckets(const struct flow_table *t, const uint32_t *hash, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		prefetch_bucket(&t->index, hash[i]);
+	HAPPENS;
+}
+
+struct likely flow_likely(const struct flow_table *t, uint32_t hash)
 {
 	struct probe probe = index_probe(&t->index, hash);
 	struct likely likely = {.slot = SLOT_NONE};
 
-	if (!index_next(&t->index, hash, &probe, &likely.slot))
-		return likely;
-	struct entry *e = flow_entry(t, likely.slot);
-	if (slot_is_whole(likely.slot))
-		likely.whole = (struct connection *)(void *)e;
-	prefetch_lines(e, offsetof(struct connection, mark));
+	if (index_next(&t->index, hash, &probe, &likely.slot) && slot_is_whole(likely.slot))
+		likely.whole = flow_connection(t, likely.slot);
 	return likely;
+}
+
+void flow_prefetch_records(const struct flow_table *t, const struct likely *likely, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (likely[i].whole)
+			prefetch_lines(likely[i].whole, offsetof(struct connection, mark));
+		else if (likely[i].slot != SLOT_NONE)
+			prefetch_lines(flow_entry(t, likely[i].slot), sizeof(struct embryo));
+	HAPPENS;
 }
 
 void flow_prefetch_history(const struct connection *c)

@@ -150,8 +150,9 @@ void flow_table_free(struct flow_table *table);
 /* The same by the table's own key. */
 uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
 
-/* Brings the index bucket of a hash on its way. */
+/* Brings the index bucket of a hash on its way; of many. */
 void flow_prefetch_bucket(const struct flow_table *table, uint32_t hash);
+void flow_prefetch_buckets(const struct flow_table *table, const uint32_t *hash, unsigned count);
 
 /* Where a hash leads most likely; records never move, but what is in one may be another connection by and by. */
 struct likely {
@@ -159,8 +160,12 @@ struct likely {
 	struct connection *whole; /* NULL: it is none */
 };
 
-/* When that is there: which record is it most likely?  Brings that on its way. */
-struct likely flow_prefetch_record(const struct flow_table *table, uint32_t hash);
+/* When that is there: which record is it most likely? */
+struct likely flow_likely(const struct flow_table *table, uint32_t hash);
+
+/* Brings those records on their way.  All in a row: each is far away, and the processor looks for several at once, as long as nothing
+ * else comes between. */
+void flow_prefetch_records(const struct flow_table *table, const struct likely *likely, unsigned count);
 
 /* When that is there: its history. */
 void flow_prefetch_history(const struct connection *whole);

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define JUMP (3600ll * 1000000000) /* ns */
+#define JUMP     (3600ll * 1000000000) /* ns */
+#define TOGETHER 8                     /* buckets that are asked for in a row */
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
 {
@@ -80,10 +81,11 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 		batch->place[n] = (uint8_t)i;
 		batch->crossed[n] = socket_pair_of(s, &batch->pair[n]);
 		batch->hash[n] = flow_key_hash(&front->key, &batch->pair[n]);
-		if (table)
-			flow_prefetch_bucket(table, batch->hash[n]);
-		n++;
+		if (++n % TOGETHER == 0 && table)
+			flow_prefetch_buckets(table, &batch->hash[n - TOGETHER], TOGETHER);
 	}
+	if (table)
+		flow_prefetch_buckets(table, &batch->hash[n - n % TOGETHER], n % TOGETHER);
 	front->counters.frames += count;
 	batch->lost = lost;
 	batch->buckets = table;

@@ -336,8 +336,9 @@ static void fetch_records(const struct shards *s, const struct part *p, unsigned
 {
 	for (unsigned k = from; k < to; k++) {
 		const struct batch *b = batch_of(s, p->segment[k]);
-		likely[k - from] = flow_prefetch_record(p->engine->table, b->hash[p->segment[k] % BATCH]);
+		likely[k - from] = flow_likely(p->engine->table, b->hash[p->segment[k] % BATCH]);
 	}
+	flow_prefetch_records(p->engine->table, likely, to - from);
 	for (unsigned k = from; k < to; k++) {
 		const struct batch *b = batch_of(s, p->segment[k]);
 		unsigned i = p->segment[k] % BATCH;
@@ -444,7 +445,7 @@ static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_bat
 	for (unsigned i = 0; i < b->count; i++)
 		flow_prefetch_bucket(part_for(s, b->hash[i])->engine->table, b->hash[i]);
 	for (unsigned i = 0; i < b->count; i++)
-		likely[i] = flow_prefetch_record(part_for(s, b->hash[i])->engine->table, b->hash[i]);
+		likely[i] = flow_likely(part_for(s, b->hash[i])->engine->table, b->hash[i]);
 	for (unsigned place = 0, i = 0; place < b->frames; place++) {
 		if (b->lost >> place & 1)
 			note_loss(s, e->now, b->clock[place]);

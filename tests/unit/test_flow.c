@@ -274,7 +274,9 @@ Test(flow, many_with_one_hash_overflow_into_the_next_buckets)
 		flow_remove(table, slot[i]);
 	cr_assert_eq(flow_find(table, &p[0], 1023, SLOT_NONE), SLOT_NONE, "and the search ends");
 	flow_prefetch_bucket(table, 1023);
-	flow_prefetch_history(flow_prefetch_record(table, 1023).whole);
+	struct likely likely = flow_likely(table, 1023);
+	flow_prefetch_records(table, &likely, 1);
+	flow_prefetch_history(likely.whole);
 }
 
 Test(flow, grows_to_a_hundred_thousand_and_back)
@@ -289,7 +291,7 @@ Test(flow, grows_to_a_hundred_thousand_and_back)
 	for (uint32_t i = 0; i < MANY; i++)
 		cr_assert_eq(find_number(i + 1), slot[i]);
 	for (uint32_t i = 0; i < MANY; i++) {
-		flow_prefetch_record(table, flow_entry(table, slot[i])->hash);
+		cr_assert_eq(flow_likely(table, flow_entry(table, slot[i])->hash).slot, slot[i]);
 		if (i % 3)
 			flow_remove(table, slot[i]);
 	}
@@ -347,7 +349,8 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	uint32_t front = flow_bury(table, c);
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), front);
 	cr_assert_eq(flow_find_elsewhere(table, &p, hash, 0), front);
-	struct likely likely = flow_prefetch_record(table, hash);
+	struct likely likely = flow_likely(table, hash);
+	flow_prefetch_records(table, &likely, 1);
 	cr_assert_eq(likely.slot, front);
 	cr_assert_null(likely.whole, "a tombstone");
 	flow_remove(table, front);
