@@ -244,7 +244,7 @@ static bool run_alone(struct session *session)
 			renew_inputs(session);
 		worker_judge(worker);
 		if (worker->batch.count == 0 && session->options->live)
-			output_flush(session->output);
+			output_push(session->output);
 		if (status != CAPTURE_MORE)
 			break;
 		obey_signals(session);
@@ -330,7 +330,7 @@ static int finish(struct session *session)
 	if (lost > 0 && !reader_gone)
 		fprintf(stderr, "tcpaudit: %s: %" PRIu64 " records lost: %s\n",
 		        session->options->output != NULL ? session->options->output : "standard output", lost,
-		        failed != NULL ? failed : "write error");
+		        failed != NULL ? failed : "they came faster than they could be written");
 	return lost > 0 && status < REPORT_EXIT_LOST ? REPORT_EXIT_LOST : status;
 }
 
@@ -404,6 +404,8 @@ static bool open_output(struct session *session, char **error)
 			return false;
 		}
 	session->output = output_open(options->output, error);
+	if (session->output != NULL && options->live)
+		output_never_wait(session->output);
 	return session->output != NULL;
 }
 

@@ -3,8 +3,9 @@
  * A torn line would spoil the record before it and the record after it.  So after a write that failed in the middle of a
  * line of a regular file, the file is cut back to the last whole line, and that line waits with the others.
  *
- * Much is written to a file by a thread beside: it has one piece, which it alone touches until it is done, while the next one
- * fills.  Who takes records waits for it only when that has become large, too. */
+ * Much is written to a file by a thread beside, and all that a live capture tells: it has one piece, which it alone touches until
+ * it is done, while the next one fills.  Who takes records waits for it only when that has become large, too; a live capture
+ * never waits. */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
@@ -27,6 +28,7 @@
 #define OUTPUT_PIECE (1024 * 1024)     /* ... by a thread beside: to wake it takes longer than many a record */
 #define OUTPUT_LARGE (4 * 1024 * 1024) /* while the piece before is written */
 #define OUTPUT_LIMIT (8 * 1024 * 1024) /* waiting while nothing can be written */
+#define OUTPUT_QUEUE (64 * 1024 * 1024) /* ... of a live capture, which may have a slow reader */
 
 /* Whole lines. */
 struct piece {
@@ -62,6 +64,7 @@ struct output {
 	uint64_t written;
 	uint64_t refused; /* not taken: no room */
 	bool regular;
+	bool live;    /* nobody waits */
 	bool broken;  /* the reader went away */
 	int error;    /* errno of the last failure, 0 none */
 	time_t retry; /* monotonic second before which a failed write is not tried again */
@@ -185,8 +188,10 @@ static struct outcome write_piece(const struct output *output, struct piece *pie
 static void remember(struct output *output, struct outcome outcome)
 {
 	output->written += outcome.written;
-	if (outcome.error == 0)
+	if (outcome.error == 0) {
+		output->retry = outcome.written > 0 ? 0 : output->retry;
 		return;
+	}
 	output->error = outcome.error;
 	output->broken = outcome.error == EPIPE || outcome.error == EBADF;
 	output->retry = now() + 1;
@@ -223,7 +228,7 @@ static bool writer_starts(struct output *output)
 	struct writer *w = &output->writer;
 	sigset_t all, before;
 
-	if (w->started || !output->regular)
+	if (w->started || (!output->regular && !output->live))
 		return w->started;
 	if (w->piece.bytes == NULL && !piece_init(&w->piece))
 		return false;
@@ -275,39 +280,60 @@ bool output_flush(struct output *output)
 	return output->writer.piece.used + output->piece.used == 0;
 }
 
+/* The thread's turn: with what is left of its piece, else with what has filled. */
+static void hand_over(struct output *output)
+{
+	struct writer *w = &output->writer;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->piece.used == 0) {
+		struct piece full = output->piece;
+		output->piece = w->piece;
+		w->piece = full;
+	}
+	w->busy = true;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+}
+
 bool output_push(struct output *output)
 {
 	struct writer *w = &output->writer;
 
 	if (!writer_starts(output))
 		return output_flush(output);
-	if (output->piece.used == 0 || (output->piece.used < OUTPUT_LARGE && atomic_load(&w->busy)))
+	if (atomic_load(&w->busy) && (output->live || output->piece.used < OUTPUT_LARGE))
 		return true;
 	await_writer(output);
-	if (w->piece.used > 0) /* it has failed */
+	if (output->broken || (output->retry != 0 && now() < output->retry))
+		return false;
+	if (w->piece.used > 0 && !output->live) /* it has failed */
 		return output_flush(output);
-	struct piece full = output->piece;
-	output->piece = w->piece;
-	pthread_mutex_lock(&w->lock);
-	w->piece = full;
-	w->busy = true;
-	pthread_cond_signal(&w->work);
-	pthread_mutex_unlock(&w->lock);
+	if (w->piece.used + output->piece.used > 0)
+		hand_over(output);
 	return true;
 }
 
-/* Room for `more` bytes beside those that could not be written yet. */
-static bool make_room(struct piece *piece, size_t more)
+void output_never_wait(struct output *output)
 {
-	size_t capacity = piece->capacity;
+	output->live = true;
+}
+
+/* Room for `more` bytes beside those that could not be written yet. */
+static bool make_room(struct output *output, size_t more)
+{
+	struct piece *piece = &output->piece;
+	size_t limit = output->live ? OUTPUT_QUEUE : OUTPUT_LIMIT, needed = piece->used + more, capacity = piece->capacity;
 	char *bytes;
 
-	if (capacity - piece->used >= more)
+	if (capacity >= needed)
 		return true;
-	while (capacity - piece->used < more)
-		capacity *= 2;
-	if (capacity > OUTPUT_LIMIT && piece->used > 0)
+	if (needed > limit && piece->used > 0)
 		return false;
+	while (capacity < needed)
+		capacity *= 2;
+	if (needed <= limit && capacity > limit)
+		capacity = limit;
 	if ((bytes = realloc(piece->bytes, capacity)) == NULL)
 		return false;
 	piece->bytes = bytes;
@@ -320,8 +346,8 @@ static void take(struct output *output, uint64_t lines, size_t length)
 {
 	output->piece.lines += lines;
 	output->piece.used += length;
-	if (output->piece.used >= (output->regular ? OUTPUT_PIECE : OUTPUT_CHUNK) && (output->retry == 0 || now() >= output->retry) && output_push(output))
-		output->retry = 0;
+	if (output->piece.used >= (output->regular ? OUTPUT_PIECE : OUTPUT_CHUNK) && (output->retry == 0 || now() >= output->retry))
+		output_push(output);
 }
 
 void output_write(struct output *output, const char *lines, size_t length)
@@ -329,7 +355,7 @@ void output_write(struct output *output, const char *lines, size_t length)
 	uint64_t count = count_lines(lines, length);
 
 	output->records += count;
-	if (output->broken || !make_room(&output->piece, length)) {
+	if (output->broken || !make_room(output, length)) {
 		output->refused += count;
 		return;
 	}
@@ -339,7 +365,7 @@ void output_write(struct output *output, const char *lines, size_t length)
 
 char *output_lend(struct output *output, size_t *size)
 {
-	if (output->broken || !make_room(&output->piece, OUTPUT_LEND))
+	if (output->broken || !make_room(output, OUTPUT_LEND))
 		return NULL;
 	*size = output->piece.capacity - output->piece.used;
 	return output->piece.bytes + output->piece.used;

@@ -11,8 +11,12 @@ struct output;
 /* NULL or "-" is standard output; a file is emptied.  NULL and *error (caller frees) if it cannot be opened. */
 struct output *output_open(const char *path, char **error);
 
+/* For a live capture: whoever gives records never waits for those who read them.  To be called before the first one. */
+void output_never_wait(struct output *output);
+
 /* Takes whole lines: the last byte is a newline, and each newline ends a record.  They are written when much has come
- * together.  While the disk is full they wait in bounded memory; beyond that they are lost, and counted. */
+ * together.  While the disk is full they wait in bounded memory (8 MiB; 64 of a live capture); beyond that they are lost, and
+ * counted. */
 void output_write(struct output *output, const char *lines, size_t length);
 
 /* Memory in which the caller may compose one line, and its size, at least OUTPUT_LEND; NULL if there is none to spare.  Then output_commit()

@@ -295,7 +295,7 @@ void report_stats(struct report *report, struct report_state *state)
 	judge(report, state);
 	if (report->format->stats != NULL) {
 		report->format->stats(report, state);
-		output_flush(report->output);
+		output_push(report->output);
 		return;
 	}
 	fprintf(stderr,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -751,6 +752,61 @@ Test(output, a_reader_that_went_away_ends_it_quietly)
 	output_write(standard, "two\n", 4);
 	output_close(standard, &lost);
 	cr_assert_eq(lost, 2);
+}
+
+/* Records whose numbers rise, until the end of a pipe; the last one's number, and how many there are. */
+struct heard {
+	int fd;
+	unsigned count, last;
+	bool torn;
+};
+
+static void *hear(void *user)
+{
+	struct heard *h = user;
+	FILE *pipe = fdopen(h->fd, "r");
+	char line[500];
+
+	while (fgets(line, sizeof line, pipe) != NULL) {
+		unsigned number = (unsigned)strtoul(line, NULL, 10);
+		h->torn |= strstr(line, "|\n") == NULL || (h->count > 0 && number <= h->last);
+		h->last = number;
+		h->count++;
+	}
+	fclose(pipe);
+	return NULL;
+}
+
+Test(output, a_live_capture_does_not_wait_for_its_reader)
+{
+	int ends[2];
+	char *error;
+	uint64_t lost, records, closed;
+	pthread_t reader;
+
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_geq(dup2(ends[1], STDOUT_FILENO), 0);
+	close(ends[1]);
+	output_close(output, NULL);
+	output = output_open("-", &error);
+	output_never_wait(output);
+	unsigned lines = give_lines(0, 100 << 20); /* and nobody reads */
+	output_push(output);
+	output_counters(output, &records, &lost);
+	cr_assert_eq(records, lines);
+	cr_assert(lost > 0 && lost < lines / 2, "64 of 100 MiB are kept: %ju of %u lost", (uintmax_t)lost, lines);
+	struct heard heard = {.fd = ends[0]};
+	cr_assert_eq(pthread_create(&reader, NULL, hear, &heard), 0);
+	cr_assert(output_flush(output));
+	lines = give_lines(lines, 1000);
+	output_close(output, &closed);
+	output = NULL;
+	close(STDOUT_FILENO);
+	pthread_join(reader, NULL);
+	cr_assert_eq(closed, lost);
+	cr_assert_not(heard.torn);
+	cr_assert_eq(heard.count, lines - lost);
+	cr_assert_eq(heard.last, lines - 1);
 }
 
 Test(output, rotation_goes_on_in_a_new_file)

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""A live capture whose reader takes nothing for a while: packets are read on, none is lost, and when the reader comes back it
+gets every record.  Its pipe holds 64 KiB; what is told meanwhile is many times that."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True  # the source may be read-only
+import lab
+import line_rate
+
+CONNECTIONS, PASSES = 1500, 2
+SETTLED = 7  # s after their last frames: then nearly all connections are told
+STUCK = 2    # s that packets would wait if the capture did
+
+
+class Audit:
+    """tcpaudit into a pipe that is not read until stop()."""
+
+    def __init__(self, net, *options):
+        self.err = tempfile.TemporaryFile()
+        command = ["ip", "netns", "exec", net.name[1], lab.program(), "-i", net.device[1], "-T", "jsonl", "--flows", "all", "--no-dpi", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.err)
+        for _ in range(500):
+            if b"listening on" in os.pread(self.err.fileno(), 4096, 0) or self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        time.sleep(0.1)  # from the socket to its ring and filter
+
+    def stop(self):
+        heard = []
+        reader = threading.Thread(target=lambda: heard.append(self.process.stdout.read()))
+        reader.start()
+        time.sleep(1)  # a pause counts when it is over
+        self.process.send_signal(signal.SIGINT)
+        try:
+            status = self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        reader.join()
+        return status, lab.records(heard[0].decode())
+
+
+def send(net, path):
+    sent = subprocess.run(["ip", "netns", "exec", net.name[0], line_rate.sender(), path, net.device[0], "1", str(PASSES), "100000"],
+                          check=True, capture_output=True, text=True).stdout
+    return int(sent.split()[0])
+
+
+def check(tap, net, path, workers):
+    audit = Audit(net, "--workers", str(workers))
+    sent = send(net, path)
+    time.sleep(SETTLED)
+    sent += send(net, path)  # late copies of the same
+    time.sleep(STUCK)
+    status, records = audit.stop()
+    end = lab.summary(records)
+    name = f"{workers} worker{'s' * (workers > 1)}"
+    read, kernel, output = end.get("packets", {}).get("read"), end.get("kernel", {}), end.get("output", {})
+    tap.check(f"{name}: every packet that was sent was read", [] if read == sent and kernel.get("dropped") == 0 else [f"{sent} sent, {read} read, {kernel}"])
+    pause = kernel.get("longest_pause_us", 0) / 1e6
+    tap.check(f"{name}: reading never waited for the reader", [] if pause < STUCK / 2 else [f"longest pause {pause} s"])
+    flows = len(lab.flows(records))
+    complete = status in (0, 1) and flows == CONNECTIONS * PASSES and output.get("lost") == 0 and output.get("records") == len(records)
+    tap.check(f"{name}: no record is lost", [] if complete else [f"exit status {status}, {flows} flows, {len(records)} records, {output}"])
+
+
+def main():
+    reason = line_rate.why_not()
+    if reason:
+        print(f"1..0 # SKIP {reason}")
+        return 0
+    tap, net = lab.Tap(), lab.Cable()
+    try:
+        for end in (0, 1):  # no neighbour discovery among the packets
+            net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
+        with tempfile.TemporaryDirectory() as directory, lab.Backlog():
+            path = os.path.join(directory, "known.pcap")
+            subprocess.run([sys.executable, os.path.join(line_rate.HERE, "..", "makecap.py"), "replay", path, str(CONNECTIONS)], check=True,
+                           stdout=subprocess.DEVNULL)
+            for workers in (1, 2):
+                check(tap, net, path, workers)
+    finally:
+        net.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
