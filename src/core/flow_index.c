@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
 #define LEAST     1024 /* buckets */
 
 /* It is visited at random: huge pages spare the misses of the address translation. */

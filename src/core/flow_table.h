@@ -15,6 +15,7 @@
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
 #define ARENA        (16u << 20)
+#define LARGE_TABLE  (512u << 20)
 
 /* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
 struct queue {
