@@ -53,6 +53,7 @@ struct writer {
 	bool ended;
 	struct piece piece; /* what is left of it comes before all else */
 	struct outcome outcome;
+	size_t has; /* octets of the piece, at most: its owner's note */
 };
 
 struct output {
@@ -95,9 +96,11 @@ static bool is_regular(int fd)
 	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+#define PIECE_ROOM (OUTPUT_CHUNK + 64 * 1024) /* at first */
+
 static bool piece_init(struct piece *piece)
 {
-	piece->capacity = OUTPUT_CHUNK + 64 * 1024;
+	piece->capacity = PIECE_ROOM;
 	piece->bytes = malloc(piece->capacity);
 	return piece->bytes != NULL;
 }
@@ -163,6 +166,8 @@ static struct outcome write_piece(const struct output *output, struct piece *pie
 	struct outcome outcome = {.error = 0};
 	size_t done = 0;
 
+	if (piece->used == 0)
+		return outcome;
 	while (done < piece->used) {
 		ssize_t n = write(output->fd, piece->bytes + done, piece->used - done);
 
@@ -252,6 +257,7 @@ static void await_writer(struct output *output)
 	pthread_mutex_unlock(&w->lock);
 	remember(output, w->outcome);
 	w->outcome = (struct outcome){.error = 0};
+	w->has = w->piece.used;
 }
 
 static void writer_ends(struct writer *w)
@@ -275,9 +281,21 @@ bool output_flush(struct output *output)
 	if (output->broken)
 		return false;
 	remember(output, write_piece(output, &output->writer.piece));
+	output->writer.has = output->writer.piece.used;
 	if (output->writer.piece.used == 0)
 		remember(output, write_piece(output, &output->piece));
 	return output->writer.piece.used + output->piece.used == 0;
+}
+
+/* What was needed while somebody was slow is given back. */
+static void piece_shrink(struct piece *piece)
+{
+	char *bytes = piece->capacity > OUTPUT_LIMIT && piece->used == 0 ? realloc(piece->bytes, PIECE_ROOM) : NULL;
+
+	if (bytes == NULL)
+		return;
+	piece->bytes = bytes;
+	piece->capacity = PIECE_ROOM;
 }
 
 /* The thread's turn: with what is left of its piece, else with what has filled. */
@@ -290,7 +308,9 @@ static void hand_over(struct output *output)
 		struct piece full = output->piece;
 		output->piece = w->piece;
 		w->piece = full;
+		piece_shrink(&output->piece);
 	}
+	w->has = w->piece.used;
 	w->busy = true;
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
@@ -326,10 +346,10 @@ static bool make_room(struct output *output, size_t more)
 	size_t limit = output->live ? OUTPUT_QUEUE : OUTPUT_LIMIT, needed = piece->used + more, capacity = piece->capacity;
 	char *bytes;
 
+	if (piece->used > 0 && needed + (output->live ? output->writer.has : 0) > limit)
+		return false;
 	if (capacity >= needed)
 		return true;
-	if (needed > limit && piece->used > 0)
-		return false;
 	while (capacity < needed)
 		capacity *= 2;
 	if (needed <= limit && capacity > limit)
