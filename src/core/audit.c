@@ -602,13 +602,12 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 {
 	struct connection *c = likely.whole;
 
-	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i], b->hash[i]) || engine_deadline_of(e, c) <= e->now)
+	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i], b->hash[i]) || engine_deadline_of(e, c) <= e->now ||
+	    flow_full(e->table)) /* it may have to give way itself */
 		return false;
 	unsigned from = connection_sender(&c->entry, b->crossed[i]);
 	if (take_plain(e, c, s, from))
 		return true;
-	if (flow_full(e->table)) /* it may have to give way itself */
-		return false;
 	if (e->part)
 		part_is_judging(e->part, e->now, s->ordinal);
 	take(e, likely.slot, c, s, from);

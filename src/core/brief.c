@@ -58,6 +58,20 @@ bool brief_add(struct brief *b, const struct tcb end[2], int64_t start, int64_t 
 	return true;
 }
 
+bool brief_answers(const struct brief *b)
+{
+	unsigned fins = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct brief_event *e = &b->event[i];
+		if (fins >> !e->from & 1 && !seq_gt(e->ack, b->u[!e->from]))
+			return false;
+		if (e->flags & TCPAUDIT_FIN)
+			fins |= 1u << e->from;
+	}
+	return true;
+}
+
 uint8_t brief_holder(const struct brief *b, int64_t start, int64_t *since)
 {
 	bool second[2] = {false, false}; /* its FIN acknowledges the other one */

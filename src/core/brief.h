@@ -44,6 +44,9 @@ _Static_assert(sizeof(struct brief) == 192, "three cache lines, of which timesta
 bool brief_add(struct brief *brief, const struct tcb end[2], int64_t start, int64_t last, const struct tcpaudit_segment *segment,
                unsigned from);
 
+/* Does each end acknowledge the other's FIN with whatever comes behind it? */
+bool brief_answers(const struct brief *brief);
+
 /* The end that is left in TIME-WAIT, and `since` when; BOTH, or NONE, too (enum tcpaudit_who). */
 uint8_t brief_holder(const struct brief *brief, int64_t start, int64_t *since);
 

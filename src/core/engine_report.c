@@ -60,7 +60,7 @@ bool engine_lost_since(const struct tcpaudit *e, int64_t time)
 static bool is_odd(const struct connection *c)
 {
 	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
-		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED);
+		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED) || !brief_answers(c->brief);
 	return c->history && !history_is_plain(c->history);
 }
 

@@ -533,7 +533,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 		e.is |= EVENT_STRAY;
 	if (is_fin(&e))
 		note_fin(h, end, &e);
-	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_ACK_UNSENT) ||
+	h->odd |= e.is & (EVENT_STRAY | EVENT_REPEAT | EVENT_DUPLICATE | EVENT_ACK_UNSENT) || overtaken_by >= 0 ||
 	          s->flags & TCPAUDIT_SYN;
 	h->unusual |= unusual;
 	h->seen |= (uint16_t)(s->flags & 0xff) | (uint16_t)(s->flags & TCPAUDIT_ACK ? 0 : (s->flags & 0xff) << 8);
@@ -639,9 +639,25 @@ void history_disown_forged(struct history *h)
 	}
 }
 
+/* Does a segment come behind the other end's FIN, and does not acknowledge it?  Whether it was sent before that came is then the
+ * mirror's question. */
+static bool leaves_fin_unanswered(const struct history *h)
+{
+	unsigned fins = 0;
+
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (fins >> !e->from & 1 && !seq_gt(e->ack, h->fin[!e->from].u))
+			return true;
+		if (e->flags & TCPAUDIT_FIN)
+			fins |= 1u << e->from;
+	}
+	return false;
+}
+
 bool history_is_plain(const struct history *h)
 {
-	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->unusual || h->seen >> 8)
+	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->unusual || h->seen >> 8 || leaves_fin_unanswered(h))
 		return false;
 	if ((h->fin[0].sent || h->fin[1].sent) && (h->fin[0].acked < 0 || h->fin[1].acked < 0))
 		return false;

@@ -352,6 +352,40 @@ Test(order, a_frame_from_long_ago)
 	bench_free(b);
 }
 
+/* What is said of a close depends on nothing that is asked beside: whether steps are wanted, or states at all. */
+static void same_with_and_without_mirror(const char *words)
+{
+	struct tcpaudit_connection record[3];
+
+	for (unsigned asked = 0; asked < 3; asked++) {
+		struct bench *b = bench_prepare();
+		b->settings.watch_all = false;
+		b->settings.transitions = asked == 2;
+		b->settings.states = asked > 0;
+		bench_start(b);
+		play(b, words);
+		tcpaudit_advance(b->engine, b->time + 300 * SECONDS);
+		bench_finish(b);
+		cr_assert_eq(b->records, 1);
+		record[asked] = b->record[0];
+		bench_free(b);
+	}
+	for (unsigned asked = 0; asked < 2; asked++) {
+		cr_expect_eq(record[asked].confidence, record[2].confidence, "%s", words);
+		cr_expect_eq(record[asked].time_wait_holder, record[2].time_wait_holder, "%s", words);
+	}
+	for (unsigned x = 0; x < 2; x++)
+		cr_expect_eq(record[1].end[x].states, record[2].end[x].states, "%s", words);
+}
+
+Test(report, a_close_is_the_same_whoever_asks)
+{
+	same_with_and_without_mirror(HST "B F311,111 @1 / A .111,311 @1.9 / A F111,312 @2 / B .312,112 @2.1");
+	same_with_and_without_mirror(HST "B F311,111 @1 / A .111,311 @1.01 / A F111,312 @2 / B .312,112 @2.1");
+	same_with_and_without_mirror(HST "B F311,111 @1 / A .111,312 @1.1 / A F111,312 @2 / B .312,112 @2.1");
+	same_with_and_without_mirror(HST "B F311,111 @1 / A F111,311 @1.1 / B .312,112 @1.2 / A .112,312 @1.2");
+}
+
 /* A reset of a time before everything: it has come now, and what follows it is waited for from now on. */
 Test(order, a_reset_from_long_ago)
 {
