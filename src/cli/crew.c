@@ -219,6 +219,10 @@ static void *run(void *user)
 		status = worker_read(worker);
 		worker_judge(worker);
 	} while (status == CAPTURE_MORE);
+	crew_lock(member->crew);
+	if (member->crew->output != NULL)
+		output_may_wait(member->crew->output);
+	crew_unlock(member->crew);
 	worker_finish(worker);
 	answer(member, true);
 	return NULL;

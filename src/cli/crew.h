@@ -11,6 +11,7 @@
 #include "cli/pin.h"
 #include "cli/splits.h"
 #include "cli/worker.h"
+#include "report/output.h"
 #include "rules/rulebook.h"
 
 struct crew;
@@ -34,6 +35,7 @@ struct crew {
 	const struct rulebook *rules; /* NULL, or behind the sink */
 	struct splits *splits; /* NULL with one worker */
 	const struct pin *pin;
+	struct output *output; /* what the results become: may wait when a worker has nothing more to read; NULL none */
 	pthread_mutex_t lock;
 	pthread_cond_t answered, released;
 	_Atomic unsigned call; /* counts what the workers are asked for */

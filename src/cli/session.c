@@ -251,6 +251,7 @@ static bool run_alone(struct session *session)
 		if (now >= session->tick)
 			on_tick(session, now);
 	}
+	output_may_wait(session->output);
 	worker_finish(worker);
 	return true;
 }
@@ -260,6 +261,7 @@ static bool run_together(struct session *session, char **error)
 {
 	int64_t now;
 
+	session->crew.output = session->output;
 	if (!begin(session) || !crew_start(&session->crew, error))
 		return false;
 	while (crew_wait(&session->crew, PATIENCE)) {

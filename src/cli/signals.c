@@ -38,6 +38,7 @@ void signals_install(void)
 		sigaction(handled[i], &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+	sigaction(SIGXFSZ, &action, NULL); /* a file as large as it may be is a full disk */
 }
 
 static bool take(volatile sig_atomic_t *flag)

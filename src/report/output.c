@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ struct outcome {
 
 struct writer {
 	pthread_t thread;
+	cpu_set_t processors; /* of the process, before it pins its workers */
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	bool started;
@@ -115,6 +117,8 @@ struct output *output_open(const char *path, char **error)
 		return NULL;
 	output->fd = -1;
 	pthread_mutex_init(&output->writer.lock, NULL);
+	if (sched_getaffinity(0, sizeof output->writer.processors, &output->writer.processors) != 0)
+		CPU_ZERO(&output->writer.processors);
 	pthread_cond_init(&output->writer.work, NULL);
 	pthread_cond_init(&output->writer.done, NULL);
 	output->path = standard ? NULL : strdup(path);
@@ -234,13 +238,15 @@ static bool writer_starts(struct output *output)
 	sigset_t all, before;
 
 	if (w->started || (!output->regular && !output->live))
-		return w->started;
+		return w->started && (output->regular || output->live);
 	if (w->piece.bytes == NULL && !piece_init(&w->piece))
 		return false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	w->started = pthread_create(&w->thread, NULL, write_beside, output) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (w->started && CPU_COUNT(&w->processors) > 0)
+		pthread_setaffinity_np(w->thread, sizeof w->processors, &w->processors);
 	return w->started;
 }
 
@@ -337,6 +343,14 @@ bool output_push(struct output *output)
 void output_never_wait(struct output *output)
 {
 	output->live = true;
+}
+
+void output_may_wait(struct output *output)
+{
+	if (!output->live)
+		return;
+	output_flush(output); /* while all of it has room */
+	output->live = false;
 }
 
 /* Room for `more` bytes beside those that could not be written yet. */

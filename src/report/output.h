@@ -14,6 +14,9 @@ struct output *output_open(const char *path, char **error);
 /* For a live capture: whoever gives records never waits for those who read them.  To be called before the first one. */
 void output_never_wait(struct output *output);
 
+/* The capture has ended: what is still to be told may wait again, as in files. */
+void output_may_wait(struct output *output);
+
 /* Takes whole lines: the last byte is a newline, and each newline ends a record.  They are written when much has come
  * together.  While the disk is full they wait in bounded memory (8 MiB; 64 of a live capture); beyond that they are lost, and
  * counted. */
