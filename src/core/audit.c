@@ -586,17 +586,6 @@ static void fetch_records(const struct tcpaudit *e, const struct batch *b, struc
 	}
 }
 
-#define OPEN    (CONN_ESTABLISHED | CONN_MARKED_ACK | CONN_MARKED_RESPONSE | CONN_ACK | CONN_DATA)
-#define SPECIAL (CONN_FIN | CONN_RST | CONN_SETTLED | CONN_ATTENTION | CONN_LAGS | CONN_UNLABELLED | CONN_WATCHED)
-
-/* Text, or an acknowledgment, on an open connection: as most segments are. */
-static inline bool take_plain(const struct tcpaudit *e, struct connection *c, struct tcpaudit_segment *s, unsigned from)
-{
-	return (s->flags & ~TCPAUDIT_PSH) == TCPAUDIT_ACK && (c->entry.bits & (OPEN | SPECIAL)) == OPEN &&
-	       e->now - s->time <= LAG_NOTED &&
-	       connection_take_plain(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
-}
-
 /* A segment of the only connection that there is on its socket pair, and none that may begin another one. */
 static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s, struct likely likely)
 {
@@ -605,24 +594,17 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i], b->hash[i]) || engine_deadline_of(e, c) <= e->now ||
 	    flow_full(e->table)) /* it may have to give way itself */
 		return false;
-	unsigned from = connection_sender(&c->entry, b->crossed[i]);
-	if (take_plain(e, c, s, from))
-		return true;
-	if (e->part)
-		part_is_judging(e->part, e->now, s->ordinal);
-	take(e, likely.slot, c, s, from);
+	take(e, likely.slot, c, s, connection_sender(&c->entry, b->crossed[i]));
 	return true;
 }
 
 void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely likely)
 {
-	if (!b->icmp[i] && judge_alone(e, b, i, &b->segment[i], likely))
-		return;
 	if (e->part)
 		part_is_judging(e->part, e->now, b->segment[i].ordinal);
 	if (b->icmp[i])
 		icmp_error(e, &b->segment[i]);
-	else
+	else if (!judge_alone(e, b, i, &b->segment[i], likely))
 		judge(e, b, i, likely.slot);
 }
 

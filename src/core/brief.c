@@ -64,10 +64,8 @@ bool brief_answers(const struct brief *b)
 
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct brief_event *e = &b->event[i];
-		if (fins >> !e->from & 1 && !seq_gt(e->ack, b->u[!e->from]))
+		if (leaves_fin_unanswered(&fins, b->u[!e->from], e->from, e->ack, e->flags))
 			return false;
-		if (e->flags & TCPAUDIT_FIN)
-			fins |= 1u << e->from;
 	}
 	return true;
 }

@@ -655,24 +655,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	memcpy(c, &other, sizeof other);
 	return taken;
 }
-
-bool connection_take_plain(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
-{
-	struct connection then = *c;
-	struct tcpaudit_segment same = *s;
-
-	if (!plain_take_text(&then, &same, from, verify))
-		return false;
-	connection_take(c, table, s, from, verify);
-	return true;
-}
 #else
-bool connection_take_plain(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
-{
-	(void)table;
-	return plain_take_text(c, s, from, verify);
-}
-
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
                              bool verify)
 {

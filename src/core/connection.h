@@ -44,11 +44,6 @@ bool connection_fits(const struct connection *c, const struct tcpaudit_segment *
 struct taken connection_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *segment, unsigned from,
                              bool verify);
 
-/* The same, for a segment with ACK and perhaps PSH alone that comes to a connection with CONN_ESTABLISHED, both marks and no FIN.  False: it
- * is not plain (plain.h), and was not taken. */
-bool connection_take_plain(struct connection *c, struct flow_table *table, struct tcpaudit_segment *segment, unsigned from,
-                           bool verify);
-
 /* A frame as marks name it. */
 static inline uint64_t connection_frame(const struct tcpaudit_segment *s)
 {

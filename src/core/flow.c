@@ -17,8 +17,8 @@ static bool over(const struct flow_table *t, uint64_t more)
 	return t->memcap && t->memory + more > t->memcap;
 }
 
-/* Faults of small pages become a third of the time where a table grows to gigabytes.  Before that, huge ones are no better: to clear
- * two megabytes drives from the caches what a small page has just brought there. */
+/* Where a table grows to gigabytes, faults of small pages become a third of the time.  Below, huge ones were no better, and for all
+ * that is allocated worse. */
 static struct arena *arena_new(const struct flow_table *t)
 {
 	struct arena *arena = aligned_alloc(HUGE_PAGE, ARENA);
@@ -300,15 +300,15 @@ uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pai
 	return SLOT_NONE;
 }
 
-/* Doubles the index when buckets begin to overflow; with no memory for that, lookups only grow longer, up to a point. */
-static void grow_index(struct flow_table *t)
+/* Is there a place for another entry?  The index doubles when buckets begin to overflow; with no memory for that, lookups only grow
+ * longer, until it is full. */
+static bool index_has_place(struct flow_table *t)
 {
 	uint64_t more = index_memory(&t->index);
 
-	if (!index_crowded(&t->index) || (!index_crammed(&t->index) && over(t, 2 * more)))
-		return;
-	if (index_double(&t->index))
+	if (index_crowded(&t->index) && (index_crammed(&t->index) || !over(t, 2 * more)) && index_double(&t->index))
 		t->memory += more;
+	return !index_full(&t->index);
 }
 
 /* A record of the pool can only be had with a new chunk. */
@@ -387,7 +387,7 @@ static void slot_give(struct flow_table *t, uint32_t slot)
 
 uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t older)
 {
-	uint32_t slot = slot_take(t, CONNECTIONS);
+	uint32_t slot = older != SLOT_NONE || index_has_place(t) ? slot_take(t, CONNECTIONS) : SLOT_NONE;
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
 	struct entry *e = flow_entry(t, slot);
@@ -398,7 +398,6 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 		flow_entry(t, older)->newer = slot;
 		index_replace(&t->index, hash, older, slot);
 	} else {
-		grow_index(t);
 		index_put(&t->index, hash, slot);
 	}
 	return slot;
@@ -551,7 +550,7 @@ bool flow_embryos_full(const struct flow_table *t)
 
 uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32_t hash)
 {
-	uint32_t slot = flow_embryos_full(t) ? SLOT_NONE : slot_take(t, EMBRYOS);
+	uint32_t slot = flow_embryos_full(t) || !index_has_place(t) ? SLOT_NONE : slot_take(t, EMBRYOS);
 
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
@@ -559,7 +558,6 @@ uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32
 	e->entry.pair = *p;
 	e->entry.hash = hash;
 	ages_join(t, slot);
-	grow_index(t);
 	index_put(&t->index, hash, slot);
 	return slot;
 }

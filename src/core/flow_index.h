@@ -42,6 +42,7 @@ static inline uint32_t index_behind(const struct flow_index *x, uint32_t hash, u
 /* A search for all entries with a hash. */
 struct probe {
 	uint32_t bucket;
+	uint32_t left;  /* behind */
 	unsigned found; /* in this bucket: bits */
 };
 
@@ -60,14 +61,14 @@ static inline struct probe index_probe(const struct flow_index *x, uint32_t hash
 {
 	uint32_t home = index_home(x, hash);
 
-	return (struct probe){.bucket = home, .found = index_matches(&x->bucket[home], hash)};
+	return (struct probe){.bucket = home, .left = x->buckets - 1, .found = index_matches(&x->bucket[home], hash)};
 }
 
 /* Is there another one?  Then it is *slot. */
 static inline bool index_next(const struct flow_index *x, uint32_t hash, struct probe *p, uint32_t *slot)
 {
 	while (!p->found) {
-		if (!x->bucket[p->bucket].passed)
+		if (!x->bucket[p->bucket].passed || !p->left--)
 			return false;
 		p->bucket = index_behind(x, hash, p->bucket);
 		p->found = index_matches(&x->bucket[p->bucket], hash);

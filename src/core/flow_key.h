@@ -94,7 +94,7 @@ static inline uint64_t flow_key_part(const uint8_t *p)
 
 /* Multilinear-HM (Lemire, Kaser: Strongly universal string hashing is fast, 2014) over words of 32 bits: whatever two pairs somebody
  * sends who does not know the key, they meet no more often than by chance, and so do many.  SipHash would withstand one who sees
- * hashes, too, but nobody does, and it takes eight times as long. */
+ * hashes, too, but nobody does, and it takes six times the instructions. */
 static inline uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *p)
 {
 	const uint64_t *m = key->word;

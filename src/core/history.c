@@ -639,25 +639,21 @@ void history_disown_forged(struct history *h)
 	}
 }
 
-/* Does a segment come behind the other end's FIN, and does not acknowledge it?  Whether it was sent before that came is then the
- * mirror's question. */
-static bool leaves_fin_unanswered(const struct history *h)
+static bool answers_fins(const struct history *h)
 {
 	unsigned fins = 0;
 
 	for (int i = 0; i < h->count; i++) {
 		const struct event *e = &h->event[i];
-		if (fins >> !e->from & 1 && !seq_gt(e->ack, h->fin[!e->from].u))
-			return true;
-		if (e->flags & TCPAUDIT_FIN)
-			fins |= 1u << e->from;
+		if (leaves_fin_unanswered(&fins, h->fin[!e->from].u, e->from, e->ack, e->flags))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 bool history_is_plain(const struct history *h)
 {
-	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->unusual || h->seen >> 8 || leaves_fin_unanswered(h))
+	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->unusual || h->seen >> 8 || !answers_fins(h))
 		return false;
 	if ((h->fin[0].sent || h->fin[1].sent) && (h->fin[0].acked < 0 || h->fin[1].acked < 0))
 		return false;

@@ -169,6 +169,16 @@ bool history_add_plain(struct history *history, const struct tcb end[2], const s
 /* Appends an event of which all that is known already, completed by what it says of the close; there must be room for it. */
 void history_put_plain(struct history *history, const struct tcb end[2], struct event *event);
 
+/* Segment by segment: does this one, `from` an end, come behind the other end's FIN and does not acknowledge it (its number is `u`)?
+ * Whether it was sent before that came, plain numbers do not tell.  `fins`: ends whose FIN was seen, 0 at first. */
+static inline bool leaves_fin_unanswered(unsigned *fins, tcp_seq u, unsigned from, tcp_seq ack, unsigned flags)
+{
+	bool leaves = *fins >> !from & 1 && !seq_gt(ack, u);
+
+	*fins |= flags & TCPAUDIT_FIN ? 1u << from : 0;
+	return leaves;
+}
+
 static inline tcp_seq event_end(const struct event *e)
 {
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));

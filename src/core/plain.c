@@ -219,11 +219,17 @@ static bool take_mark_or_close(struct connection *c, struct flow_table *table, s
 	return true;
 }
 
-bool plain_take_text(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
+bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
 	struct tcb *tcb = &c->end[from];
 
-	if (c->entry.bits & TROUBLE || !in_order(c, s, from, TCB_ACK))
+	if (s->flags & TCPAUDIT_SYN)
+		return take_syn(c, s, from, verify);
+	if ((s->flags & ~(TCPAUDIT_PSH | TCPAUDIT_FIN)) != TCPAUDIT_ACK)
+		return false;
+	if ((c->entry.bits & (OPEN | TROUBLE | CONN_FIN)) != OPEN || s->flags & TCPAUDIT_FIN)
+		return take_mark_or_close(c, table, s, from, verify);
+	if (!in_order(c, s, from, TCB_ACK))
 		return false;
 	uint32_t fingerprint = tcb_fingerprint(s);
 	if (!s->len && fingerprint == tcb->fingerprint)
@@ -233,15 +239,4 @@ bool plain_take_text(struct connection *c, struct tcpaudit_segment *s, unsigned 
 	count_checksum(tcb, s, verify);
 	count_segment(c, s, from, fingerprint);
 	return true;
-}
-
-bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
-{
-	if (s->flags & TCPAUDIT_SYN)
-		return take_syn(c, s, from, verify);
-	if ((s->flags & ~(TCPAUDIT_PSH | TCPAUDIT_FIN)) != TCPAUDIT_ACK)
-		return false;
-	if ((c->entry.bits & (OPEN | CONN_FIN)) != OPEN || s->flags & TCPAUDIT_FIN)
-		return take_mark_or_close(c, table, s, from, verify);
-	return plain_take_text(c, s, from, verify);
 }

@@ -11,9 +11,6 @@
  * not change likewise.  All its text is new then; CONN_SETTLED, which was not there before, says whether it settles. */
 bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *segment, unsigned from, bool verify);
 
-/* The same for a connection with CONN_ESTABLISHED, both marks and no FIN, and a segment with ACK and perhaps PSH alone. */
-bool plain_take_text(struct connection *c, struct tcpaudit_segment *segment, unsigned from, bool verify);
-
 /* ---- of the long way, what both share (connection.c) ---- */
 
 #define VERIFIED_ENOUGH 8 /* segments of each end whose checksums are looked at to learn of offload */

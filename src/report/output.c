@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 #define OUTPUT_CHUNK (256 * 1024)      /* written at once */
-#define OUTPUT_PIECE (1024 * 1024)     /* ... by a thread beside: to wake it takes longer than many a record */
-#define OUTPUT_LARGE (4 * 1024 * 1024) /* while the piece before is written */
+#define OUTPUT_PIECE (1024 * 1024)     /* ... by a thread beside, which is woken for each */
+#define OUTPUT_LARGE (2 * 1024 * 1024) /* while the piece before is written: with that, far below the limit */
 #define OUTPUT_LIMIT (8 * 1024 * 1024) /* waiting while nothing can be written */
 #define OUTPUT_QUEUE (64 * 1024 * 1024) /* ... of a live capture, which may have a slow reader */
 
@@ -107,6 +107,15 @@ static bool piece_init(struct piece *piece)
 	return piece->bytes != NULL;
 }
 
+static void writer_init(struct writer *w)
+{
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->work, NULL);
+	pthread_cond_init(&w->done, NULL);
+	if (sched_getaffinity(0, sizeof w->processors, &w->processors) != 0)
+		CPU_ZERO(&w->processors);
+}
+
 struct output *output_open(const char *path, char **error)
 {
 	bool standard = path == NULL || strcmp(path, "-") == 0;
@@ -116,11 +125,7 @@ struct output *output_open(const char *path, char **error)
 	if (output == NULL)
 		return NULL;
 	output->fd = -1;
-	pthread_mutex_init(&output->writer.lock, NULL);
-	if (sched_getaffinity(0, sizeof output->writer.processors, &output->writer.processors) != 0)
-		CPU_ZERO(&output->writer.processors);
-	pthread_cond_init(&output->writer.work, NULL);
-	pthread_cond_init(&output->writer.done, NULL);
+	writer_init(&output->writer);
 	output->path = standard ? NULL : strdup(path);
 	if (!piece_init(&output->piece) || (!standard && output->path == NULL))
 		goto fail;
@@ -237,8 +242,10 @@ static bool writer_starts(struct output *output)
 	struct writer *w = &output->writer;
 	sigset_t all, before;
 
-	if (w->started || (!output->regular && !output->live))
-		return w->started && (output->regular || output->live);
+	if (!output->regular && !output->live)
+		return false;
+	if (w->started)
+		return true;
 	if (w->piece.bytes == NULL && !piece_init(&w->piece))
 		return false;
 	sigfillset(&all);
@@ -360,7 +367,7 @@ static bool make_room(struct output *output, size_t more)
 	size_t limit = output->live ? OUTPUT_QUEUE : OUTPUT_LIMIT, needed = piece->used + more, capacity = piece->capacity;
 	char *bytes;
 
-	if (piece->used > 0 && needed + (output->live ? output->writer.has : 0) > limit)
+	if (piece->used > 0 && needed + output->writer.has > limit)
 		return false;
 	if (capacity >= needed)
 		return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flow.h"
+#include "flow_index.h"
 #include "flow_order.h"
 
 #define SECONDS INT64_C(1000000000)
@@ -192,6 +193,46 @@ Test(flow, hash_spreads_whatever_comes_in_a_row)
 			}
 			cr_expect(fullest < 36, "10 on average, %u in the fullest bucket of kind %u, key %u", fullest, how, k);
 		}
+}
+
+/* ---- the index ---- */
+
+/* Without memory to double it must go on, however long that takes: everything is found, and what is not there is not looked for
+ * for ever. */
+Test(flow, an_index_that_is_full)
+{
+	struct flow_index x = {0};
+	uint32_t n = 0, slot;
+	cr_assert(index_init(&x));
+	for (; !index_full(&x); n++)
+		index_put(&x, n * 2654435761u, n);
+	cr_assert_eq(n, x.buckets * WAYS);
+	for (uint32_t i = 0; i < n; i++) {
+		struct probe probe = index_probe(&x, i * 2654435761u);
+		cr_assert(index_next(&x, i * 2654435761u, &probe, &slot));
+		cr_assert_eq(slot, i);
+	}
+	for (uint32_t i = 0; i < n; i++) { /* for each that goes another one comes: it wanders to the only place */
+		index_take(&x, i * 2654435761u, i);
+		index_put(&x, i * 2654435761u + 512, i);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct probe probe = index_probe(&x, i * 2654435761u + 512);
+		cr_assert(index_next(&x, i * 2654435761u + 512, &probe, &slot));
+	}
+	struct probe none = index_probe(&x, 7);
+	cr_assert_not(index_next(&x, 7, &none, &slot));
+	for (uint32_t i = 0; i < n; i++) {
+		index_take(&x, i * 2654435761u + 512, i);
+		index_put(&x, i * 2654435761u, i);
+	}
+	for (uint32_t i = 0; i < n; i += 2)
+		index_take(&x, i * 2654435761u, i);
+	for (uint32_t i = 0; i < n; i++) {
+		struct probe probe = index_probe(&x, i * 2654435761u);
+		cr_assert_eq(index_next(&x, i * 2654435761u, &probe, &slot), i % 2);
+	}
+	index_free(&x);
 }
 
 /* ---- find, insert, remove ---- */

@@ -633,14 +633,20 @@ Test(text, flows_are_left_out_when_not_wanted)
 	}
 }
 
-Test(output, whole_lines_survive_a_full_disk)
+static void disk_holds(rlim_t octets)
 {
-	struct rlimit limit = {1000, 1000};
-	char line[300], text[2000];
-	uint64_t records, lost;
+	struct rlimit limit = {octets, RLIM_INFINITY};
 
 	signal(SIGXFSZ, SIG_IGN); /* then a write beyond the limit fails with EFBIG */
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(output, whole_lines_survive_a_full_disk)
+{
+	char line[300], text[2000];
+	uint64_t records, lost;
+
+	disk_holds(1000);
 	memset(line, 'x', sizeof line);
 	line[sizeof line - 1] = '\n';
 	for (int i = 0; i < 5; i++)
@@ -701,16 +707,13 @@ Test(output, much_is_written_beside_and_in_order)
 
 Test(output, what_waits_for_a_full_disk_stays_in_order)
 {
-	struct rlimit limit = {3 << 20, RLIM_INFINITY};
 	uint64_t lost;
 
-	signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	disk_holds(3 << 20);
 	unsigned lines = give_lines(0, 6 << 20);
 	cr_assert_not(output_flush(output));
 	cr_assert_lt(lines_in_order(), lines, "as many as fit, and no torn one");
-	limit.rlim_cur = RLIM_INFINITY;
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	disk_holds(RLIM_INFINITY);
 	lines = give_lines(lines, 1000);
 	output_close(output, &lost);
 	output = NULL;
@@ -720,11 +723,9 @@ Test(output, what_waits_for_a_full_disk_stays_in_order)
 
 Test(output, a_disk_that_stays_full_loses_whole_records)
 {
-	struct rlimit limit = {3 << 20, RLIM_INFINITY};
 	uint64_t records, lost, closed;
 
-	signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	disk_holds(3 << 20);
 	unsigned lines = give_lines(0, 30 << 20);
 	output_counters(output, &records, &lost);
 	cr_assert_eq(records, lines);
