@@ -280,12 +280,20 @@ def listeners(namespace):
     return sum(line.split()[5] == "1" for line in out.stdout.splitlines()[1:])
 
 
+def silent_cable():
+    """Without neighbour discovery among the packets."""
+    net = Cable()
+    for end in (0, 1):
+        net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
+    return net
+
+
 class Listener:
     """A program that captures in a namespace until it is stopped."""
 
-    def __init__(self, namespace, command):
+    def __init__(self, namespace, command, out=None):
         before = listeners(namespace)
-        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.out, self.err = out or tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(["ip", "netns", "exec", namespace, *command], stdout=self.out, stderr=self.err)
         quiet = "-q" in command
         for _ in range(500):  # both tcpaudit and tcpdump say when nothing will be missed any more
@@ -295,15 +303,18 @@ class Listener:
             time.sleep(0.02)
         time.sleep(0.4 if quiet else 0.1)  # from the socket to its ring and filter
 
-    def stop(self):
-        """(exit status, standard output, standard error)"""
+    def end(self):
+        """Exit status."""
         self.process.send_signal(signal.SIGINT)
         try:
-            status = self.process.wait(20)
+            return self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            status = self.process.wait()
-        texts = []
+            return self.process.wait()
+
+    def stop(self):
+        """(exit status, standard output, standard error)"""
+        status, texts = self.end(), []
         for file in (self.out, self.err):
             file.seek(0)
             texts.append(file.read().decode())
@@ -311,8 +322,8 @@ class Listener:
         return status, texts[0], texts[1]
 
 
-def audit_interface(namespace, device, *options):
-    return Listener(namespace, [program(), "-i", device, "-T", "jsonl", "--flows", "all", *options])
+def audit_interface(namespace, device, *options, out=None):
+    return Listener(namespace, [program(), "-i", device, "-T", "jsonl", "--flows", "all", *options], out)
 
 
 def audit_file(path, *options):

@@ -33,6 +33,14 @@ def why_not():
     return lab.why_not() or (None if os.path.exists(sender()) else "needs tests/live/sender")
 
 
+def known_capture(directory, connections):
+    """Path of a capture of so many connections, each with packets of its own."""
+    path = os.path.join(directory, "known.pcap")
+    subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(connections)], check=True,
+                   stdout=subprocess.DEVNULL)
+    return path
+
+
 class Run:
     """One audit of what `sender` puts on the wire."""
 
@@ -143,14 +151,10 @@ def main():
         return 0
     size = FULL if options.full else SMALL
     size = Size(*(getattr(options, name) or getattr(size, name) for name in Size._fields))
-    tap, net = lab.Tap(), lab.Cable()
+    tap, net = lab.Tap(), lab.silent_cable()
     try:
-        for end in (0, 1):  # no neighbour discovery among the packets
-            net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
-            path = os.path.join(directory, "known.pcap")
-            subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(size.connections)], check=True,
-                           stdout=subprocess.DEVNULL)
+            path = known_capture(directory, size.connections)
             _, file = lab.audit_file(path)
             for workers in (1, 2):
                 words = ["--workers", str(workers)] + (["--no-dpi"] if options.full and not options.dpi else [])

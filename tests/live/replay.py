@@ -26,10 +26,8 @@ def main():
     if reason:
         print(f"1..0 # SKIP {reason}")
         return 0
-    tap, net = lab.Tap(), lab.Cable()
+    tap, net = lab.Tap(), lab.silent_cable()
     try:
-        for end in (0, 1):  # no neighbour discovery among the replayed packets
-            net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "generated.pcap")
             made = json.loads(subprocess.run([sys.executable, MAKECAP, "replay", path, str(CONNECTIONS)], check=True,

@@ -2,7 +2,6 @@
 """A live capture whose reader takes nothing for a while: packets are read on, none is lost, and when the reader comes back it
 gets every record.  Its pipe holds 64 KiB; what is told meanwhile is many times that."""
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,28 +22,21 @@ class Audit:
     """tcpaudit into a pipe that is not read until stop()."""
 
     def __init__(self, net, *options):
-        self.err = tempfile.TemporaryFile()
-        command = ["ip", "netns", "exec", net.name[1], lab.program(), "-i", net.device[1], "-T", "jsonl", "--flows", "all", "--no-dpi", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.err)
-        for _ in range(500):
-            if b"listening on" in os.pread(self.err.fileno(), 4096, 0) or self.process.poll() is not None:
-                break
-            time.sleep(0.02)
-        time.sleep(0.1)  # from the socket to its ring and filter
+        self.pipe, theirs = os.pipe()
+        with os.fdopen(theirs, "wb") as out:
+            self.listener = lab.audit_interface(net.name[1], net.device[1], "--no-dpi", *options, out=out)
+
+    def read(self):
+        with os.fdopen(self.pipe) as pipe:
+            self.heard = pipe.read()
 
     def stop(self):
-        heard = []
-        reader = threading.Thread(target=lambda: heard.append(self.process.stdout.read()))
+        reader = threading.Thread(target=self.read)
         reader.start()
         time.sleep(1)  # a pause counts when it is over
-        self.process.send_signal(signal.SIGINT)
-        try:
-            status = self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
+        status = self.listener.end()
         reader.join()
-        return status, lab.records(heard[0].decode())
+        return status, lab.records(self.heard)
 
 
 def send(net, path):
@@ -76,14 +68,10 @@ def main():
     if reason:
         print(f"1..0 # SKIP {reason}")
         return 0
-    tap, net = lab.Tap(), lab.Cable()
+    tap, net = lab.Tap(), lab.silent_cable()
     try:
-        for end in (0, 1):  # no neighbour discovery among the packets
-            net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
-            path = os.path.join(directory, "known.pcap")
-            subprocess.run([sys.executable, os.path.join(line_rate.HERE, "..", "makecap.py"), "replay", path, str(CONNECTIONS)], check=True,
-                           stdout=subprocess.DEVNULL)
+            path = line_rate.known_capture(directory, CONNECTIONS)
             for workers in (1, 2):
                 check(tap, net, path, workers)
     finally:

@@ -14,7 +14,6 @@ import lab
 import line_rate
 import scenarios
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS, RATE = 2000, 20000
 WORKERS = ("--workers", "2")
 SETTLE = 0.3  # seconds until a busy machine's kernel has handed on what was sent
@@ -276,14 +275,10 @@ def main():
     if reason:
         print(f"1..0 # SKIP {reason}")
         return 0
-    tap, net = lab.Tap(), lab.Cable()
+    tap, net = lab.Tap(), lab.silent_cable()
     try:
-        for end in (0, 1):  # no neighbour discovery among the packets
-            net.sysctl(end, "net.ipv6.conf.all.disable_ipv6", 1)
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
-            path = os.path.join(directory, "known.pcap")
-            subprocess.run([sys.executable, os.path.join(HERE, "..", "makecap.py"), "replay", path, str(CONNECTIONS)], check=True,
-                           stdout=subprocess.DEVNULL)
+            path = line_rate.known_capture(directory, CONNECTIONS)
             for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_gone):
                 part(tap, net, path)
     finally:
