@@ -1,6 +1,6 @@
 /* audit.c - the engine: batches of segments to the connections that they belong to.
  *
- * Finds the incarnation of each.  Frames become segments, and get their packet time, in front.c; when a connection is over,
+ * Which incarnation of a socket pair each is for, incarnation.c finds out.  Frames become segments, and get their packet time, in front.c; when a connection is over,
  * engine_time.c decides; what is said of it, engine_report.c finds out. */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "embryo.h"
 #include "engine.h"
 #include "flow_order.h"
+#include "incarnation.h"
 #include "late.h"
 #include "reader.h"
 #include "shards.h"
@@ -16,7 +17,6 @@
 
 #define SECOND        1000000000ll
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
-#define INCARNATIONS  8   /* looked at behind one socket pair */
 #define PART_WORTH    (UINT64_C(16) << 20) /* bytes of memory: with less, a part gives up connections for want of it too soon */
 
 /* What few segments need, and what every segment's path is better kept free of. */
@@ -91,98 +91,6 @@ void tcpaudit_free(struct tcpaudit *e)
 void tcpaudit_set_labeller(struct tcpaudit *e, const struct tcpaudit_labeller *labeller)
 {
 	e->labeller = *labeller;
-}
-
-/* ---- which incarnation ---- */
-
-static bool is_syn(const struct tcpaudit_segment *s)
-{
-	return s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
-}
-
-/* Does a SYN or SYN-ACK belong to this record, by its ISS? */
-static bool same_incarnation(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
-{
-	const struct entry *entry = flow_entry(e->table, slot);
-	unsigned from = connection_sender(entry, crossed);
-
-	if (slot_buried(slot)) {
-		const struct tombstone *t = flow_tombstone(e->table, slot);
-		return t->was.known[from] && t->was.iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
-	}
-	const struct connection *c = flow_connection(e->table, slot);
-	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
-	if (own->bits & TCB_ISS)
-		return own->iss == s->seq || (s->flags & TCPAUDIT_ACK && peer->bits & TCB_ISS &&
-		                              s->ack == seq_add(peer->iss, 1) && !(entry->bits & CONN_ESTABLISHED));
-	if (own->bits & TCB_SEQ) /* its stream is known, its SYN was not captured: a late copy fits in front */
-		return entry->bits & CONN_MIDSTREAM ? false : seq_lt(s->seq, own->maxseq);
-	if (s->flags & TCPAUDIT_ACK)
-		return !(peer->bits & TCB_ISS) || (seq_gt(s->ack, peer->iss) && seq_le(s->ack, peer->maxseq));
-	return peer->bits & TCB_ISS && !(entry->bits & CONN_ESTABLISHED); /* simultaneous open */
-}
-
-/* What is not known of a stream fits. */
-static bool former_fits(const struct former *was, unsigned from, tcp_seq number, uint32_t ahead)
-{
-	tcp_seq next = was->next[from];
-
-	return !was->known[from] ||
-	       (seq_le(number, seq_add(next, ahead)) && seq_ge(number, seq_add(next, (uint32_t) - (1 << 30))));
-}
-
-static bool tombstone_fits(const struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
-{
-	return former_fits(&t->was, from, s->seq, 65536) &&
-	       (!(s->flags & TCPAUDIT_ACK) || former_fits(&t->was, !from, s->ack, 1));
-}
-
-static bool numbers_fit(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
-{
-	unsigned from = connection_sender(flow_entry(e->table, slot), crossed);
-	if (slot_buried(slot))
-		return tombstone_fits(flow_tombstone(e->table, slot), s, from);
-	return connection_fits(flow_connection(e->table, slot), s, from);
-}
-
-/* A reset without ACK, from an end of which nothing is known: its number could be that of an incarnation before. */
-static bool fits_anything(const struct tcpaudit *e, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
-{
-	if (slot_buried(slot) || s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN))
-		return false;
-	const struct connection *c = flow_connection(e->table, slot);
-	return !(c->end[connection_sender(&c->entry, crossed)].bits & TCB_SEQ);
-}
-
-static bool awaits_syn_ack(const struct tcpaudit *e, uint32_t slot, bool crossed)
-{
-	if (slot_buried(slot))
-		return false;
-	const struct entry *entry = flow_entry(e->table, slot);
-	return (entry->bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED | CONN_RST)) == CONN_SYN &&
-	       connection_sender(entry, crossed) == TCPAUDIT_SERVER;
-}
-
-/* Walks back through the incarnations to the one that the segment belongs to; SLOT_NONE: to none of them. */
-static uint32_t choose_incarnation(const struct tcpaudit *e, uint32_t newest, const struct tcpaudit_segment *s, bool crossed)
-{
-	uint32_t slot = newest, vague = SLOT_NONE;
-
-	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_entry(e->table, slot)->older) {
-		if (!(is_syn(s) ? same_incarnation(e, slot, s, crossed) : numbers_fit(e, slot, s, crossed)))
-			continue;
-		if (!fits_anything(e, slot, s, crossed))
-			return slot;
-		if (vague == SLOT_NONE)
-			vague = slot;
-	}
-	if (vague != SLOT_NONE)
-		return vague;
-	if (is_syn(s)) /* whatever a SYN-ACK acknowledges: it comes from whom a SYN without an answer was sent to */
-		return s->flags & TCPAUDIT_ACK && awaits_syn_ack(e, newest, crossed) ? newest : SLOT_NONE;
-	if (slot_buried(newest)) /* a reset need not carry anything that fits; text that fits nowhere is another connection's */
-		return s->flags & TCPAUDIT_RST ? newest : SLOT_NONE;
-	return newest;
 }
 
 /* ---- segments ---- */
@@ -483,8 +391,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i], s->ordinal);
 		if (slot_is_embryo(other))
 			other = engine_grow(e, other);
-		if (other != SLOT_NONE &&
-		    (is_syn(s) ? same_incarnation(e, other, s, crossed) : numbers_fit(e, other, s, crossed))) {
+		if (other != SLOT_NONE && incarnation_fits(e->table, other, s, crossed)) {
 			slot = other;
 			asymmetric = true;
 		}
@@ -493,7 +400,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 	bool follows = false;
 	if (slot != SLOT_NONE && !asymmetric &&
 	    (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
-		slot = choose_incarnation(e, slot, s, crossed);
+		slot = incarnation_of(e->table, slot, s, crossed);
 	if (slot == SLOT_NONE) {
 		tell_older(e, newest, s, crossed);
 		slot = begin(e, b, i, newest);
@@ -552,7 +459,7 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 		return;
 	struct connection *c = flow_connection(e->table, slot);
 	unsigned from = connection_sender(&c->entry, crossed);
-	if (!numbers_fit(e, slot, s, crossed))
+	if (!incarnation_numbers_fit(e->table, slot, s, crossed))
 		return;
 	bool hard = icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)));
 	if ((!hard && (!icmp_is_soft(s) || c->entry.bits & CONN_ICMP)) || !flow_rarity(e->table, c))

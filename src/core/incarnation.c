@@ -1,0 +1,95 @@
+/* incarnation.c - see incarnation.h. */
+#include "incarnation.h"
+
+#include "connection.h"
+
+#define INCARNATIONS 8 /* looked at behind one socket pair */
+
+/* Does a SYN or SYN-ACK belong to this record, by its ISS? */
+static bool same_incarnation(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	const struct entry *entry = flow_entry(t, slot);
+	unsigned from = connection_sender(entry, crossed);
+
+	if (slot_buried(slot)) {
+		const struct former *was = &flow_tombstone(t, slot)->was;
+		return was->known[from] && was->iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
+	}
+	const struct connection *c = flow_connection(t, slot);
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+	if (own->bits & TCB_ISS)
+		return own->iss == s->seq || (s->flags & TCPAUDIT_ACK && peer->bits & TCB_ISS &&
+		                              s->ack == seq_add(peer->iss, 1) && !(entry->bits & CONN_ESTABLISHED));
+	if (own->bits & TCB_SEQ) /* its stream is known, its SYN was not captured: a late copy fits in front */
+		return entry->bits & CONN_MIDSTREAM ? false : seq_lt(s->seq, own->maxseq);
+	if (s->flags & TCPAUDIT_ACK)
+		return !(peer->bits & TCB_ISS) || (seq_gt(s->ack, peer->iss) && seq_le(s->ack, peer->maxseq));
+	return peer->bits & TCB_ISS && !(entry->bits & CONN_ESTABLISHED); /* simultaneous open */
+}
+
+/* What is not known of a stream fits. */
+static bool former_fits(const struct former *was, unsigned from, tcp_seq number, uint32_t ahead)
+{
+	tcp_seq next = was->next[from];
+
+	return !was->known[from] ||
+	       (seq_le(number, seq_add(next, ahead)) && seq_ge(number, seq_add(next, (uint32_t) - (1 << 30))));
+}
+
+static bool tombstone_fits(const struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+{
+	return former_fits(&t->was, from, s->seq, 65536) &&
+	       (!(s->flags & TCPAUDIT_ACK) || former_fits(&t->was, !from, s->ack, 1));
+}
+
+bool incarnation_numbers_fit(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	unsigned from = connection_sender(flow_entry(t, slot), crossed);
+	if (slot_buried(slot))
+		return tombstone_fits(flow_tombstone(t, slot), s, from);
+	return connection_fits(flow_connection(t, slot), s, from);
+}
+
+/* A reset without ACK, from an end of which nothing is known: its number could be that of an incarnation before. */
+static bool fits_anything(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	if (slot_buried(slot) || s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN))
+		return false;
+	const struct connection *c = flow_connection(t, slot);
+	return !(c->end[connection_sender(&c->entry, crossed)].bits & TCB_SEQ);
+}
+
+static bool awaits_syn_ack(const struct flow_table *t, uint32_t slot, bool crossed)
+{
+	if (slot_buried(slot))
+		return false;
+	const struct entry *entry = flow_entry(t, slot);
+	return (entry->bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED | CONN_RST)) == CONN_SYN &&
+	       connection_sender(entry, crossed) == TCPAUDIT_SERVER;
+}
+
+bool incarnation_fits(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	return is_syn(s) ? same_incarnation(t, slot, s, crossed) : incarnation_numbers_fit(t, slot, s, crossed);
+}
+
+uint32_t incarnation_of(const struct flow_table *t, uint32_t newest, const struct tcpaudit_segment *s, bool crossed)
+{
+	uint32_t slot = newest, vague = SLOT_NONE;
+
+	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_entry(t, slot)->older) {
+		if (!incarnation_fits(t, slot, s, crossed))
+			continue;
+		if (!fits_anything(t, slot, s, crossed))
+			return slot;
+		if (vague == SLOT_NONE)
+			vague = slot;
+	}
+	if (vague != SLOT_NONE)
+		return vague;
+	if (is_syn(s)) /* whatever a SYN-ACK acknowledges: it comes from whom a SYN without an answer was sent to */
+		return s->flags & TCPAUDIT_ACK && awaits_syn_ack(t, newest, crossed) ? newest : SLOT_NONE;
+	if (slot_buried(newest)) /* a reset need not carry anything that fits; text that fits nowhere is another connection's */
+		return s->flags & TCPAUDIT_RST ? newest : SLOT_NONE;
+	return newest;
+}
