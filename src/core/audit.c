@@ -176,7 +176,7 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 	struct embryo *embryo = flow_embryo(e->table, slot);
 	embryo_begin(embryo, s, b->crossed[i], verify);
 	if (e->sink.scopes)
-		embryo->entry.scopes = e->sink.scopes(e->sink.user, b->frame[i]);
+		embryo->scopes = e->sink.scopes(e->sink.user, b->frame[i]);
 	if (e->labeller.text)
 		embryo->entry.bits |= CONN_UNLABELLED;
 	flow_schedule(e->table, slot, s->time + HALF_OPEN_FOR);
@@ -188,16 +188,24 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 	return true;
 }
 
+/* Without memory for them, a rule that is for some connections only is for none. */
+static void remember_scopes(struct tcpaudit *e, struct connection *c, uint32_t scopes)
+{
+	if (scopes && flow_rarity(e->table, c))
+		c->rarity->scopes = scopes;
+}
+
 /* Something comes behind its SYN, or somebody asks for it.  Without memory for that it goes, and SLOT_NONE comes back. */
 ASIDE uint32_t engine_grow(struct tcpaudit *e, uint32_t slot)
 {
 	while (flow_full(e->table))
 		engine_evict(e, flow_victim(e->table));
-	uint32_t whole = flow_grow(e->table, slot);
+	uint32_t scopes = flow_embryo(e->table, slot)->scopes, whole = flow_grow(e->table, slot);
 	if (whole == SLOT_NONE) {
 		engine_evict(e, slot);
 		return SLOT_NONE;
 	}
+	remember_scopes(e, flow_connection(e->table, whole), scopes);
 	flow_schedule(e->table, whole, engine_deadline(e, whole));
 	flow_schedule_by(e->table, whole, e->now + engine_soonest(e));
 	flow_half_open(e->table, whole);
@@ -222,7 +230,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
 	if (e->sink.scopes)
-		c->entry.scopes = e->sink.scopes(e->sink.user, b->frame[i]);
+		remember_scopes(e, c, e->sink.scopes(e->sink.user, b->frame[i]));
 	if (is_syn(s))
 		remember_former(e, c);
 	if (e->labeller.text && is_syn(s))

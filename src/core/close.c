@@ -309,7 +309,7 @@ static bool is_abort_icmp(const struct facts *f)
 
 static bool is_vanished(const struct facts *f)
 {
-	return f->c->unanswered >= 4;
+	return f->c->rarity && f->c->rarity->unanswered >= 4;
 }
 
 static bool is_superseded(const struct facts *f)
@@ -439,7 +439,8 @@ static uint64_t lost_octets(const struct facts *f, unsigned x)
 	if (!(tcb->bits & TCB_TEXT) || !(peer->bits & TCB_ACK) || !seq_gt(sent, peer->hiack))
 		return 0;
 	uint64_t lost = (uint32_t)seq_diff(sent, peer->hiack);
-	return lost < tcb->text ? lost : tcb->text;
+	uint64_t text = connection_text(f->c, x);
+	return lost < text ? lost : text;
 }
 
 static uint8_t vantage_of(const struct case_file *file, unsigned x)
@@ -529,18 +530,19 @@ static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end 
 {
 	const struct connection *c = f->c;
 	const struct tcb *tcb = &c->end[x];
+	const struct tcb_rare *rare = connection_rare(c, x);
 	unsigned socket = x ^ !!(c->entry.bits & CONN_CROSSED);
 
 	end->address = c->entry.pair.address[socket];
 	end->port = c->entry.pair.port[socket];
 	end->states = states_of(f->file, x);
-	end->packets = (uint64_t)tcb->packets_high << 32 | tcb->packets;
-	end->bytes = tcb->bytes;
-	end->text = tcb->text;
+	end->packets = tcb_packets(tcb, rare);
+	end->bytes = tcb_bytes(tcb, rare);
+	end->text = tcb_text(tcb, rare);
 	end->isn_known = tcb->bits & TCB_ISS;
 	end->isn = tcb->iss;
 	end->resets = f->h->resets[x];
-	end->retransmissions = tcb->retransmissions;
+	end->retransmissions = rare ? rare->retransmissions : 0;
 	end->lost = lost_octets(f, x);
 	end->turnaround = tcb->turnaround == TURNAROUND_UNKNOWN ? -1 : (int64_t)tcb->turnaround * 1000;
 	end->vantage = vantage_of(f->file, x);

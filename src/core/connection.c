@@ -43,7 +43,7 @@ void connection_begin(struct connection *c, const struct tcpaudit_segment *s, un
 
 bool connection_fits(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
-	return tcb_judge(&c->end[from], &c->end[!from], s, INT64_MAX).fits;
+	return tcb_judge(&c->end[from], connection_rare(c, from), &c->end[!from], s, INT64_MAX).fits;
 }
 
 /* ---- history ---- */
@@ -222,7 +222,8 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	int64_t before = (int64_t)history_memory(h);
 	bool open = !is_closing(h);
 	if (s->flags & TCPAUDIT_RST)
-		history_before_reset(h, c->end, c->last_from, s->time, c->unanswered);
+		history_before_reset(h, c->end, (uint64_t[]){connection_text(c, 0), connection_text(c, 1)}, c->last_from, s->time,
+		                     c->rarity ? c->rarity->unanswered : 0);
 	history_add(h, c->end, s, from, sent, extra, unusual);
 	if (open && is_closing(h))
 		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - connection_last(c)) : -1;
@@ -405,7 +406,7 @@ static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, uns
 		return;
 	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
 		return;
-	peer->text += (uint32_t)seq_diff(s->ack, peer->maxseq);
+	tcb_add_text(peer, connection_rare(c, !from), (uint32_t)seq_diff(s->ack, peer->maxseq));
 	peer->maxseq = s->ack;
 	peer->bits |= TCB_GAP;
 	c->capture |= CAPTURE_GAP_ACKED;
@@ -477,12 +478,12 @@ void connection_witness(struct connection *c, struct flow_table *table, const st
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
-static void count_unanswered(struct connection *c, unsigned from, const struct sent *sent)
+static void count_unanswered(struct connection *c, struct flow_table *table, unsigned from, const struct sent *sent)
 {
 	if (c->last_from[!from] > c->last_from[from])
-		c->unanswered = 0;
-	else if ((sent->repeat || sent->probe) && c->unanswered < UINT16_MAX)
-		c->unanswered++;
+		connection_answered(c);
+	else if ((sent->repeat || sent->probe) && flow_rarity(table, c) && c->rarity->unanswered < UINT16_MAX)
+		c->rarity->unanswered++;
 }
 
 /* Notes whether nothing more is due; true when this has just become so. */
@@ -507,7 +508,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		connection_begin_history(c, table, 0);
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 	int64_t since = c->last_from[from] == INT64_MIN ? INT64_MAX : s->time - c->last_from[from];
-	struct sent sent = tcb_judge(tcb, peer, s, since < 0 ? INT64_MAX : since);
+	struct sent sent = tcb_judge(tcb, connection_rare(c, from), peer, s, since < 0 ? INT64_MAX : since);
 	bool odd = c->entry.bits & (CONN_FIN | CONN_RST) || s->flags & (TCPAUDIT_FIN | TCPAUDIT_RST);
 	bool control = s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST);
 
@@ -515,15 +516,17 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		c->capture |= CAPTURE_DUPLICATE;
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_DUPLICATE};
 	}
+	if (tcb_needs_rare(tcb, s, &sent))
+		flow_rarity(table, c);
 	if (checksum_refused(c, s, from, verify, odd || control || !sent.fits || sent.ack_unsent)) {
-		tcb_sent(tcb, peer, s, &sent, false);
+		tcb_sent(tcb, connection_rare(c, from), peer, s, &sent, false);
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_CHECKSUM};
 	}
 	note_capture(c, s, from, &sent);
 	unsigned unusual = unusual_possible(c, s, from, &sent) ? unusual_segment(c, s, from, &sent) : 0;
 	if (!sent.fits && !control) {
 		if (resynchronise(c, table, s, from))
-			sent = tcb_judge(tcb, peer, s, INT64_MAX);
+			sent = tcb_judge(tcb, connection_rare(c, from), peer, s, INT64_MAX);
 	}
 	bool syn = s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
 	bool fits = sent.fits && !(s->flags & TCPAUDIT_SYN && s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
@@ -545,7 +548,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, s, from);
-	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, peer->hole_low)) {
+	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, c->rarity->end[!from].hole_low)) {
 		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
 		c->capture |= CAPTURE_GAP_ACKED;
 	}
@@ -554,8 +557,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	if (odd || (marked_now && c->history))
 		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0, unusual);
 	uint32_t fresh = fits && sent.new_text && !(s->flags & TCPAUDIT_RST) ? sent.fresh : 0;
-	count_unanswered(c, from, &sent);
-	tcb_sent(tcb, peer, s, &sent, fits);
+	count_unanswered(c, table, from, &sent);
+	tcb_sent(tcb, connection_rare(c, from), peer, s, &sent, fits);
 	if (s->flags & TCPAUDIT_FIN && fits && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)))
 		c->entry.bits |= CONN_FIN;
 	if (s->flags & TCPAUDIT_RST)

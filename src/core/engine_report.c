@@ -94,7 +94,7 @@ static void ask_own(struct tcpaudit *e, struct connection *c, const struct check
 {
 	uint64_t told = c->rarity ? c->rarity->told : 0, before = told;
 
-	check_own(result, point, record, at, c->entry.scopes, &told);
+	check_own(result, point, record, at, connection_scopes(c), &told);
 	if (told != before && flow_rarity(e->table, c))
 		c->rarity->told = told;
 }
@@ -160,7 +160,7 @@ struct former engine_remains(const struct connection *c)
 	const bool brief = c->entry.bits & CONN_BRIEF;
 	const struct history *h = brief ? NULL : c->history;
 	struct former was = {.id = c->entry.id,
-	                     .scopes = c->entry.scopes,
+	                     .scopes = connection_scopes(c),
 	                     .last = connection_last(c),
 	                     .holder = TCPAUDIT_WHO_NONE,
 	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
@@ -281,7 +281,7 @@ static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t
 	struct tcpaudit_connection *record = &e->lone;
 
 	close_describe_lone(embryo, at, record);
-	check_lone(&e->plan, &e->settings, embryo->entry.scopes, e->ended, at, record);
+	check_lone(&e->plan, &e->settings, embryo->scopes, e->ended, at, record);
 	report_long_way(e, embryo, at);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)

@@ -58,7 +58,6 @@ struct entry {
 	uint32_t bits;       /* CONN_ */
 	uint32_t older;      /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
 	uint32_t newer;      /* slot of the one in front of it, SLOT_NONE: it is in the index */
-	uint32_t scopes;     /* of the user's policy, by the first frame; of connections */
 };
 
 /* What is told of the host whose connection made it too many. */
@@ -75,6 +74,9 @@ struct rarity {
 	struct pressure_view pressure;
 	struct isn_habit isn;
 	int64_t lag; /* ns by which its newest frame was behind packet time; valid with CONN_LAGS */
+	struct tcb_rare end[2];
+	uint32_t scopes;     /* of the user's policy, by the first frame */
+	uint16_t unanswered; /* repeats by one end since the other was heard */
 };
 
 /* Four cache lines that every segment touches, and one that few do. */
@@ -88,7 +90,6 @@ struct connection {
 	int64_t last_from[2];    /* newest frame of each end; INT64_MIN none */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
 	uint16_t input;
-	uint16_t unanswered;          /* repeats by one end since the other was heard */
 	struct tcb end[2];            /* client, server */
 	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen.  Here the cold part begins */
 	uint32_t mark_at[MARKS];      /* microseconds after start */
@@ -97,6 +98,12 @@ struct connection {
 	struct rarity *rarity;        /* NULL: nothing of that; flow_rarity() */
 } __attribute__((aligned(64)));
 
+/* NULL: nothing of that end is rare. */
+static inline struct tcb_rare *connection_rare(const struct connection *c, unsigned x)
+{
+	return c->rarity ? &c->rarity->end[x] : NULL;
+}
+
 /* Newest frame. */
 static inline int64_t connection_last(const struct connection *c)
 {
@@ -104,9 +111,6 @@ static inline int64_t connection_last(const struct connection *c)
 
 	return last > c->start ? last : c->start;
 }
-
-_Static_assert(offsetof(struct connection, mark) == 256, "what every segment touches takes four cache lines");
-_Static_assert(sizeof(struct connection) == 320, "a million of them are noticed");
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
 struct tombstone {

@@ -86,7 +86,7 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		return receiver->bits & TCB_ISS ? 0 : EVENT_RST_EXACT;
 	}
 	tcp_seq low = receiver->bits & TCB_ACK ? receiver->hiack : sender->maxseq;
-	if (sender->bits & TCB_ISS && !sender->text) /* who acknowledged less than the SYN has no RCV.NXT there */
+	if (tcb_begins_at_iss(sender) && !sender->text) /* who acknowledged less than the SYN has no RCV.NXT there */
 		low = seq_max(low, seq_add(sender->iss, 1));
 	tcp_seq high = seq_max(sender->maxseq, low);
 	if (h->fin[from].sent && low == seq_add(h->fin[from].u, 1))
@@ -406,7 +406,7 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 	}
 }
 
-void history_before_reset(struct history *h, const struct tcb end[2], const int64_t last_from[2], int64_t now,
+void history_before_reset(struct history *h, const struct tcb end[2], const uint64_t text[2], const int64_t last_from[2], int64_t now,
                           uint16_t unanswered)
 {
 	if (h->first_reset >= 0)
@@ -421,7 +421,7 @@ void history_before_reset(struct history *h, const struct tcb end[2], const int6
 		h->before_reset->ack[x] = end[x].hiack;
 		h->before_reset->redge[x] = end[x].redge;
 		h->before_reset->bits[x] = end[x].bits;
-		h->before_reset->text[x] = end[x].text;
+		h->before_reset->text[x] = text[x];
 		h->before_reset->since[x] = last_from[x] == INT64_MIN ? -1 : now - last_from[x];
 	}
 }

@@ -199,9 +199,10 @@ static inline bool built_later(const struct event *a, const struct event *b)
 bool history_witness(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
                      unsigned unusual);
 
-/* Remembers how things stand, for the reset that is about to be added.  `last_from`: each end's newest frame, INT64_MIN none. */
-void history_before_reset(struct history *history, const struct tcb end[2], const int64_t last_from[2], int64_t now,
-                          uint16_t unanswered);
+/* Remembers how things stand, for the reset that is about to be added.  `text`: octets of new text of each end; `last_from`: each
+ * end's newest frame, INT64_MIN none. */
+void history_before_reset(struct history *history, const struct tcb end[2], const uint64_t text[2], const int64_t last_from[2],
+                          int64_t now, uint16_t unanswered);
 
 /* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one. */
 void history_disown_forged(struct history *history);

@@ -10,6 +10,16 @@
 #define TROUBLE   (CONN_RST | CONN_ATTENTION | CONN_FAST_OPEN | CONN_SYN_REPEATED | CONN_SETTLED)
 #define OF_NOTE   (CONN_CROSSED | CONN_UNLABELLED | CONN_WATCHED) /* says nothing of what was sent */
 
+/* Does it carry nothing over into struct tcb_rare? */
+static inline bool fits_counts(const struct tcb *tcb, const struct tcpaudit_segment *s)
+{
+	uint32_t sum;
+
+	return tcb->packets != UINT32_MAX && !__builtin_add_overflow(tcb->bytes, s->wirelen, &sum) &&
+	       !__builtin_add_overflow(tcb->text, s->len, &sum) &&
+	       (s->len || !s->options || !(tcb->bits & TCB_TEXT_TS) || tcb_text_behind(tcb, s->tsval) < TEXT_FAR_BEHIND);
+}
+
 /* At its sender's next number, acknowledges what was sent and no less than before, and nothing hides anything of it.  `acked`:
  * TCB_ACK where its sender has acknowledged something before. */
 static inline bool in_order(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, uint32_t acked)
@@ -29,7 +39,7 @@ static inline bool in_order(const struct connection *c, const struct tcpaudit_se
 	if (s->options != (tcb->bits & TCB_TS ? TCPAUDIT_OPT_TIMESTAMPS : 0) ||
 	    (s->options && (!tcb->tsval || seq_lt(s->tsval, tcb->tsval))))
 		return false;
-	return s->time >= connection_last(c) && s->len <= peer->mss;
+	return s->time >= connection_last(c) && s->len <= peer->mss && fits_counts(tcb, s);
 }
 
 /* As the long way's checksum_refused(), for a segment whose checksum is right or need not be known: nothing has changed yet. */
@@ -57,26 +67,29 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 	struct tcb *tcb = &c->end[from];
 	uint32_t window = (uint32_t)s->window << tcb->wscale;
 
-	if (!++tcb->packets)
-		tcb->packets_high++;
+	tcb->packets++;
 	tcb->bytes += s->wirelen;
 	tcb->fingerprint = fingerprint;
 	tcb->ip_id = s->ip_id;
 	tcb->hiack = s->ack;
 	tcb->redge = seq_max(tcb->redge, seq_add(s->ack, window));
 	tcb->bits = window ? tcb->bits & ~(uint32_t)TCB_ZERO_WINDOW : tcb->bits | TCB_ZERO_WINDOW;
-	if (s->options)
+	if (s->options) {
+		if (tcb->bits & TCB_TEXT_TS)
+			tcb->text_behind = (uint16_t)tcb_text_behind(tcb, s->tsval);
 		tcb->tsval = s->tsval;
+	}
 	c->entry.bits |= CONN_ACK;
 	if (s->len) {
 		c->entry.bits |= CONN_DATA;
 		tcb->bits |= s->options ? TCB_TEXT | TCB_TEXT_BEHIND_SYN | TCB_TEXT_TS : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
-		tcb->text_tsval = s->options ? s->tsval : tcb->text_tsval;
+		tcb->text_behind = s->options ? 0 : tcb->text_behind;
 		tcb->text += s->len;
+		tcb->bits |= tcb->text >> 30 ? TCB_LONG : 0;
 		tcb->maxseq = seq_add(s->seq, s->len);
 	}
 	if (c->last_from[!from] > c->last_from[from])
-		c->unanswered = 0;
+		connection_answered(c);
 	c->last_from[from] = s->time;
 }
 
@@ -107,7 +120,7 @@ static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned 
 	connection_mark(c, answers ? MARK_SYN_ACK : MARK_SYN, s);
 	if (answers) {
 		connection_turnaround(tcb, c->last_from[TCPAUDIT_CLIENT], s->time);
-		c->unanswered = 0;
+		connection_answered(c);
 		tcb->hiack = s->ack;
 		tcb->redge = seq_add(s->ack, s->window);
 		tcb->bits |= s->window ? TCB_ACK : TCB_ACK | TCB_ZERO_WINDOW;

@@ -135,7 +135,7 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 		if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
 			is |= UNUSUAL_TS_MISSING;
 		else if (sent->new_text && own->bits & TCB_TEXT_TS && seq_ge(s->seq, own->maxseq) &&
-		         seq_lt(s->tsval, own->text_tsval) && built_behind(own, s))
+		         seq_lt(s->tsval, tcb_text_tsval(own, connection_rare(c, from))) && built_behind(own, s))
 			is |= UNUSUAL_TS_REGRESS;
 	}
 	if (sent->ack_unsent)

@@ -44,7 +44,7 @@ static inline bool unusual_possible(const struct connection *c, const struct tcp
 	return s->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_RESERVED) || !(s->flags & TCPAUDIT_ACK) ||
 	       s->options & on_syn || sent->ack_unsent ||
 	       (tcb->bits & TCB_TS && (!(s->options & TCPAUDIT_OPT_TIMESTAMPS) ||
-	                               (sent->new_text && tcb->bits & TCB_TEXT_TS && seq_lt(s->tsval, tcb->text_tsval)))) ||
+	                               (sent->new_text && tcb->bits & TCB_TEXT_TS && seq_lt(s->tsval, tcb->tsval)))) ||
 	       (sent->new_text && s->len > 536 && !c->end[!from].mss) || (sent->repeat && c->entry.bits & CONN_SYN_REPEATED) ||
 	       (c->entry.bits & (CONN_SYN_ACK | CONN_SYN) && !(c->entry.bits & CONN_ESTABLISHED)) ||
 	       (c->entry.bits & CONN_FAST_OPEN && sent->new_text && !(tcb->bits & TCB_TEXT_BEHIND_SYN));

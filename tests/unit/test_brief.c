@@ -58,8 +58,8 @@ static void init(void)
 	frame = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		struct tcpaudit_segment s = segment(flags[i], i == 1 ? 300 : 100 + i / 2, 0, i == 1 ? 101 : 301);
-		struct sent sent = tcb_judge(&end[i & 1], &end[~i & 1], &s, 10 * MILLISECONDS);
-		tcb_sent(&end[i & 1], &end[~i & 1], &s, &sent, true);
+		struct sent sent = tcb_judge(&end[i & 1], NULL, &end[~i & 1], &s, 10 * MILLISECONDS);
+		tcb_sent(&end[i & 1], NULL, &end[~i & 1], &s, &sent, true);
 	}
 	end[A].wscale = 2;
 	end[B].wscale = 7;
@@ -69,7 +69,7 @@ static void init(void)
 static bool add(unsigned from, uint16_t flags, uint32_t seq, uint32_t len, uint32_t ack)
 {
 	struct tcpaudit_segment s = segment(flags, seq, len, ack);
-	struct sent sent = tcb_judge(&end[from], &end[!from], &s, 10 * MILLISECONDS);
+	struct sent sent = tcb_judge(&end[from], NULL, &end[!from], &s, 10 * MILLISECONDS);
 	bool told = brief_add(&brief, end, START, now - 10 * MILLISECONDS, &s, from);
 
 	if (told && flags & TCPAUDIT_FIN && history.idle < 0)
@@ -77,7 +77,7 @@ static bool add(unsigned from, uint16_t flags, uint32_t seq, uint32_t len, uint3
 	if (told)
 		history_add(&history, end, &s, from, &sent, 0, 0);
 	if (told)
-		tcb_sent(&end[from], &end[!from], &s, &sent, sent.fits);
+		tcb_sent(&end[from], NULL, &end[!from], &s, &sent, sent.fits);
 	return told;
 }
 

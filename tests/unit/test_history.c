@@ -13,6 +13,7 @@
 struct tape {
 	struct history history;
 	struct tcb end[2];
+	struct tcb_rare rare[2];
 	int64_t time;
 	uint64_t frame;
 	uint16_t ip_id;
@@ -47,9 +48,9 @@ static bool add(unsigned from, uint16_t flags, uint32_t seq, uint32_t len, uint3
 		s.options = TCPAUDIT_OPT_TIMESTAMPS;
 		s.tsval = tape.tsval;
 	}
-	struct sent sent = tcb_judge(&tape.end[from], &tape.end[!from], &s, 10 * MILLISECONDS);
+	struct sent sent = tcb_judge(&tape.end[from], &tape.rare[from], &tape.end[!from], &s, 10 * MILLISECONDS);
 	tape.kept = history_add(&tape.history, tape.end, &s, from, &sent, 0, 0);
-	tcb_sent(&tape.end[from], &tape.end[!from], &s, &sent, sent.fits);
+	tcb_sent(&tape.end[from], &tape.rare[from], &tape.end[!from], &s, &sent, sent.fits);
 	return tape.kept;
 }
 

@@ -10,6 +10,7 @@
 /* Both ends' blocks, and what the newest segment was. */
 struct ends {
 	struct tcb end[2];
+	struct tcb_rare rare[2];
 	struct sent sent;
 	uint16_t ip_id;
 };
@@ -34,8 +35,8 @@ static struct tcpaudit_segment segment_of(uint16_t flags, uint32_t seq, uint32_t
 
 static struct sent judge_and_take(struct ends *e, unsigned from, const struct tcpaudit_segment *s)
 {
-	e->sent = tcb_judge(&e->end[from], &e->end[!from], s, 10 * MILLISECONDS);
-	tcb_sent(&e->end[from], &e->end[!from], s, &e->sent, e->sent.fits);
+	e->sent = tcb_judge(&e->end[from], &e->rare[from], &e->end[!from], s, 10 * MILLISECONDS);
+	tcb_sent(&e->end[from], &e->rare[from], &e->end[!from], s, &e->sent, e->sent.fits);
 	return e->sent;
 }
 
@@ -70,7 +71,7 @@ Test(tcb, handshake)
 		cr_assert_eq(e.end[1].hiack, a + 1);
 		cr_assert_eq(e.end[0].packets, 2);
 		cr_assert_eq(e.end[0].bytes, 80);
-		cr_assert_eq(e.end[0].retransmissions, 0);
+		cr_assert_eq(e.rare[0].retransmissions, 0);
 	}
 }
 
@@ -96,7 +97,7 @@ Test(tcb, text_and_fin_at_every_point_of_the_circle)
 		cr_assert(is.repeat);
 		cr_assert_eq(e.end[0].maxseq, a + 20);
 		cr_assert_eq(e.end[0].text, 18);
-		cr_assert_eq(e.end[0].retransmissions, 3);
+		cr_assert_eq(e.rare[0].retransmissions, 3);
 		is = say(&e, 1, TCPAUDIT_ACK, 301, 0, a + 20);
 		cr_assert(is.fits && !is.ack_unsent);
 		is = say(&e, 1, TCPAUDIT_ACK, 301, 0, a + 21);
@@ -121,7 +122,7 @@ Test(tcb, pure_acknowledgments_are_neither_new_nor_repeats)
 		struct sent is = say(&e, 0, TCPAUDIT_ACK, 101, 0, 301);
 		cr_assert(is.fits && !is.new_text && !is.repeat && !is.probe);
 	}
-	cr_assert_eq(e.end[0].retransmissions, 0);
+	cr_assert_eq(e.rare[0].retransmissions, 0);
 }
 
 /* RFC 9293 3.8.4: SEG.SEQ = SND.NXT-1, with or without one octet. */
@@ -275,21 +276,21 @@ Test(tcb, a_hole_is_followed_until_it_is_filled)
 		struct ends e = opened(a, 300);
 		say(&e, 0, TCPAUDIT_ACK, a + 101, 50, 301); /* 1..100 jumped over */
 		cr_assert(e.end[0].bits & TCB_HOLE);
-		cr_assert_eq(e.end[0].hole_low, a + 1);
-		cr_assert_eq(e.end[0].hole_high, a + 101);
+		cr_assert_eq(e.rare[0].hole_low, a + 1);
+		cr_assert_eq(e.rare[0].hole_high, a + 101);
 		struct sent is = say(&e, 0, TCPAUDIT_ACK, a + 1, 40, 301); /* its front */
 		cr_assert(is.fills_hole && !is.repeat && is.fits);
-		cr_assert_eq(e.end[0].hole_low, a + 41);
+		cr_assert_eq(e.rare[0].hole_low, a + 41);
 		is = say(&e, 0, TCPAUDIT_ACK, a + 91, 10, 301); /* its end */
 		cr_assert(is.fills_hole);
-		cr_assert_eq(e.end[0].hole_high, a + 91);
+		cr_assert_eq(e.rare[0].hole_high, a + 91);
 		is = say(&e, 0, TCPAUDIT_ACK, a + 1, 10, 301);
 		cr_assert(!is.fills_hole && is.repeat);
 		is = say(&e, 0, TCPAUDIT_ACK, a + 31, 70, 301); /* all that is left, and more */
 		cr_assert(is.fills_hole);
 		cr_assert_not(e.end[0].bits & TCB_HOLE);
 		cr_assert_eq(e.end[0].text, 150);
-		cr_assert_eq(e.end[0].retransmissions, 1);
+		cr_assert_eq(e.rare[0].retransmissions, 1);
 	}
 }
 
@@ -298,8 +299,8 @@ Test(tcb, two_holes_are_one_long_one)
 	struct ends e = opened(100, 300);
 	say(&e, 0, TCPAUDIT_ACK, 201, 10, 301);
 	say(&e, 0, TCPAUDIT_ACK, 301, 10, 301);
-	cr_assert_eq(e.end[0].hole_low, 101);
-	cr_assert_eq(e.end[0].hole_high, 301);
+	cr_assert_eq(e.rare[0].hole_low, 101);
+	cr_assert_eq(e.rare[0].hole_high, 301);
 }
 
 /* ---- copies and order ---- */
@@ -310,14 +311,14 @@ Test(tcb, the_same_frame_again)
 	struct tcpaudit_segment s = segment_of(TCPAUDIT_ACK, 101, 10, 301);
 	s.ip_id = 77;
 	judge_and_take(&e, 0, &s);
-	cr_assert(tcb_judge(&e.end[0], &e.end[1], &s, 1 * MILLISECONDS).duplicate);
-	cr_assert(tcb_judge(&e.end[0], &e.end[1], &s, 2 * MILLISECONDS).duplicate);
-	cr_assert_not(tcb_judge(&e.end[0], &e.end[1], &s, 2 * MILLISECONDS + 1).duplicate, "a repeat takes longer");
+	cr_assert(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 1 * MILLISECONDS).duplicate);
+	cr_assert(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 2 * MILLISECONDS).duplicate);
+	cr_assert_not(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 2 * MILLISECONDS + 1).duplicate, "a repeat takes longer");
 	s.ip_id = 78;
-	cr_assert_not(tcb_judge(&e.end[0], &e.end[1], &s, 1 * MILLISECONDS).duplicate, "another datagram");
+	cr_assert_not(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 1 * MILLISECONDS).duplicate, "another datagram");
 	s.ip_id = 77;
 	s.window = 8191;
-	cr_assert_not(tcb_judge(&e.end[0], &e.end[1], &s, 1 * MILLISECONDS).duplicate);
+	cr_assert_not(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 1 * MILLISECONDS).duplicate);
 }
 
 Test(tcb, without_identification_only_a_timestamped_acknowledgment_is_a_copy)
@@ -325,12 +326,12 @@ Test(tcb, without_identification_only_a_timestamped_acknowledgment_is_a_copy)
 	struct ends e = opened(100, 300);
 	struct tcpaudit_segment s = segment_of(TCPAUDIT_ACK, 101, 0, 301);
 	judge_and_take(&e, 0, &s);
-	cr_assert_not(tcb_judge(&e.end[0], &e.end[1], &s, 1).duplicate, "three of those ask for a retransmission");
+	cr_assert_not(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 1).duplicate, "three of those ask for a retransmission");
 	s.options = TCPAUDIT_OPT_TIMESTAMPS;
 	s.tsval = 900;
 	judge_and_take(&e, 0, &s);
-	cr_assert(tcb_judge(&e.end[0], &e.end[1], &s, 40000).duplicate);
-	cr_assert_not(tcb_judge(&e.end[0], &e.end[1], &s, 60000).duplicate);
+	cr_assert(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 40000).duplicate);
+	cr_assert_not(tcb_judge(&e.end[0], &e.rare[0], &e.end[1], &s, 60000).duplicate);
 }
 
 Test(tcb, order_by_timestamps_and_by_identification)
@@ -348,7 +349,7 @@ Test(tcb, order_by_timestamps_and_by_identification)
 	s.tsval = 0xfffffff5;
 	cr_assert(judge_and_take(&e, 0, &s).reordered);
 	cr_assert_eq(e.end[0].tsval, 5);
-	cr_assert_eq(e.end[0].retransmissions, 0, "late is not again");
+	cr_assert_eq(e.rare[0].retransmissions, 0, "late is not again");
 
 	e = opened(100, 300);
 	s = segment_of(TCPAUDIT_ACK, 111, 10, 301);
@@ -368,7 +369,7 @@ Test(tcb, counters_go_on_beyond_32_bits)
 	e.end[0].packets = UINT32_MAX;
 	say(&e, 0, TCPAUDIT_ACK, 101, 0, 301);
 	cr_assert_eq(e.end[0].packets, 0);
-	cr_assert_eq(e.end[0].packets_high, 1);
+	cr_assert_eq(tcb_packets(&e.end[0], &e.rare[0]), UINT64_C(1) << 32);
 }
 
 Test(tcb, outbound_is_remembered)
@@ -392,7 +393,65 @@ Test(tcb, four_gigabytes_of_text)
 		text += 64000;
 		say(&e, 1, TCPAUDIT_ACK, 301, 0, seq);
 	}
-	cr_assert_eq(e.end[0].text, text);
+	cr_assert_eq(tcb_text(&e.end[0], &e.rare[0]), text);
+	cr_assert_eq(tcb_bytes(&e.end[0], &e.rare[0]), text + 70002 * 40);
+	cr_assert_eq(tcb_packets(&e.end[0], &e.rare[0]), 70002);
+	cr_assert(e.end[0].bits & TCB_LONG);
 	cr_assert_eq(e.end[1].hiack, seq);
 	cr_assert_eq(e.end[0].maxseq, seq);
+}
+
+/* Without memory for what is rare, nothing is made up. */
+Test(tcb, counts_stop_at_their_highest_without_memory)
+{
+	struct ends e = opened(5, 300);
+	struct tcpaudit_segment s = segment_of(TCPAUDIT_ACK, 6, 64000, 301);
+
+	e.end[0].bytes = e.end[0].text = e.end[0].packets = UINT32_MAX - 1;
+	for (int i = 0; i < 2; i++) {
+		struct sent is = tcb_judge(&e.end[0], NULL, &e.end[1], &s, 10 * MILLISECONDS);
+		cr_assert(tcb_needs_rare(&e.end[0], &s, &is));
+		tcb_sent(&e.end[0], NULL, &e.end[1], &s, &is, true);
+		s.seq += s.len;
+	}
+	cr_assert_eq(tcb_packets(&e.end[0], NULL), UINT32_MAX);
+	cr_assert_eq(tcb_bytes(&e.end[0], NULL), UINT32_MAX);
+	cr_assert_eq(tcb_text(&e.end[0], NULL), UINT32_MAX);
+
+	e = opened(5, 300);
+	s = segment_of(TCPAUDIT_ACK, 106, 10, 301);
+	struct sent is = tcb_judge(&e.end[0], NULL, &e.end[1], &s, 10 * MILLISECONDS);
+	cr_assert(tcb_needs_rare(&e.end[0], &s, &is));
+	tcb_sent(&e.end[0], NULL, &e.end[1], &s, &is, true);
+	cr_assert(e.end[0].bits & TCB_GAP && !(e.end[0].bits & TCB_HOLE), "where the hole is, nobody will know");
+	cr_assert_eq(e.end[0].text, 110);
+}
+
+/* The TSval of the newest text is known for as long as there is memory for it. */
+Test(tcb, text_timestamp_far_behind)
+{
+	for (int remembered = 0; remembered < 2; remembered++) {
+		struct ends e = opened(5, 300);
+		struct tcb_rare *rare = remembered ? &e.rare[0] : NULL;
+		uint32_t tsval = UINT32_MAX - 40000;
+		struct tcpaudit_segment s = segment_of(TCPAUDIT_ACK, 6, 10, 301);
+
+		for (int i = 0; i < 5; i++) {
+			s.options = TCPAUDIT_OPT_TIMESTAMPS;
+			s.tsval = tsval + (uint32_t)i * 20000;
+			struct sent is = tcb_judge(&e.end[0], rare, &e.end[1], &s, 10 * MILLISECONDS);
+			cr_assert_eq(tcb_needs_rare(&e.end[0], &s, &is), i == 4, "step %d", i);
+			tcb_sent(&e.end[0], rare, &e.end[1], &s, &is, true);
+			cr_assert_eq(!(e.end[0].bits & TCB_TEXT_TS), i == 4 && !remembered);
+			if (e.end[0].bits & TCB_TEXT_TS)
+				cr_assert_eq(tcb_text_tsval(&e.end[0], rare), tsval, "step %d", i);
+			s = segment_of(TCPAUDIT_ACK, 16, 0, 301);
+		}
+		s = segment_of(TCPAUDIT_ACK, 16, 10, 301);
+		s.options = TCPAUDIT_OPT_TIMESTAMPS;
+		s.tsval = tsval + 80001;
+		struct sent is = tcb_judge(&e.end[0], rare, &e.end[1], &s, 10 * MILLISECONDS);
+		tcb_sent(&e.end[0], rare, &e.end[1], &s, &is, true);
+		cr_assert_eq(tcb_text_tsval(&e.end[0], rare), tsval + 80001);
+	}
 }

@@ -414,7 +414,7 @@ static void ask_rows(struct judging *j, const uint64_t set[TCPAUDIT_CHECK_WORDS]
 	for (int word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
 		for (uint64_t left = set[word]; left; left &= left - 1) {
 			j->row = word * 64 + __builtin_ctzll(left);
-			if (left & -left & scoped[word] && !check_applies(j->file->settings, j->row, j->c->entry.scopes))
+			if (left & -left & scoped[word] && !check_applies(j->file->settings, j->row, connection_scopes(j->c)))
 				continue;
 			functions[j->row](j);
 		}

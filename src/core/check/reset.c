@@ -10,7 +10,7 @@
 /* A number that its sender's stream never had, nor anybody acknowledged. */
 static bool is_underivable(const struct tcb *own, const struct event *e)
 {
-	return own->bits & TCB_ISS && own->text < 1u << 30 && seq_le(e->seq, own->iss);
+	return tcb_begins_at_iss(own) && seq_le(e->seq, own->iss);
 }
 
 /* Outside the window by every number that we know of the receiver: at or beyond its right edge, or behind what it has

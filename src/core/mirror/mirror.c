@@ -737,7 +737,7 @@ static int begin_established(struct mirror *m)
 /* Does anything show that the path loses segments, or swaps them? */
 static bool has_trouble(const struct mirror *m, const struct tcb end[2])
 {
-	if (end[0].retransmissions || end[1].retransmissions)
+	if ((end[0].bits | end[1].bits) & TCB_REPEATED)
 		return true;
 	for (int i = 0; i < m->count; i++)
 		if (m->event[i].is & (EVENT_REPEAT | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_HOLE))

@@ -8,6 +8,8 @@
 /* Old text may come again this far back. */
 #define BACK (1u << 30)
 
+_Static_assert(sizeof(struct tcb) == 52, "two of them are most of a connection");
+
 void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *s)
 {
 	tcb->iss = s->seq;
@@ -32,7 +34,7 @@ static tcp_seq right_edge(const struct tcb *tcb, const struct tcb *peer)
 /* Nothing of a stream lies before its ISS; of a long one, or one whose beginning was not seen, not further back than BACK. */
 static bool not_before(const struct tcb *tcb, tcp_seq number)
 {
-	if (tcb->bits & TCB_ISS && tcb->text < BACK)
+	if (tcb_begins_at_iss(tcb))
 		return seq_ge(number, tcb->iss);
 	return seq_diff(tcb->maxseq, number) <= (int32_t)BACK;
 }
@@ -70,7 +72,8 @@ static bool is_probe(const struct tcb *tcb, const struct tcb *peer, const struct
 	return s->len == 0 && s->seq == seq_add(peer->hiack, (uint32_t)-1);
 }
 
-struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *s, int64_t since_last)
+struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const struct tcb *peer,
+                      const struct tcpaudit_segment *s, int64_t since_last)
 {
 	struct sent is = {.end = segment_end(s)};
 	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
@@ -95,7 +98,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struc
 	}
 	if (s->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ)
 		is.ack_unsent = seq_gt(s->ack, peer->maxseq);
-	is.fills_hole = tcb->bits & TCB_HOLE && s->len && seq_lt(s->seq, tcb->hole_high) && seq_gt(is.end, tcb->hole_low);
+	is.fills_hole = tcb->bits & TCB_HOLE && rare && s->len && seq_lt(s->seq, rare->hole_high) && seq_gt(is.end, rare->hole_low);
 	if (is.fills_hole)
 		is.repeat = false;
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval)
@@ -137,32 +140,89 @@ void tcb_options(struct tcb *tcb, const struct tcpaudit_segment *s)
 	}
 }
 
+/* A count of 32 bits and what it carries over; without memory for that it stays at its highest. */
+static void add(uint32_t *low, uint32_t *high, uint32_t more)
+{
+	if (!__builtin_add_overflow(*low, more, low))
+		return;
+	if (high)
+		++*high;
+	else
+		*low = UINT32_MAX;
+}
+
+void tcb_add_text(struct tcb *tcb, struct tcb_rare *rare, uint32_t octets)
+{
+	add(&tcb->text, rare ? &rare->text_high : NULL, octets);
+	tcb->bits |= tcb->text >= BACK ? TCB_LONG : 0;
+}
+
+bool tcb_needs_rare(const struct tcb *tcb, const struct tcpaudit_segment *s, const struct sent *is)
+{
+	uint32_t sum;
+
+	return is->repeat || (tcb->bits & TCB_SEQ && seq_gt(s->seq, tcb->maxseq)) || tcb->packets == UINT32_MAX ||
+	       __builtin_add_overflow(tcb->bytes, s->wirelen, &sum) || __builtin_add_overflow(tcb->text, is->fresh, &sum) ||
+	       (tcb->bits & TCB_TEXT_TS && s->options & TCPAUDIT_OPT_TIMESTAMPS &&
+	        tcb_text_behind(tcb, s->tsval) >= TEXT_FAR_BEHIND);
+}
+
+/* Where the TSval of its newest new text is remembered.  Without memory for one that is far behind, it is not known any more. */
+static void remember_text_tsval(struct tcb *tcb, struct tcb_rare *rare, uint32_t tsval)
+{
+	uint32_t behind = (uint32_t)seq_diff(tcb->tsval, tsval);
+
+	if (behind < TEXT_FAR_BEHIND) {
+		tcb->text_behind = (uint16_t)behind;
+	} else if (rare) {
+		tcb->text_behind = TEXT_FAR_BEHIND;
+		rare->text_tsval = tsval;
+	} else {
+		tcb->bits &= ~(uint32_t)TCB_TEXT_TS;
+	}
+}
+
+static void note_tsval(struct tcb *tcb, struct tcb_rare *rare, uint32_t tsval)
+{
+	uint32_t text_tsval = tcb_text_tsval(tcb, rare);
+
+	if (tcb->tsval && !seq_gt(tsval, tcb->tsval))
+		return;
+	tcb->tsval = tsval;
+	if (tcb->bits & TCB_TEXT_TS)
+		remember_text_tsval(tcb, rare, text_tsval);
+}
+
 /* One hole is followed, which is what a capture with rare losses has; several are taken for one long one. */
-static void follow_hole(struct tcb *tcb, const struct tcpaudit_segment *s, const struct sent *is)
+static void follow_hole(struct tcb *tcb, struct tcb_rare *rare, const struct tcpaudit_segment *s, const struct sent *is)
 {
 	if (seq_gt(s->seq, tcb->maxseq)) {
+		tcb_add_text(tcb, rare, (uint32_t)seq_diff(s->seq, tcb->maxseq));
+		if (!rare) {
+			tcb->bits |= TCB_GAP;
+			return;
+		}
 		if (!(tcb->bits & TCB_HOLE))
-			tcb->hole_low = tcb->maxseq;
-		tcb->hole_high = s->seq;
+			rare->hole_low = tcb->maxseq;
+		rare->hole_high = s->seq;
 		tcb->bits |= TCB_HOLE;
-		tcb->text += (uint32_t)seq_diff(s->seq, tcb->maxseq);
 		return;
 	}
-	if (!is->fills_hole)
+	if (!is->fills_hole || !rare)
 		return;
-	if (seq_le(s->seq, tcb->hole_low))
-		tcb->hole_low = seq_add(s->seq, s->len);
-	else if (seq_ge(seq_add(s->seq, s->len), tcb->hole_high))
-		tcb->hole_high = s->seq;
-	if (seq_ge(tcb->hole_low, tcb->hole_high))
+	if (seq_le(s->seq, rare->hole_low))
+		rare->hole_low = seq_add(s->seq, s->len);
+	else if (seq_ge(seq_add(s->seq, s->len), rare->hole_high))
+		rare->hole_high = s->seq;
+	if (seq_ge(rare->hole_low, rare->hole_high))
 		tcb->bits &= ~(uint32_t)TCB_HOLE;
 }
 
-void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is, bool numbers)
+void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is,
+              bool numbers)
 {
-	if (!++tcb->packets)
-		tcb->packets_high++;
-	tcb->bytes += s->wirelen;
+	add(&tcb->packets, rare ? &rare->packets_high : NULL, 1);
+	add(&tcb->bytes, rare ? &rare->bytes_high : NULL, s->wirelen);
 	tcb->fingerprint = tcb_fingerprint(s);
 	if (!is->reordered)
 		tcb->ip_id = s->ip_id;
@@ -172,22 +232,25 @@ void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *
 		return;
 	if (s->flags & TCPAUDIT_SYN)
 		tcb_options(tcb, s);
-	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && (!tcb->tsval || seq_gt(s->tsval, tcb->tsval)))
-		tcb->tsval = s->tsval;
+	if (s->options & TCPAUDIT_OPT_TIMESTAMPS)
+		note_tsval(tcb, rare, s->tsval);
 	if (s->flags & TCPAUDIT_RST)
 		return; /* its numbers may be another's, and its text is no part of the stream */
 	if (!(tcb->bits & TCB_SEQ))
 		tcb_open(tcb, s);
-	if (is->repeat && !is->reordered)
-		tcb->retransmissions++;
+	if (is->repeat && !is->reordered) {
+		tcb->bits |= TCB_REPEATED;
+		if (rare)
+			rare->retransmissions++;
+	}
 	if (!is->probe)
-		follow_hole(tcb, s, is);
+		follow_hole(tcb, rare, s, is);
 	if (is->new_text) {
 		tcb->bits |= s->flags & TCPAUDIT_SYN ? TCB_TEXT : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
-		tcb->text += is->fresh;
+		tcb_add_text(tcb, rare, is->fresh);
 		if (s->options & TCPAUDIT_OPT_TIMESTAMPS) {
-			tcb->text_tsval = s->tsval;
 			tcb->bits |= TCB_TEXT_TS;
+			remember_text_tsval(tcb, rare, s->tsval);
 		}
 		if (peer->mss && s->len > peer->mss)
 			tcb->bits |= TCB_BIG;

@@ -30,7 +30,9 @@ enum {
 	TCB_ECN_SETUP = 0x10000,       /* its SYN asked for ECN, RFC 3168 6.1.1 */
 	TCB_ACCURATE_ECN = 0x20000,    /* ... or for RFC 9768 */
 	TCB_TEXT_BEHIND_SYN = 0x40000, /* sent text in a segment without SYN */
-	TCB_TEXT_TS = 0x80000,         /* text_tsval is valid */
+	TCB_TEXT_TS = 0x80000,         /* the TSval of its newest new text is known: tcb_text_tsval() */
+	TCB_LONG = 0x100000,           /* its text has gone once around a quarter of the circle, at least */
+	TCB_REPEATED = 0x200000,       /* sent something again: struct tcb_rare counts it */
 };
 
 #define TURNAROUND_UNKNOWN UINT32_MAX
@@ -40,23 +42,32 @@ struct tcb {
 	tcp_seq maxseq; /* highest end of its segments, SYN and FIN counted */
 	tcp_seq hiack;  /* highest acknowledgment it sent */
 	tcp_seq redge;  /* highest hiack + window << scale */
-	tcp_seq hole_low; /* valid with TCB_HOLE: numbers that were jumped over */
-	tcp_seq hole_high;
 	uint32_t tsval;       /* highest it sent, valid with OPT_TIMESTAMPS in the segments */
-	uint32_t text_tsval;  /* of its newest new text, valid with TCB_TEXT_TS */
 	uint32_t fingerprint; /* of its newest segment: copies made by the capture are alike in all of this */
 	uint32_t bits;        /* TCB_ */
-	uint32_t packets;
-	uint32_t retransmissions;
+	uint32_t packets;     /* modulo 2^32, as the next two: tcb_packets() and its like know all */
+	uint32_t bytes;       /* of its frames on the wire */
+	uint32_t text;        /* octets of new text, holes included */
 	uint32_t turnaround;  /* least time for an answer of this end, microseconds */
-	uint8_t wscale;       /* shift for the windows it sends; 0 until known */
+	uint16_t mss;         /* it announced; 0 none */
+	uint16_t ip_id;       /* of its newest segment */
+	uint16_t text_behind; /* by how much the TSval of its newest new text is below tsval; TEXT_FAR_BEHIND */
 	uint8_t ttl;          /* of its first segment */
-	uint8_t verified;     /* checksums verified, up to 8 */
-	uint8_t packets_high; /* packets / 2^32 */
-	uint64_t mss : 16;    /* it announced; 0 none */
-	uint64_t bytes : 48;  /* of its frames on the wire */
-	uint64_t ip_id : 16;  /* of its newest segment */
-	uint64_t text : 48;   /* octets of new text, holes included */
+	uint8_t wscale : 4;   /* shift for the windows it sends; 0 until known */
+	uint8_t verified : 4; /* checksums verified, up to 8 */
+};
+
+#define TEXT_FAR_BEHIND UINT16_MAX /* struct tcb_rare has it */
+
+/* What few ends have.  Without memory for it nothing is made up: counts stop at their highest, holes count as gaps. */
+struct tcb_rare {
+	tcp_seq hole_low; /* valid with TCB_HOLE: numbers that were jumped over */
+	tcp_seq hole_high;
+	uint32_t text_tsval; /* valid with TEXT_FAR_BEHIND */
+	uint32_t retransmissions;
+	uint32_t packets_high; /* packets / 2^32, and so on */
+	uint32_t bytes_high;
+	uint32_t text_high;
 };
 
 /* What a segment was, held against its sender's block before it: the facts that later steps ask for by name. */
@@ -79,11 +90,52 @@ void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *segment);
 /* Takes what a SYN says of its end: options, and how it means to use ECN. */
 void tcb_options(struct tcb *tcb, const struct tcpaudit_segment *segment);
 
-/* Holds a segment of `tcb` against it and its peer, changing neither. */
-struct sent tcb_judge(const struct tcb *tcb, const struct tcb *peer, const struct tcpaudit_segment *segment, int64_t since_last);
+/* Holds a segment of `tcb` against it and its peer, changing neither.  `rare`: of `tcb`; NULL: it has none. */
+struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const struct tcb *peer,
+                      const struct tcpaudit_segment *segment, int64_t since_last);
+
+/* Has tcb_sent() something to put there? */
+bool tcb_needs_rare(const struct tcb *tcb, const struct tcpaudit_segment *segment, const struct sent *sent);
 
 /* Takes the segment into account.  `numbers` false: count it only. */
-void tcb_sent(struct tcb *tcb, struct tcb *peer, const struct tcpaudit_segment *segment, const struct sent *sent, bool numbers);
+void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const struct tcpaudit_segment *segment,
+              const struct sent *sent, bool numbers);
+
+/* More text than the segments had, by so many octets. */
+void tcb_add_text(struct tcb *tcb, struct tcb_rare *rare, uint32_t octets);
+
+static inline uint64_t tcb_packets(const struct tcb *tcb, const struct tcb_rare *rare)
+{
+	return (rare ? (uint64_t)rare->packets_high << 32 : 0) | tcb->packets;
+}
+
+static inline uint64_t tcb_bytes(const struct tcb *tcb, const struct tcb_rare *rare)
+{
+	return (rare ? (uint64_t)rare->bytes_high << 32 : 0) | tcb->bytes;
+}
+
+static inline uint64_t tcb_text(const struct tcb *tcb, const struct tcb_rare *rare)
+{
+	return (rare ? (uint64_t)rare->text_high << 32 : 0) | tcb->text;
+}
+
+/* Valid with TCB_TEXT_TS. */
+static inline uint32_t tcb_text_tsval(const struct tcb *tcb, const struct tcb_rare *rare)
+{
+	return tcb->text_behind == TEXT_FAR_BEHIND && rare ? rare->text_tsval : seq_add(tcb->tsval, 0u - tcb->text_behind);
+}
+
+/* By how much it would be behind another tsval. */
+static inline uint32_t tcb_text_behind(const struct tcb *tcb, uint32_t tsval)
+{
+	return tcb->text_behind + (uint32_t)seq_diff(tsval, tcb->tsval);
+}
+
+/* Is nothing of a stream before its ISS?  A long one has come around. */
+static inline bool tcb_begins_at_iss(const struct tcb *tcb)
+{
+	return (tcb->bits & (TCB_ISS | TCB_LONG)) == TCB_ISS;
+}
 
 static inline uint32_t tcb_fingerprint(const struct tcpaudit_segment *s)
 {
