@@ -111,7 +111,7 @@ static void make_room(struct tcpaudit *e, uint32_t *older)
 		if (victim == SLOT_NONE)
 			return;
 		if (victim == *older)
-			*older = flow_entry(e->table, victim)->older;
+			*older = flow_links(e->table, victim).older;
 		engine_evict(e, victim);
 	}
 }
@@ -119,14 +119,14 @@ static void make_room(struct tcpaudit *e, uint32_t *older)
 /* What was there before on this socket pair goes with the new incarnation: it may outlive the tombstone. */
 static void remember_former(struct tcpaudit *e, struct connection *c)
 {
-	if (c->entry.older == SLOT_NONE)
+	const uint32_t older = connection_links(c).older;
+
+	if (older == SLOT_NONE)
 		return;
-	const struct entry *older = flow_entry(e->table, c->entry.older);
-	bool buried = slot_buried(c->entry.older);
 	struct former was =
-	        buried ? flow_tombstone(e->table, c->entry.older)->was : engine_remains(flow_connection(e->table, c->entry.older));
+	        slot_buried(older) ? flow_tombstone(e->table, older)->was : engine_remains(flow_connection(e->table, older));
 	was.doubtful |= engine_lost_since(e, was.last);
-	connection_follows(c, e->table, &was, (c->entry.bits ^ older->bits) & CONN_CROSSED);
+	connection_follows(c, e->table, &was, (c->entry.bits ^ flow_entry(e->table, older)->bits) & CONN_CROSSED);
 }
 
 static void show_watched(struct tcpaudit *e, struct connection *c, const struct tcpaudit_segment *s, unsigned from)
@@ -137,7 +137,7 @@ static void show_watched(struct tcpaudit *e, struct connection *c, const struct 
 	if (!e->sink.segment)
 		return;
 	if (connection_history(c, e->table)) {
-		mirror_run(&mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+		mirror_run(&mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
 		for (unsigned x = 0; x < 2; x++)
 			states[x] = mirror_states(&mirror, x);
 	}
@@ -192,7 +192,7 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 static void remember_scopes(struct tcpaudit *e, struct connection *c, uint32_t scopes)
 {
 	if (scopes && flow_rarity(e->table, c))
-		c->rarity->scopes = scopes;
+		connection_rarity(c)->scopes = scopes;
 }
 
 /* Something comes behind its SYN, or somebody asks for it.  Without memory for that it goes, and SLOT_NONE comes back. */
@@ -219,7 +219,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 	uint32_t hash = b->hash[i];
 	bool crossed = b->crossed[i];
 	make_room(e, &older);
-	if (older != SLOT_NONE && flow_entry(e->table, older)->newer != SLOT_NONE)
+	if (older != SLOT_NONE && flow_links(e->table, older).newer != SLOT_NONE)
 		older = flow_find(e->table, pair, hash, SLOT_NONE);
 	uint32_t slot = flow_insert(e->table, pair, hash, older);
 	if (slot == SLOT_NONE)
@@ -266,8 +266,10 @@ static void tell_older(struct tcpaudit *e, uint32_t older, const struct tcpaudit
 /* An accepted SYN ends what was there before (RFC 9293 3.5.1). */
 static void supersede(struct tcpaudit *e, const struct connection *c)
 {
-	if (c->entry.older != SLOT_NONE && !slot_buried(c->entry.older))
-		flow_entry(e->table, c->entry.older)->bits |= CONN_SUPERSEDED;
+	const uint32_t older = connection_links(c).older;
+
+	if (older != SLOT_NONE && !slot_buried(older))
+		flow_entry(e->table, older)->bits |= CONN_SUPERSEDED;
 }
 
 static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
@@ -284,7 +286,7 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 	bool any = false;
 
 	for (uint32_t older; slot != SLOT_NONE; slot = older) {
-		older = flow_entry(e->table, slot)->older;
+		older = flow_links(e->table, slot).older;
 		if (!is_overdue(e, slot))
 			continue;
 		any = true;
@@ -306,7 +308,7 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 /* May this segment raise a report, of a connection or of something that came behind one? */
 static bool may_report(const struct tcpaudit *e, uint32_t slot)
 {
-	return slot != SLOT_NONE && (slot_buried(slot) || flow_entry(e->table, slot)->older != SLOT_NONE || is_overdue(e, slot));
+	return slot != SLOT_NONE && (slot_buried(slot) || flow_links(e->table, slot).older != SLOT_NONE || is_overdue(e, slot));
 }
 
 /* What there is of the pair when all that is over has been reported. */
@@ -354,7 +356,7 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 /* Hands the segment to its connection, and on what that makes of it. */
 static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
 {
-	if (e->now - s->time > LAG_NOTED || c->entry.bits & CONN_LAGS)
+	if (e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c)))
 		engine_note_lag(e, c, s->time);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
@@ -407,7 +409,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 	uint32_t newest = slot;
 	bool follows = false;
 	if (slot != SLOT_NONE && !asymmetric &&
-	    (flow_entry(e->table, slot)->older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
+	    (flow_links(e->table, slot).older != SLOT_NONE || slot_buried(slot) || is_syn(s)))
 		slot = incarnation_of(e->table, slot, s, crossed);
 	if (slot == SLOT_NONE) {
 		tell_older(e, newest, s, crossed);
@@ -476,7 +478,7 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 		c->entry.bits |= CONN_ICMP | (from == TCPAUDIT_CLIENT ? CONN_ICMP_BY_CLIENT : 0);
 	else
 		c->entry.bits |= CONN_ICMP_SOFT;
-	c->rarity->odd = segment_evidence(s, from);
+	connection_rarity(c)->odd = segment_evidence(s, from);
 }
 
 /* Brings the bucket of segment i on its way, if there is such a one. */
@@ -506,7 +508,7 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 {
 	struct connection *c = likely.whole;
 
-	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i], b->hash[i]) || engine_deadline_of(e, c) <= e->now ||
+	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i]) || engine_deadline_of(e, c) <= e->now ||
 	    flow_full(e->table)) /* it may have to give way itself */
 		return false;
 	take(e, likely.slot, c, s, connection_sender(&c->entry, b->crossed[i]));

@@ -304,12 +304,12 @@ static bool is_abort_server(const struct facts *f)
 static bool is_abort_icmp(const struct facts *f)
 {
 	unsigned addressed = f->c->entry.bits & CONN_ICMP_BY_CLIENT ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT;
-	return f->c->entry.bits & CONN_ICMP && f->c->last_from[addressed] < f->c->rarity->odd.time;
+	return f->c->entry.bits & CONN_ICMP && f->c->last_from[addressed] < connection_rarity(f->c)->odd.time;
 }
 
 static bool is_vanished(const struct facts *f)
 {
-	return f->c->rarity && f->c->rarity->unanswered >= 4;
+	return connection_rarity(f->c) && connection_rarity(f->c)->unanswered >= 4;
 }
 
 static bool is_superseded(const struct facts *f)
@@ -574,10 +574,10 @@ static uint8_t one_or_both(const bool holds[2])
 uint8_t close_plain_holder(const struct connection *c, int64_t *since)
 {
 	if (c->entry.bits & CONN_BRIEF)
-		return brief_holder(c->brief, c->start, since);
-	if (!c->history)
+		return brief_holder(connection_kept(c).brief, c->start, since);
+	if (!connection_kept(c).history)
 		return TCPAUDIT_WHO_NONE;
-	const struct history *h = c->history;
+	const struct history *h = connection_kept(c).history;
 	const bool holds[2] = {plainly_holds(h, 0), plainly_holds(h, 1)};
 
 	*since = h->fin[holds[0]].acked_time;

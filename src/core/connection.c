@@ -114,10 +114,10 @@ static struct history *unfold(struct connection *c, struct flow_table *table)
 
 	if (h) {
 		put_front(c, h, 0);
-		brief_tell(c->brief, c->end, c->start, c->input, h);
+		brief_tell(connection_kept(c).brief, c->end, c->start, c->input, h);
 	}
 	flow_history_drop(table, c);
-	c->history = h;
+	connection_keep(c, (union kept){.history = h});
 	return h;
 }
 
@@ -125,12 +125,14 @@ struct history *connection_begin_history(struct connection *c, struct flow_table
 {
 	if (c->entry.bits & CONN_BRIEF)
 		return unfold(c, table);
-	if (c->history)
-		return c->history;
-	c->history = flow_history_new(table);
-	if (c->history)
-		put_front(c, c->history, without);
-	return c->history;
+	struct history *h = connection_kept(c).history;
+	if (h)
+		return h;
+	h = flow_history_new(table);
+	connection_keep(c, (union kept){.history = h});
+	if (h)
+		put_front(c, h, without);
+	return h;
 }
 
 struct history *connection_history(struct connection *c, struct flow_table *table)
@@ -151,7 +153,7 @@ struct history *connection_history(struct connection *c, struct flow_table *tabl
 /* With the handshake in front, in `room`; false: its own is whole, or has become so. */
 static bool whole_history(struct connection *c, struct flow_table *table, struct history *room)
 {
-	const struct history *h = c->history;
+	const struct history *h = connection_kept(c).history;
 	struct event before[MARKS];
 	unsigned front;
 
@@ -176,10 +178,10 @@ static bool whole_history(struct connection *c, struct flow_table *table, struct
 
 struct loan connection_lend(struct connection *c, struct flow_table *table, bool whole, struct history *room)
 {
-	struct loan loan = {.own = c->history, .brief = c->entry.bits & CONN_BRIEF};
+	struct loan loan = {.own = connection_kept(c).history, .brief = c->entry.bits & CONN_BRIEF};
 	struct event before[MARKS];
 
-	if (!loan.brief && (whole ? !whole_history(c, table, room) : c->history != NULL))
+	if (!loan.brief && (whole ? !whole_history(c, table, room) : loan.own != NULL))
 		return loan;
 	if (!whole || loan.brief)
 		history_init(room);
@@ -188,16 +190,16 @@ struct loan connection_lend(struct connection *c, struct flow_table *table, bool
 	else if (loan.brief)
 		put_front(c, room, 0);
 	if (loan.brief)
-		brief_tell(c->brief, c->end, c->start, c->input, room);
+		brief_tell(connection_kept(c).brief, c->end, c->start, c->input, room);
 	room->orderly = loan.brief;
 	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
-	c->history = room;
+	connection_keep(c, (union kept){.history = room});
 	return loan;
 }
 
 void connection_give_back(struct connection *c, struct loan loan)
 {
-	c->history = loan.own;
+	connection_keep(c, (union kept){.history = loan.own});
 	c->entry.bits |= loan.brief;
 }
 
@@ -223,7 +225,7 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	bool open = !is_closing(h);
 	if (s->flags & TCPAUDIT_RST)
 		history_before_reset(h, c->end, (uint64_t[]){connection_text(c, 0), connection_text(c, 1)}, c->last_from, s->time,
-		                     c->rarity ? c->rarity->unanswered : 0);
+		                     connection_rarity(c) ? connection_rarity(c)->unanswered : 0);
 	history_add(h, c->end, s, from, sent, extra, unusual);
 	if (open && is_closing(h))
 		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - connection_last(c)) : -1;
@@ -400,7 +402,7 @@ static bool resynchronise(struct connection *c, struct flow_table *table, const 
 static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
 	struct tcb *peer = &c->end[!from];
-	const struct history *h = c->history;
+	const struct history *h = connection_kept(c).history;
 
 	if (h && h->fin[!from].sent)
 		return;
@@ -482,14 +484,14 @@ static void count_unanswered(struct connection *c, struct flow_table *table, uns
 {
 	if (c->last_from[!from] > c->last_from[from])
 		connection_answered(c);
-	else if ((sent->repeat || sent->probe) && flow_rarity(table, c) && c->rarity->unanswered < UINT16_MAX)
-		c->rarity->unanswered++;
+	else if ((sent->repeat || sent->probe) && flow_rarity(table, c) && connection_rarity(c)->unanswered < UINT16_MAX)
+		connection_rarity(c)->unanswered++;
 }
 
 /* Notes whether nothing more is due; true when this has just become so. */
 static bool note_settled(struct connection *c)
 {
-	const struct history *h = c->history;
+	const struct history *h = connection_kept(c).history;
 	uint32_t is = 0, was = c->entry.bits;
 
 	if (h && history_closed(h))
@@ -541,20 +543,20 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		tcb->bits &= ~(uint32_t)TCB_ISS; /* follow_syn() asks whether it is the first */
 	if (syn && fits)
 		follow_syn(c, s, from, &odd);
-	if (syn && c->history)
+	if (syn && connection_kept(c).history)
 		odd = true;
 	if (opened)
 		tcb->bits |= TCB_ISS;
 	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, s, from);
-	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, c->rarity->end[!from].hole_low)) {
+	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, connection_rarity(c)->end[!from].hole_low)) {
 		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
 		c->capture |= CAPTURE_GAP_ACKED;
 	}
 	if ((unusual || c->entry.bits & CONN_ATTENTION) && has_attention(c, unusual))
 		odd = true;
-	if (odd || (marked_now && c->history))
+	if (odd || (marked_now && connection_kept(c).history))
 		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0, unusual);
 	uint32_t fresh = fits && sent.new_text && !(s->flags & TCPAUDIT_RST) ? sent.fresh : 0;
 	count_unanswered(c, table, from, &sent);
@@ -585,26 +587,33 @@ static void *copy_of(const void *p, size_t size)
 	return copy ? memcpy(copy, p, size) : NULL;
 }
 
-/* The same connection, with a history of its own.  False: there is no memory for it. */
+/* The same connection, with a rarity and a history of its own.  False: there is no memory for it. */
 static bool duplicate(const struct connection *c, struct flow_table *table, struct connection *copy)
 {
+	const struct history *own = connection_kept(c).history;
+
 	memcpy(copy, c, sizeof *copy);
-	copy->history = NULL;
-	copy->entry.bits &= ~(uint32_t)CONN_BRIEF;
-	if (c->entry.bits & CONN_BRIEF && !flow_brief_new(table, copy))
-		return false;
-	if (c->entry.bits & CONN_BRIEF)
-		memcpy(copy->brief, c->brief, sizeof *c->brief);
-	else if (c->history) {
-		struct history *h = copy->history = flow_history_new(table);
+	copy->kept.history = NULL;
+	copy->entry.bits &= ~(uint32_t)(CONN_BRIEF | CONN_RARE);
+	if (c->entry.bits & CONN_RARE) {
+		if (!flow_rarity(table, copy))
+			return false;
+		memcpy(copy->kept.rarity, c->kept.rarity, sizeof *c->kept.rarity);
+		connection_keep(copy, (union kept){.history = NULL});
+	}
+	if (c->entry.bits & CONN_BRIEF) {
+		if (!flow_brief_new(table, copy))
+			return false;
+		memcpy(connection_kept(copy).brief, connection_kept(c).brief, sizeof(struct brief));
+	} else if (own) {
+		struct history *h = flow_history_new(table);
 		if (!h)
 			return false;
-		memcpy(h, c->history, sizeof *h);
-		h->event = c->history->event == c->history->inside
-		                   ? h->inside
-		                   : copy_of(c->history->event, h->room * sizeof *h->event);
-		h->former = copy_of(c->history->former, sizeof *h->former);
-		h->before_reset = copy_of(c->history->before_reset, sizeof *h->before_reset);
+		connection_keep(copy, (union kept){.history = h});
+		memcpy(h, own, sizeof *h);
+		h->event = own->event == own->inside ? h->inside : copy_of(own->event, h->room * sizeof *h->event);
+		h->former = copy_of(own->former, sizeof *h->former);
+		h->before_reset = copy_of(own->before_reset, sizeof *h->before_reset);
 		flow_account(table, (int64_t)history_memory(h));
 	}
 	return true;
@@ -629,11 +638,15 @@ static void compare(const struct connection *c, struct flow_table *table, struct
 	if (duplicate(c, table, &copy)) {
 		if (copy.entry.bits & CONN_BRIEF)
 			connection_begin_history(&copy, table, 0);
-		if (!copy.history == !other->history) /* unless memory ended in between */
-			compare_histories(copy.history, other->history);
+		if (!connection_kept(&copy).history == !connection_kept(other).history) /* unless memory ended in between */
+			compare_histories(connection_kept(&copy).history, connection_kept(other).history);
 	}
 	flow_history_drop(table, &copy);
 	flow_history_drop(table, other);
+	assert(!connection_rarity(&copy) == !connection_rarity(other));
+	assert(!connection_rarity(&copy) || !memcmp(copy.kept.rarity, other->kept.rarity, sizeof *copy.kept.rarity));
+	flow_strip(table, &copy);
+	flow_strip(table, other);
 	assert(memcmp(&copy, other, sizeof copy) == 0);
 }
 
@@ -645,7 +658,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 	struct tcpaudit_segment same = *s;
 
 	if (!duplicate(c, table, &other)) {
-		flow_history_drop(table, &other);
+		flow_strip(table, &other);
 		return take(c, table, s, from, verify);
 	}
 	struct taken taken = take(&other, table, s, from, verify);
@@ -654,7 +667,7 @@ struct taken connection_take(struct connection *c, struct flow_table *table, str
 		compare(c, table, &other);
 		return taken;
 	}
-	flow_history_drop(table, c);
+	flow_strip(table, c);
 	memcpy(c, &other, sizeof other);
 	return taken;
 }

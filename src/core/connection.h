@@ -71,7 +71,7 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 /* What its ISS, and those of its host's connections before it, have in common; NULL: nothing. */
 static inline const struct isn_habit *connection_habit(const struct connection *c)
 {
-	return c->rarity && c->rarity->isn.kind ? &c->rarity->isn : NULL;
+	return connection_rarity(c) && connection_rarity(c)->isn.kind ? &connection_rarity(c)->isn : NULL;
 }
 
 /* A segment of another incarnation of the socket pair tells something about this one: UNUSUAL_ bits say what. */
@@ -101,19 +101,19 @@ static inline uint64_t connection_text(const struct connection *c, unsigned x)
 /* The other end was heard. */
 static inline void connection_answered(struct connection *c)
 {
-	if (c->rarity)
-		c->rarity->unanswered = 0;
+	if (connection_rarity(c))
+		connection_rarity(c)->unanswered = 0;
 }
 
 static inline uint32_t connection_scopes(const struct connection *c)
 {
-	return c->rarity ? c->rarity->scopes : 0;
+	return connection_rarity(c) ? connection_rarity(c)->scopes : 0;
 }
 
 /* The incarnation before it, NULL if none is known. */
 static inline struct former *connection_former(const struct connection *c)
 {
-	return c->history && !(c->entry.bits & CONN_BRIEF) ? c->history->former : NULL;
+	return connection_kept(c).history && !(c->entry.bits & CONN_BRIEF) ? connection_kept(c).history->former : NULL;
 }
 
 /* Both FINs acknowledged, or an effective reset: nothing more is due. */

@@ -60,8 +60,8 @@ bool engine_lost_since(const struct tcpaudit *e, int64_t time)
 static bool is_odd(const struct connection *c)
 {
 	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
-		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED) || !brief_answers(c->brief);
-	return c->history && !history_is_plain(c->history);
+		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED) || !brief_answers(connection_kept(c).brief);
+	return connection_kept(c).history && !history_is_plain(connection_kept(c).history);
 }
 
 /* Where plain numbers tell all that is asked for, there is no need to follow the states: of a close they tell those at its end. */
@@ -75,7 +75,7 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
                       struct case_file *file)
 {
 	file->connection = c;
-	file->history = c->history;
+	file->history = connection_kept(c).history;
 	file->mirror = mirror;
 	file->settings = &e->settings;
 	file->now = at;
@@ -83,7 +83,7 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 	file->ended = e->ended;
 	if (!mirror)
 		return;
-	mirror_run(mirror, c->history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+	mirror_run(mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
 	for (unsigned x = 0; x < 2; x++)
 		file->route[x] = mirror_route(mirror, x, at);
 }
@@ -92,11 +92,11 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 static void ask_own(struct tcpaudit *e, struct connection *c, const struct check_result *result, enum tcpaudit_point point,
                     int64_t at, struct tcpaudit_connection *record)
 {
-	uint64_t told = c->rarity ? c->rarity->told : 0, before = told;
+	uint64_t told = connection_rarity(c) ? connection_rarity(c)->told : 0, before = told;
 
 	check_own(result, point, record, at, connection_scopes(c), &told);
 	if (told != before && flow_rarity(e->table, c))
-		c->rarity->told = told;
+		connection_rarity(c)->told = told;
 }
 
 /* Asks the user's own rules about a connection that goes on. */
@@ -158,7 +158,7 @@ static uint32_t in_seconds(int64_t lag)
 struct former engine_remains(const struct connection *c)
 {
 	const bool brief = c->entry.bits & CONN_BRIEF;
-	const struct history *h = brief ? NULL : c->history;
+	const struct history *h = brief ? NULL : connection_kept(c).history;
 	struct former was = {.id = c->entry.id,
 	                     .scopes = connection_scopes(c),
 	                     .last = connection_last(c),
@@ -196,7 +196,7 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
 	note_losses(e, c, at);
-	history_disown_forged(c->history);
+	history_disown_forged(connection_kept(c).history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	engine_end_label(e, c);
@@ -225,14 +225,17 @@ static void conclude(struct former *was, const struct tcpaudit_connection *recor
 }
 
 /* The incarnation that follows may have begun before this one was reported. */
-static void tell_successor(struct tcpaudit *e, const struct entry *entry, const struct former *was)
+static void tell_successor(struct tcpaudit *e, const struct connection *c, const struct former *was)
 {
-	if (entry->newer == SLOT_NONE || slot_buried(entry->newer))
+	uint32_t newer = connection_links(c).newer;
+
+	if (newer == SLOT_NONE || slot_buried(newer))
 		return;
-	struct former *known = connection_former(flow_connection(e->table, entry->newer));
-	if (!known || known->id != entry->id)
+	struct former *known = connection_former(flow_connection(e->table, newer));
+	if (!known || known->id != c->entry.id)
 		return;
-	uint8_t holder = was->reset_at > flow_connection(e->table, entry->newer)->start ? was->held : was->holder; /* what came later had not happened then */
+	const struct connection *successor = flow_connection(e->table, newer);
+	uint8_t holder = was->reset_at > successor->start ? was->held : was->holder; /* what came later had not happened then */
 	bool turned = !known->client_again && holder <= TCPAUDIT_WHO_SERVER;
 	known->holder = turned ? !holder : holder;
 	known->doubtful = was->doubtful;
@@ -338,7 +341,7 @@ static void end_embryo(struct tcpaudit *e, uint32_t slot, int64_t at)
 
 int64_t engine_lag(const struct connection *c)
 {
-	return c->entry.bits & CONN_LAGS ? c->rarity->lag : 0;
+	return connection_rarity(c) ? connection_rarity(c)->lag : 0;
 }
 
 void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
@@ -352,7 +355,7 @@ void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
 	struct former was = report(e, c, at - engine_lag(c), &record);
 	uint16_t label = c->label;
 	conclude(&was, &record);
-	tell_successor(e, &c->entry, &was);
+	tell_successor(e, c, &was);
 	if (e->ended) {
 		flow_remove(e->table, slot);
 		return;

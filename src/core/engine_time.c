@@ -47,11 +47,10 @@ void engine_note_lag(struct tcpaudit *e, struct connection *c, int64_t time)
 {
 	int64_t last = connection_last(c), lag = e->now - (time > last ? time : last);
 
-	c->entry.bits &= ~(uint32_t)CONN_LAGS;
-	if (lag <= LAG_NOTED || !flow_rarity(e->table, c))
-		return;
-	c->rarity->lag = lag;
-	c->entry.bits |= CONN_LAGS;
+	if (lag > LAG_NOTED && flow_rarity(e->table, c))
+		connection_rarity(c)->lag = lag;
+	else if (connection_rarity(c))
+		connection_rarity(c)->lag = 0;
 }
 
 /* It ends at the first tick behind its deadline: which others are looked at with it depends on nothing else. */

@@ -67,21 +67,21 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 
 static void brief_drop(struct flow_table *t, struct connection *c)
 {
-	union slip *slip = (union slip *)(void *)c->brief;
+	union slip *slip = (union slip *)(void *)connection_kept(c).brief;
 
 	slip->next = t->slips;
 	t->slips = slip;
 	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
-	c->history = NULL;
+	connection_keep(c, (union kept){.history = NULL});
 }
 
 void flow_history_drop(struct flow_table *t, struct connection *c)
 {
-	struct history *h = c->history;
+	struct history *h = connection_kept(c).history;
 
 	if (c->entry.bits & CONN_BRIEF)
 		return brief_drop(t, c);
-	c->history = NULL;
+	connection_keep(c, (union kept){.history = NULL});
 	if (!h)
 		return;
 	t->memory -= history_memory(h);
@@ -92,22 +92,33 @@ void flow_history_drop(struct flow_table *t, struct connection *c)
 
 struct rarity *flow_rarity(struct flow_table *t, struct connection *c)
 {
-	if (c->rarity)
-		return c->rarity;
-	if (!over(t, sizeof *c->rarity))
-		c->rarity = calloc(1, sizeof *c->rarity);
-	if (c->rarity)
-		t->memory += sizeof *c->rarity;
-	return c->rarity;
+	struct rarity *r = connection_rarity(c);
+
+	if (r || over(t, sizeof *r))
+		return r;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return NULL;
+	t->memory += sizeof *r;
+	r->links = (struct links){SLOT_NONE, SLOT_NONE};
+	r->kept = c->kept;
+	c->kept.rarity = r;
+	c->entry.bits |= CONN_RARE;
+	return r;
 }
 
 void flow_strip(struct flow_table *t, struct connection *c)
 {
+	struct rarity *r;
+
 	flow_history_drop(t, c);
-	if (c->rarity)
-		t->memory -= sizeof *c->rarity;
-	free(c->rarity);
-	c->rarity = NULL;
+	r = connection_rarity(c);
+	if (!r)
+		return;
+	t->memory -= sizeof *r;
+	free(r);
+	c->kept.rarity = NULL;
+	c->entry.bits &= ~(uint32_t)CONN_RARE;
 }
 
 struct history *flow_history_new(struct flow_table *t)
@@ -149,7 +160,7 @@ bool flow_brief_new(struct flow_table *t, struct connection *c)
 	if (t->slips)
 		prefetch_lines(t->slips, offsetof(struct brief, stamps));
 	memset(slip, 0, offsetof(struct brief, event));
-	c->brief = &slip->brief;
+	connection_keep(c, (union kept){.brief = &slip->brief});
 	c->entry.bits |= CONN_BRIEF;
 	return true;
 }
@@ -266,9 +277,41 @@ void flow_prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t h
 
 void flow_prefetch_ending(const struct flow_table *t, uint32_t slot)
 {
-	prefetch_buckets(t, flow_entry(t, slot)->hash);
+	prefetch_buckets(t, flow_entry_hash(t, slot));
 	prefetch_slots(t, SLOT_NONE, slot);
 	HAPPENS;
+}
+
+uint32_t flow_entry_hash(const struct flow_table *t, uint32_t slot)
+{
+	return flow_key_hash(&t->key, &flow_entry(t, slot)->pair);
+}
+
+struct links flow_links(const struct flow_table *t, uint32_t slot)
+{
+	if (slot_is_whole(slot))
+		return connection_links(flow_connection(t, slot));
+	return slot_buried(slot) ? flow_tombstone(t, slot)->links : (struct links){SLOT_NONE, SLOT_NONE};
+}
+
+/* Where they can be changed; NULL: it has none, and there is no memory for any.  An embryo cannot have any. */
+static struct links *links_of(struct flow_table *t, uint32_t slot)
+{
+	if (slot_buried(slot))
+		return &flow_tombstone(t, slot)->links;
+	struct rarity *r = flow_rarity(t, flow_connection(t, slot));
+	return r ? &r->links : NULL;
+}
+
+/* `newer`, or the index if that is SLOT_NONE, leads to one slot in place of another, and back. */
+static void relink(struct flow_table *t, uint32_t hash, uint32_t slot, struct links links, uint32_t by)
+{
+	if (links.newer != SLOT_NONE)
+		links_of(t, links.newer)->older = by;
+	else if (t->index.bucket && by != SLOT_NONE)
+		index_replace(&t->index, hash, slot, by);
+	else if (t->index.bucket)
+		index_take(&t->index, hash, slot);
 }
 
 static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
@@ -280,7 +323,7 @@ uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint
 {
 	if (likely != SLOT_NONE) {
 		const struct entry *e = flow_entry(t, likely);
-		if (e->hash == hash && e->id && e->newer == SLOT_NONE && same_socket_pair(&e->pair, p))
+		if (e->id && same_socket_pair(&e->pair, p) && flow_links(t, likely).newer == SLOT_NONE)
 			return likely;
 	}
 	struct probe probe = index_probe(&t->index, hash);
@@ -358,7 +401,7 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 	uint32_t i = p->free;
 
 	if (i != SLOT_NONE) {
-		p->free = ((struct entry *)pool_at(p, i))->older;
+		p->free = ((struct vacancy *)pool_at(p, i))->next;
 		if (p->free != SLOT_NONE)
 			prefetch_lines(pool_at(p, p->free), p->size);
 	} else {
@@ -368,7 +411,6 @@ static uint32_t slot_take(struct flow_table *t, int kind)
 	}
 	struct entry *e = pool_at(p, i);
 	memset(e, 0, p->size);
-	e->older = e->newer = SLOT_NONE;
 	p->live++;
 	return i | (uint32_t)kind << KIND_SHIFT;
 }
@@ -380,27 +422,9 @@ static void slot_give(struct flow_table *t, uint32_t slot)
 
 	*due_of(t, slot) = NEVER;
 	e->id = 0;
-	e->older = p->free;
+	((struct vacancy *)(void *)e)->next = p->free;
 	p->free = slot & PLACE;
 	p->live--;
-}
-
-uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t older)
-{
-	uint32_t slot = older != SLOT_NONE || index_has_place(t) ? slot_take(t, CONNECTIONS) : SLOT_NONE;
-	if (slot == SLOT_NONE)
-		return SLOT_NONE;
-	struct entry *e = flow_entry(t, slot);
-	e->pair = *p;
-	e->hash = hash;
-	e->older = older;
-	if (older != SLOT_NONE) {
-		flow_entry(t, older)->newer = slot;
-		index_replace(&t->index, hash, older, slot);
-	} else {
-		index_put(&t->index, hash, slot);
-	}
-	return slot;
 }
 
 static void ages_join(struct flow_table *t, uint32_t slot)
@@ -438,15 +462,6 @@ static void ages_leave(struct flow_table *t, uint32_t slot)
 	}
 }
 
-void flow_close(struct flow_table *t)
-{
-	t->memory -= index_memory(&t->index) + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
-	index_free(&t->index);
-	free(t->half_open.slot);
-	free(t->half_open.id);
-	t->half_open = (struct queue){0};
-}
-
 /* A free place is left, with nothing behind it. */
 static void release(struct flow_table *t, uint32_t slot)
 {
@@ -457,18 +472,43 @@ static void release(struct flow_table *t, uint32_t slot)
 	slot_give(t, slot);
 }
 
+uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t older)
+{
+	uint32_t slot = older != SLOT_NONE || index_has_place(t) ? slot_take(t, CONNECTIONS) : SLOT_NONE;
+	if (slot == SLOT_NONE)
+		return SLOT_NONE;
+	flow_entry(t, slot)->pair = *p;
+	if (older == SLOT_NONE) {
+		index_put(&t->index, hash, slot);
+		return slot;
+	}
+	struct links *own = links_of(t, slot), *others = links_of(t, older);
+	if (!own || !others) {
+		release(t, slot);
+		return SLOT_NONE;
+	}
+	own->older = older;
+	others->newer = slot;
+	index_replace(&t->index, hash, older, slot);
+	return slot;
+}
+
+void flow_close(struct flow_table *t)
+{
+	t->memory -= index_memory(&t->index) + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
+	index_free(&t->index);
+	free(t->half_open.slot);
+	free(t->half_open.id);
+	t->half_open = (struct queue){0};
+}
+
 void flow_remove(struct flow_table *t, uint32_t slot)
 {
-	struct entry *c = flow_entry(t, slot);
+	struct links links = flow_links(t, slot);
 
-	if (c->newer != SLOT_NONE)
-		flow_entry(t, c->newer)->older = c->older;
-	else if (t->index.bucket && c->older != SLOT_NONE)
-		index_replace(&t->index, c->hash, slot, c->older);
-	else if (t->index.bucket)
-		index_take(&t->index, c->hash, slot);
-	if (c->older != SLOT_NONE)
-		flow_entry(t, c->older)->newer = c->newer;
+	relink(t, flow_entry_hash(t, slot), slot, links, links.older);
+	if (links.older != SLOT_NONE)
+		links_of(t, links.older)->newer = links.newer;
 	release(t, slot);
 }
 
@@ -503,19 +543,13 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 		flow_remove(t, slot);
 		return SLOT_NONE;
 	}
-	struct entry *c = flow_entry(t, slot), *e = flow_entry(t, grave);
-	e->pair = c->pair;
-	e->hash = c->hash;
-	e->id = c->id;
-	e->bits = c->bits;
-	e->older = c->older;
-	e->newer = c->newer;
-	if (c->newer != SLOT_NONE)
-		flow_entry(t, c->newer)->older = grave;
-	else
-		index_replace(&t->index, c->hash, slot, grave);
-	if (c->older != SLOT_NONE)
-		flow_entry(t, c->older)->newer = grave;
+	struct links links = flow_links(t, slot);
+	flow_tombstone(t, grave)->entry = *flow_entry(t, slot);
+	flow_entry(t, grave)->bits &= ~(uint32_t)CONN_RARE;
+	flow_tombstone(t, grave)->links = links;
+	relink(t, flow_entry_hash(t, slot), slot, links, grave);
+	if (links.older != SLOT_NONE)
+		links_of(t, links.older)->newer = grave;
 	release(t, slot);
 	return grave;
 }
@@ -556,7 +590,6 @@ uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32
 		return SLOT_NONE;
 	struct embryo *e = flow_embryo(t, slot);
 	e->entry.pair = *p;
-	e->entry.hash = hash;
 	ages_join(t, slot);
 	index_put(&t->index, hash, slot);
 	return slot;
@@ -576,7 +609,7 @@ IN_PLACE void look_ahead(struct flow_table *t)
 		a->coming[a->sighted++ % AHEAD] = next;
 		prefetch_lines(flow_embryo(t, next), sizeof(struct embryo));
 		if (a->sighted > AHEAD / 2)
-			prefetch_buckets(t, flow_entry(t, a->coming[(a->sighted + AHEAD / 2) % AHEAD])->hash);
+			prefetch_buckets(t, flow_entry_hash(t, a->coming[(a->sighted + AHEAD / 2) % AHEAD]));
 	}
 }
 
@@ -594,7 +627,7 @@ uint32_t flow_grow(struct flow_table *t, uint32_t slot)
 		return SLOT_NONE;
 	const struct embryo *e = flow_embryo(t, slot);
 	embryo_grow(e, flow_connection(t, whole));
-	index_replace(&t->index, e->entry.hash, slot, whole);
+	index_replace(&t->index, flow_entry_hash(t, slot), slot, whole);
 	release(t, slot);
 	return whole;
 }

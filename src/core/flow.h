@@ -47,17 +47,29 @@ enum {
 	CONN_MARKED_RESPONSE = 0x800000, /* mark[MARK_RESPONSE] */
 	CONN_BRIEF = 0x20000000,         /* what is kept of its close is a brief, and no history */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
-	CONN_LAGS = 0x80000,            /* rarity->lag */
+	CONN_RARE = 0x80000,            /* it has a rarity */
 };
 
 /* What connections and tombstones have in common: all that finding and expiring one needs. */
 struct entry {
 	struct socket_pair pair;
-	uint32_t hash;
 	uint64_t id;         /* ordinal of its first frame; 0: a free record */
 	uint32_t bits;       /* CONN_ */
-	uint32_t older;      /* slot of the incarnation before, SLOT_NONE; the first cache line ends here */
-	uint32_t newer;      /* slot of the one in front of it, SLOT_NONE: it is in the index */
+};
+
+/* The other incarnations of its socket pair. */
+struct links {
+	uint32_t older; /* slot of the one before, SLOT_NONE */
+	uint32_t newer; /* slot of the one in front of it, SLOT_NONE: it is in the index */
+};
+
+struct rarity;
+
+/* What a connection has beside its record, as its bits say. */
+union kept {
+	struct history *history; /* NULL until something happens that is worth keeping */
+	struct brief *brief;     /* with CONN_BRIEF */
+	struct rarity *rarity;   /* with CONN_RARE: that has the others */
 };
 
 /* What is told of the host whose connection made it too many. */
@@ -68,12 +80,14 @@ struct pressure_view {
 
 /* What few connections have. */
 struct rarity {
+	union kept kept;
+	struct links links;
 	struct tcpaudit_evidence odd; /* the first frame that a capture note is about; valid with CONN_ICMP or CONN_ICMP_SOFT */
 	uint64_t told;                /* own rules of the user that were told already */
 	tcp_seq stray[2];             /* where a segment of each end that did not fit would go on; valid with TCB_STRAY */
 	struct pressure_view pressure;
 	struct isn_habit isn;
-	int64_t lag; /* ns by which its newest frame was behind packet time; valid with CONN_LAGS */
+	int64_t lag; /* ns by which its newest frame was behind packet time; 0: not by much */
 	struct tcb_rare end[2];
 	uint32_t scopes;     /* of the user's policy, by the first frame */
 	uint16_t unanswered; /* repeats by one end since the other was heard */
@@ -82,10 +96,7 @@ struct rarity {
 /* Four cache lines that every segment touches, and one that few do. */
 struct connection {
 	struct entry entry;
-	union {
-		struct history *history; /* NULL until something happens that is worth keeping */
-		struct brief *brief;     /* valid with CONN_BRIEF */
-	};
+	union kept kept;
 	int64_t start;           /* first frame */
 	int64_t last_from[2];    /* newest frame of each end; INT64_MIN none */
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
@@ -95,13 +106,29 @@ struct connection {
 	uint32_t mark_at[MARKS];      /* microseconds after start */
 	uint16_t label;               /* the labeller's note */
 	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
-	struct rarity *rarity;        /* NULL: nothing of that; flow_rarity() */
 } __attribute__((aligned(64)));
 
-/* NULL: nothing of that end is rare. */
+/* NULL: nothing of it is rare; flow_rarity(). */
+static inline struct rarity *connection_rarity(const struct connection *c)
+{
+	return c->entry.bits & CONN_RARE ? c->kept.rarity : NULL;
+}
+
+/* The same of one end. */
 static inline struct tcb_rare *connection_rare(const struct connection *c, unsigned x)
 {
-	return c->rarity ? &c->rarity->end[x] : NULL;
+	return c->entry.bits & CONN_RARE ? &c->kept.rarity->end[x] : NULL;
+}
+
+/* Its history, or its brief. */
+static inline union kept connection_kept(const struct connection *c)
+{
+	return c->entry.bits & CONN_RARE ? c->kept.rarity->kept : c->kept;
+}
+
+static inline void connection_keep(struct connection *c, union kept kept)
+{
+	*(c->entry.bits & CONN_RARE ? &c->kept.rarity->kept : &c->kept) = kept;
 }
 
 /* Newest frame. */
@@ -115,6 +142,7 @@ static inline int64_t connection_last(const struct connection *c)
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
 struct tombstone {
 	struct entry entry;
+	struct links links;
 	struct former was;
 	uint8_t late_from; /* newest late segment that asks for an answer */
 	bool late : 1;
@@ -183,11 +211,18 @@ void flow_prefetch_slots(const struct flow_table *table, uint32_t record, uint32
 /* For a connection that is about to be reported, and whose record is there. */
 void flow_prefetch_ending(const struct flow_table *table, uint32_t slot);
 
-/* Is it the only incarnation of exactly this pair? */
-static inline bool flow_is_alone(const struct connection *c, const struct socket_pair *pair, uint32_t hash)
+/* The other incarnations of a connection's pair. */
+static inline struct links connection_links(const struct connection *c)
 {
-	return c->entry.hash == hash && c->entry.id && (c->entry.older & c->entry.newer) == SLOT_NONE &&
-	       same_socket_pair(&c->entry.pair, pair);
+	return c->entry.bits & CONN_RARE ? c->kept.rarity->links : (struct links){SLOT_NONE, SLOT_NONE};
+}
+
+/* Is it the only incarnation of exactly this pair? */
+static inline bool flow_is_alone(const struct connection *c, const struct socket_pair *pair)
+{
+	struct links links = connection_links(c);
+
+	return c->entry.id && (links.older & links.newer) == SLOT_NONE && same_socket_pair(&c->entry.pair, pair);
 }
 
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */
@@ -196,7 +231,7 @@ uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pai
 /* The n-th, from 0, of the newest incarnations of these two sockets under whatever VLAN and network; SLOT_NONE: there are no more. */
 uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, unsigned n);
 
-/* A zeroed record, in front of `older` if that is not SLOT_NONE.  SLOT_NONE when out of memory. */
+/* A zeroed record, in front of `older` if that is not SLOT_NONE.  SLOT_NONE when out of memory, for what remembers `older`, too. */
 uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t older);
 
 /* Has another connection no room, or its history, without exceeding memcap? */
@@ -224,6 +259,13 @@ void flow_strip(struct flow_table *table, struct connection *c);
 void flow_remove(struct flow_table *table, uint32_t slot);
 
 struct entry *flow_entry(const struct flow_table *table, uint32_t slot);
+
+/* The other incarnations of its pair. */
+struct links flow_links(const struct flow_table *table, uint32_t slot);
+
+/* Its pair's. */
+uint32_t flow_entry_hash(const struct flow_table *table, uint32_t slot);
+
 struct connection *flow_connection(const struct flow_table *table, uint32_t slot); /* of a whole one */
 struct embryo *flow_embryo(const struct flow_table *table, uint32_t slot);
 struct tombstone *flow_tombstone(const struct flow_table *table, uint32_t slot);

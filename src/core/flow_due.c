@@ -87,7 +87,7 @@ static void prefetch_turn(struct flow_table *t)
 	if (half >= turn->count)
 		return;
 	if (slot_buried(turn->slot[half]))
-		prefetch_buckets(t, flow_entry(t, turn->slot[half])->hash);
+		prefetch_buckets(t, flow_entry_hash(t, turn->slot[half]));
 }
 
 uint32_t flow_due(struct flow_table *t, int64_t now)

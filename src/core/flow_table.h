@@ -38,7 +38,7 @@ struct pool {
 	size_t size;
 	uint32_t chunks;
 	uint32_t fresh; /* slots never used */
-	uint32_t free;  /* list through older */
+	uint32_t free;  /* list through struct vacancy */
 	uint64_t live;
 };
 
@@ -71,6 +71,13 @@ struct turn {
 	uint32_t fetched; /* records up to here are on their way */
 	uint32_t slot[CHUNK];
 };
+
+/* A record that is not in use: an entry whose id is 0. */
+struct vacancy {
+	uint32_t next; /* place, SLOT_NONE */
+};
+
+_Static_assert(offsetof(struct entry, id) >= sizeof(struct vacancy), "its id stays 0");
 
 /* A large piece of memory that chunks are cut from; none is ever given back. */
 struct arena {
@@ -145,8 +152,9 @@ IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 /* What is kept of its close. */
 IN_PLACE void prefetch_close(const struct connection *c)
 {
-	if (c->history)
-		prefetch_lines(c->history, c->entry.bits & CONN_BRIEF ? offsetof(struct brief, stamps)
+	if (c->kept.history) /* or its rarity */
+		prefetch_lines(c->kept.history, c->entry.bits & CONN_RARE    ? sizeof(struct rarity)
+		                                : c->entry.bits & CONN_BRIEF ? offsetof(struct brief, stamps)
 		                                                      : offsetof(struct history, inside) + 4 * sizeof(struct event));
 }
 

@@ -16,7 +16,7 @@ IN_PLACE void prefetch_queue(const struct flow_table *t)
 	if (q->count <= AHEAD)
 		return;
 	prefetch_lines(flow_connection(t, q->slot[(q->head + AHEAD) & (q->room - 1)]), sizeof(struct connection));
-	prefetch_buckets(t, flow_entry(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)])->hash);
+	prefetch_buckets(t, flow_entry_hash(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)]));
 }
 
 /* The queue's front, without those that are no longer half-open. */

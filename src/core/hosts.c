@@ -8,7 +8,7 @@
 static bool takes_again(const struct flow_table *table, const struct connection *c, int64_t time_wait)
 {
 	const struct former *was = connection_former(c);
-	uint32_t older = c->entry.older;
+	uint32_t older = connection_links(c).older;
 	int64_t since;
 
 	if (!was || !was->closed || was->reset)
@@ -29,7 +29,7 @@ static void learn_isns(struct learnt *l, const struct connection *c)
 
 	l->isns = c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && !(c->capture & CAPTURE_NAT_TWIN);
 	for (unsigned x = 0; x < 2; x++)
-		l->chosen[x] = isn_chosen(c, x, c->start + (int64_t)c->mark_at[mark[x]] * 1000);
+		l->chosen[x] = isn_chosen(c, l->table, x, c->start + (int64_t)c->mark_at[mark[x]] * 1000);
 }
 
 /* A server's TIME-WAITs cost no ports. */
@@ -113,7 +113,7 @@ void hosts_tell(const struct learnt *l, const struct verdict *v)
 	if (!c || !flow_rarity(l->table, c))
 		return;
 	if (v->habit.kind)
-		c->rarity->isn = v->habit;
+		connection_rarity(c)->isn = v->habit;
 	if (v->pressure.held || v->pressure.reused)
-		c->rarity->pressure = v->pressure;
+		connection_rarity(c)->pressure = v->pressure;
 }

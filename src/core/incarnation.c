@@ -77,7 +77,7 @@ uint32_t incarnation_of(const struct flow_table *t, uint32_t newest, const struc
 {
 	uint32_t slot = newest, vague = SLOT_NONE;
 
-	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_entry(t, slot)->older) {
+	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_links(t, slot).older) {
 		if (!incarnation_fits(t, slot, s, crossed))
 			continue;
 		if (!fits_anything(t, slot, s, crossed))

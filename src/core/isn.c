@@ -90,13 +90,13 @@ static struct isn_habit habit(const struct isn_host *h)
 	return (struct isn_habit){.kind = small ? ISN_ALL_SMALL : ISN_NO_HABIT};
 }
 
-struct isn_chosen isn_chosen(const struct connection *c, unsigned end, int64_t time)
+struct isn_chosen isn_chosen(const struct connection *c, const struct flow_table *table, unsigned end, int64_t time)
 {
 	const struct socket_pair *pair = &c->entry.pair;
 
 	return (struct isn_chosen){.time = time,
 	                           .iss = c->end[end].iss,
-	                           .pair = c->entry.hash,
+	                           .pair = flow_hash(table, pair),
 	                           .address = pair->address[end ^ !!(c->entry.bits & CONN_CROSSED)],
 	                           .network = pair->network,
 	                           .vlan = pair->vlan,

@@ -70,7 +70,7 @@ static void late_reset(const struct check_result *result, struct tombstone *t, c
 
 	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
 		return;
-	if (t->entry.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
+	if (t->links.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
 		return;
 	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,

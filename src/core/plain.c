@@ -103,7 +103,7 @@ static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned 
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 
 	if ((s->flags & ~TCPAUDIT_ACK) != TCPAUDIT_SYN || from != (answers ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT) ||
-	    (c->entry.bits & ~(uint32_t)OF_NOTE) != (answers ? CONN_SYN : 0) || c->history || tcb->packets || tcb->bits)
+	    (c->entry.bits & ~(uint32_t)OF_NOTE) != (answers ? CONN_SYN : 0) || connection_kept(c).history || tcb->packets || tcb->bits)
 		return false;
 	if (s->len || s->options & ~usual || s->noticed & ~TCPAUDIT_SAW_CHECKSUM_UNKNOWN || s->input != c->input ||
 	    s->time < connection_last(c))
@@ -143,7 +143,7 @@ static bool completes_handshake(const struct connection *c, const struct tcpaudi
 {
 	const uint32_t client = c->end[TCPAUDIT_CLIENT].bits, server = c->end[TCPAUDIT_SERVER].bits;
 
-	return from == TCPAUDIT_CLIENT && (c->entry.bits & ~(uint32_t)OF_NOTE) == (CONN_SYN | CONN_SYN_ACK) && !c->history &&
+	return from == TCPAUDIT_CLIENT && (c->entry.bits & ~(uint32_t)OF_NOTE) == (CONN_SYN | CONN_SYN_ACK) && !connection_kept(c).history &&
 	       !(s->flags & TCPAUDIT_FIN) && c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && client & server & TCB_ISS &&
 	       !(client & (TCB_TEXT | TCB_ACK)) && s->ack == c->end[TCPAUDIT_SERVER].maxseq &&
 	       s->ack == seq_add(c->end[TCPAUDIT_SERVER].iss, 1) && in_order(c, s, from, 0);
@@ -174,9 +174,9 @@ static bool responds(const struct connection *c, const struct tcpaudit_segment *
 /* Keeps what belongs to the close, in brief if that will do.  False: it is not plain. */
 static bool keep_plain(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
 {
-	if (!(c->entry.bits & CONN_BRIEF) && !c->history)
+	if (!(c->entry.bits & CONN_BRIEF) && !connection_kept(c).history)
 		flow_brief_new(table, c);
-	if (c->entry.bits & CONN_BRIEF && brief_add(c->brief, c->end, c->start, connection_last(c), s, from))
+	if (c->entry.bits & CONN_BRIEF && brief_add(connection_kept(c).brief, c->end, c->start, connection_last(c), s, from))
 		return true;
 	struct history *h = connection_begin_history(c, table, connection_frame(s));
 	if (!h)
@@ -191,7 +191,7 @@ static bool keep_plain(struct connection *c, struct flow_table *table, const str
 
 static bool closed(const struct connection *c)
 {
-	return c->entry.bits & CONN_BRIEF ? c->brief->acked == 3 : c->history && history_closed(c->history);
+	return c->entry.bits & CONN_BRIEF ? connection_kept(c).brief->acked == 3 : connection_kept(c).history && history_closed(connection_kept(c).history);
 }
 
 /* The last of the handshake, the server's first answer, FINs, and what follows them. */
@@ -207,7 +207,7 @@ static bool take_mark_or_close(struct connection *c, struct flow_table *table, s
 	              : c->entry.bits & TROUBLE || !(c->end[!from].bits & TCB_ACK) || !in_order(c, s, from, TCB_ACK))
 		return false;
 	if (!completes && !(c->entry.bits & CONN_MARKED_RESPONSE)) {
-		if (closing || c->history || !(c->end[!from].bits & TCB_ISS))
+		if (closing || connection_kept(c).history || !(c->end[!from].bits & TCB_ISS))
 			return false;
 		answer = responds(c, s, from);
 	}

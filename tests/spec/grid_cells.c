@@ -288,7 +288,7 @@ static struct outcome play(struct flow_table *table, const struct cell *cell, un
 	uint32_t seq, len;
 
 	history_init(&b.history);
-	b.c.history = &b.history;
+	b.c.kept.history = &b.history;
 	b.nxt[x] = b.una[x] = own;
 	b.nxt[!x] = b.una[!x] = peer;
 	bring_into(&b, cell->way);

@@ -94,7 +94,7 @@ static void compare(unsigned count)
 		cr_assert(memcmp(&made.event[i], &history.event[i], sizeof made.event[i]) == 0, "event %u", i);
 	cr_assert(memcmp((char *)&made + facts, (char *)&history + facts, offsetof(struct history, inside) - facts) == 0,
 	          "facts");
-	struct connection whole = {.start = START, .history = &made};
+	struct connection whole = {.start = START, .kept.history = &made};
 	int64_t since[2] = {0, 0};
 	uint8_t holder = brief_holder(&brief, START, &since[0]);
 	cr_assert_eq(holder, close_plain_holder(&whole, &since[1]));

@@ -81,7 +81,7 @@ static void grows_into_what_it_would_have_been(struct tcpaudit_segment s, bool v
 	memset(&embryo, 0, sizeof embryo);
 	connection_begin(&whole, &same, TCPAUDIT_CLIENT);
 	connection_take(&whole, table, &same, TCPAUDIT_CLIENT, verify);
-	cr_assert_null(whole.history);
+	cr_assert_null(whole.kept.history);
 	cr_assert(embryo_tells(&s, verify));
 	embryo_begin(&embryo, &s, false, verify);
 	embryo_grow(&embryo, &grown);
@@ -170,8 +170,8 @@ Test(embryo, grows_in_its_place)
 	cr_assert_eq(flow_count(table), 2);
 	const struct connection *c = flow_connection(table, whole);
 	cr_assert_eq(c->entry.id, 2);
-	cr_assert_eq(c->entry.older, SLOT_NONE);
-	cr_assert_eq(c->entry.newer, SLOT_NONE);
+	cr_assert_eq(connection_links(c).older, SLOT_NONE);
+	cr_assert_eq(connection_links(c).newer, SLOT_NONE);
 	cr_assert_eq(c->end[TCPAUDIT_CLIENT].iss, 1);
 	cr_assert_eq(flow_oldest_embryo(table), second);
 	cr_assert_eq(conceive(3), first, "its place is free");

@@ -236,8 +236,8 @@ void check_close_icmp_soft_abort(struct judging *j)
 	if (at < 0 || !(j->c->entry.bits & CONN_ICMP_SOFT) || !(j->c->entry.bits & CONN_ESTABLISHED))
 		return;
 	const struct event *reset = &j->h->event[at];
-	int64_t after = reset->time - j->c->rarity->odd.time;
-	if (reset->from != j->c->rarity->odd.from || after < 0 || after > SECOND)
+	int64_t after = reset->time - connection_rarity(j->c)->odd.time;
+	if (reset->from != connection_rarity(j->c)->odd.from || after < 0 || after > SECOND)
 		return;
 	claim(j, &(struct claim){.endpoint = reset->from,
 	                         .at_most = TCPAUDIT_LIKELY,

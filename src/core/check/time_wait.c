@@ -281,7 +281,7 @@ void check_tw_after_rst(struct judging *j)
 /* Many hosts behind one NAT look like this, too. */
 void check_tw_port_pressure(struct judging *j)
 {
-	const struct pressure_view *p = j->c->rarity ? &j->c->rarity->pressure : NULL;
+	const struct pressure_view *p = connection_rarity(j->c) ? &connection_rarity(j->c)->pressure : NULL;
 
 	if (!p || (!p->held && !p->reused))
 		return;
