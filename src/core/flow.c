@@ -1,48 +1,12 @@
-/* flow.c - the connection table: what is found where, and record chunks. */
+/* flow.c - the connection table: what is found where. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "flow_table.h"
-#include "flow_order.h"
 
 uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 {
 	return flow_key_hash(&t->key, p);
-}
-
-/* Would so much more exceed the cap? */
-static bool over(const struct flow_table *t, uint64_t more)
-{
-	return t->memcap && t->memory + more > t->memcap;
-}
-
-/* Where a table grows to gigabytes, faults of small pages become a third of the time.  Below, huge ones were no better, and for all
- * that is allocated worse. */
-static struct arena *arena_new(const struct flow_table *t)
-{
-	struct arena *arena = aligned_alloc(HUGE_PAGE, ARENA);
-
-	if (arena && t->memory > LARGE_TABLE)
-		madvise(arena, ARENA, MADV_HUGEPAGE);
-	return arena;
-}
-
-/* Cuts a chunk off the newest arena, at a cache line. */
-static void *carve(struct flow_table *t, size_t size)
-{
-	size = (size + 63) & ~(size_t)63;
-	if (!t->arena || t->arena->used + size > ARENA) {
-		struct arena *arena = arena_new(t);
-		if (!arena)
-			return NULL;
-		arena->next = t->arena;
-		arena->used = 64;
-		t->arena = arena;
-	}
-	void *p = (char *)t->arena + t->arena->used;
-	t->arena->used += size;
-	return p;
 }
 
 struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
@@ -94,7 +58,7 @@ struct rarity *flow_rarity(struct flow_table *t, struct connection *c)
 {
 	struct rarity *r = connection_rarity(c);
 
-	if (r || over(t, sizeof *r))
+	if (r || table_over(t, sizeof *r))
 		return r;
 	r = calloc(1, sizeof *r);
 	if (!r)
@@ -123,10 +87,10 @@ void flow_strip(struct flow_table *t, struct connection *c)
 
 struct history *flow_history_new(struct flow_table *t)
 {
-	if (!t->spare && over(t, HISTORIES * sizeof(struct history)))
+	if (!t->spare && table_over(t, HISTORIES * sizeof(struct history)))
 		return NULL; /* the engine makes room when a connection begins; this one has none any more */
 	if (!t->spare) {
-		struct history *chunk = carve(t, HISTORIES * sizeof *chunk);
+		struct history *chunk = table_carve(t, HISTORIES * sizeof *chunk);
 		if (!chunk)
 			return NULL;
 		t->memory += HISTORIES * sizeof *chunk;
@@ -146,7 +110,7 @@ struct history *flow_history_new(struct flow_table *t)
 bool flow_brief_new(struct flow_table *t, struct connection *c)
 {
 	if (!t->slips) {
-		union slip *chunk = over(t, HISTORIES * sizeof *chunk) ? NULL : carve(t, HISTORIES * sizeof *chunk);
+		union slip *chunk = table_over(t, HISTORIES * sizeof *chunk) ? NULL : table_carve(t, HISTORIES * sizeof *chunk);
 		if (!chunk)
 			return false;
 		t->memory += HISTORIES * sizeof *chunk;
@@ -182,17 +146,6 @@ void flow_table_free(struct flow_table *t)
 	free(t->half_open.id);
 	index_free(&t->index);
 	free(t);
-}
-
-static size_t chunk_size(const struct pool *p)
-{
-	return CHUNK * (p->size + sizeof(uint32_t));
-}
-
-/* With what it takes to put connections in order at the end. */
-static size_t chunk_cost(const struct flow_table *t, int kind)
-{
-	return chunk_size(&t->pool[kind]) + (kind == TOMBSTONES ? 0 : CHUNK * FLOW_ORDER_EACH);
 }
 
 struct connection *flow_connection(const struct flow_table *t, uint32_t slot)
@@ -349,15 +302,9 @@ static bool index_has_place(struct flow_table *t)
 {
 	uint64_t more = index_memory(&t->index);
 
-	if (index_crowded(&t->index) && (index_crammed(&t->index) || !over(t, 2 * more)) && index_double(&t->index))
+	if (index_crowded(&t->index) && (index_crammed(&t->index) || !table_over(t, 2 * more)) && index_double(&t->index))
 		t->memory += more;
 	return !index_full(&t->index);
-}
-
-/* A record of the pool can only be had with a new chunk. */
-static bool needs_chunk(const struct pool *p)
-{
-	return p->free == SLOT_NONE && p->fresh >> CHUNK_BITS == p->chunks;
 }
 
 bool flow_full(const struct flow_table *t)
@@ -367,64 +314,7 @@ bool flow_full(const struct flow_table *t)
 
 	if (!t->spare)
 		more += HISTORIES * sizeof(struct history);
-	return more && over(t, more) && p->live;
-}
-
-static bool add_chunk(struct flow_table *t, int kind)
-{
-	struct pool *p = &t->pool[kind];
-
-	if (p->chunks > PLACE >> CHUNK_BITS)
-		return false;
-	if ((p->chunks & (p->chunks - 1)) == 0) { /* room doubles at each power of two */
-		size_t room = p->chunks ? p->chunks * 2u : 1u;
-		struct chunk *grown = realloc(p->chunk, room * sizeof *grown);
-		if (!grown)
-			return false;
-		p->chunk = grown;
-	}
-	char *memory = carve(t, chunk_size(p));
-	if (!memory)
-		return false;
-	struct chunk *c = &p->chunk[p->chunks++];
-	*c = (struct chunk){.record = memory, .due = (uint32_t *)(void *)(memory + CHUNK * p->size), .soonest = NEVER};
-	for (uint32_t i = 0; i < CHUNK; i++)
-		c->due[i] = NEVER;
-	t->memory += chunk_cost(t, kind);
-	return true;
-}
-
-/* A zeroed record of the pool. */
-static uint32_t slot_take(struct flow_table *t, int kind)
-{
-	struct pool *p = &t->pool[kind];
-	uint32_t i = p->free;
-
-	if (i != SLOT_NONE) {
-		p->free = ((struct vacancy *)pool_at(p, i))->next;
-		if (p->free != SLOT_NONE)
-			prefetch_lines(pool_at(p, p->free), p->size);
-	} else {
-		if (p->fresh >> CHUNK_BITS == p->chunks && !add_chunk(t, kind))
-			return SLOT_NONE;
-		i = p->fresh++;
-	}
-	struct entry *e = pool_at(p, i);
-	memset(e, 0, p->size);
-	p->live++;
-	return i | (uint32_t)kind << KIND_SHIFT;
-}
-
-static void slot_give(struct flow_table *t, uint32_t slot)
-{
-	struct pool *p = &t->pool[slot >> KIND_SHIFT];
-	struct entry *e = flow_entry(t, slot);
-
-	*due_of(t, slot) = NEVER;
-	e->id = 0;
-	((struct vacancy *)(void *)e)->next = p->free;
-	p->free = slot & PLACE;
-	p->live--;
+	return more && table_over(t, more) && p->live;
 }
 
 static void ages_join(struct flow_table *t, uint32_t slot)
@@ -531,7 +421,7 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 {
 	const struct pool *graves = &t->pool[TOMBSTONES];
 
-	if (needs_chunk(graves) && over(t, chunk_cost(t, TOMBSTONES))) {
+	if (needs_chunk(graves) && table_over(t, chunk_cost(t, TOMBSTONES))) {
 		if (!graves->live) {
 			flow_remove(t, slot);
 			return SLOT_NONE;
@@ -579,7 +469,7 @@ bool flow_embryos_full(const struct flow_table *t)
 	const struct pool *p = &t->pool[EMBRYOS];
 	uint64_t cost = chunk_cost(t, EMBRYOS);
 
-	return needs_chunk(p) && (over(t, cost) || (t->memcap && (p->chunks + 1) * cost > t->memcap / 2));
+	return needs_chunk(p) && (table_over(t, cost) || (t->memcap && (p->chunks + 1) * cost > t->memcap / 2));
 }
 
 uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32_t hash)

@@ -1,4 +1,5 @@
-/* flow_table.h - the table's own data: flow_index.c has the index, flow.c the records, flow_due.c the deadlines, flow_victim.c who gives way. */
+/* flow_table.h - the table's own data: flow_index.c has the index, flow.c the records,
+ * flow_pool.c their memory, flow_due.c the deadlines, flow_victim.c who gives way. */
 #ifndef FLOW_TABLE_H
 #define FLOW_TABLE_H
 
@@ -109,6 +110,23 @@ struct flow_table {
 	struct history *spare; /* list through history->next */
 	union slip *slips;     /* briefs that are not in use */
 };
+
+/* Would so much more exceed the cap? */
+bool table_over(const struct flow_table *table, uint64_t more);
+
+/* Cuts a chunk off the newest arena, at a cache line. */
+void *table_carve(struct flow_table *table, size_t size);
+
+/* With what it takes to put connections in order at the end. */
+size_t chunk_cost(const struct flow_table *table, int kind);
+
+/* A record of the pool can only be had with a new chunk. */
+bool needs_chunk(const struct pool *pool);
+
+/* A zeroed record of the pool. */
+uint32_t slot_take(struct flow_table *table, int kind);
+
+void slot_give(struct flow_table *table, uint32_t slot);
 
 /* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
  * done where it is called, or has this in it. */
