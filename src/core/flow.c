@@ -20,10 +20,8 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 		free(t);
 		return NULL;
 	}
-	t->pool[CONNECTIONS] = (struct pool){.size = sizeof(struct connection), .free = SLOT_NONE};
-	t->pool[EMBRYOS] = (struct pool){.size = sizeof(struct embryo), .free = SLOT_NONE};
+	pools_init(t);
 	t->embryos = (struct ages){.oldest = SLOT_NONE, .youngest = SLOT_NONE, .scout = SLOT_NONE};
-	t->pool[TOMBSTONES] = (struct pool){.size = sizeof(struct tombstone), .free = SLOT_NONE};
 	t->turn.pool = POOLS;
 	t->memory = sizeof *t + index_memory(&t->index);
 	return t;
@@ -90,7 +88,7 @@ struct history *flow_history_new(struct flow_table *t)
 	if (!t->spare && table_over(t, HISTORIES * sizeof(struct history)))
 		return NULL; /* the engine makes room when a connection begins; this one has none any more */
 	if (!t->spare) {
-		struct history *chunk = table_carve(t, HISTORIES * sizeof *chunk);
+		struct history *chunk = table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
 		if (!chunk)
 			return NULL;
 		t->memory += HISTORIES * sizeof *chunk;
@@ -110,7 +108,7 @@ struct history *flow_history_new(struct flow_table *t)
 bool flow_brief_new(struct flow_table *t, struct connection *c)
 {
 	if (!t->slips) {
-		union slip *chunk = table_over(t, HISTORIES * sizeof *chunk) ? NULL : table_carve(t, HISTORIES * sizeof *chunk);
+		union slip *chunk = table_over(t, HISTORIES * sizeof *chunk) ? NULL : table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
 		if (!chunk)
 			return false;
 		t->memory += HISTORIES * sizeof *chunk;
@@ -135,13 +133,7 @@ void flow_table_free(struct flow_table *t)
 		return;
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE && slot_is_whole(slot);)
 		flow_strip(t, flow_connection(t, slot));
-	while (t->arena) {
-		struct arena *next = t->arena->next;
-		free(t->arena);
-		t->arena = next;
-	}
-	for (int k = 0; k < POOLS; k++)
-		free(t->pool[k].chunk);
+	pools_free(t);
 	free(t->half_open.slot);
 	free(t->half_open.id);
 	index_free(&t->index);
@@ -310,7 +302,7 @@ static bool index_has_place(struct flow_table *t)
 bool flow_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[CONNECTIONS];
-	uint64_t more = needs_chunk(p) ? chunk_cost(t, CONNECTIONS) : 0;
+	uint64_t more = pool_more(t, CONNECTIONS);
 
 	if (!t->spare)
 		more += HISTORIES * sizeof(struct history);
@@ -419,10 +411,10 @@ static void evict_tombstone(struct flow_table *t)
 
 uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 {
-	const struct pool *graves = &t->pool[TOMBSTONES];
+	uint64_t more = pool_more(t, TOMBSTONES);
 
-	if (needs_chunk(graves) && table_over(t, chunk_cost(t, TOMBSTONES))) {
-		if (!graves->live) {
+	if (more && table_over(t, more)) {
+		if (!t->pool[TOMBSTONES].live) {
 			flow_remove(t, slot);
 			return SLOT_NONE;
 		}
@@ -449,6 +441,10 @@ uint32_t flow_next(const struct flow_table *t, uint32_t *cursor)
 	for (uint32_t kind = *cursor >> KIND_SHIFT; kind < TOMBSTONES; *cursor = ++kind << KIND_SHIFT) {
 		const struct pool *p = &t->pool[kind];
 		while ((*cursor & PLACE) < p->fresh) {
+			if (!p->chunk[(*cursor & PLACE) >> CHUNK_BITS].live) {
+				*cursor = (*cursor | (CHUNK - 1)) + 1;
+				continue;
+			}
 			uint32_t slot = (*cursor)++;
 			if (((const struct entry *)pool_at(p, slot & PLACE))->id)
 				return slot;
@@ -467,9 +463,9 @@ uint32_t flow_places(const struct flow_table *t)
 bool flow_embryos_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[EMBRYOS];
-	uint64_t cost = chunk_cost(t, EMBRYOS);
+	uint64_t more = pool_more(t, EMBRYOS);
 
-	return needs_chunk(p) && (table_over(t, cost) || (t->memcap && (p->chunks + 1) * cost > t->memcap / 2));
+	return more && (table_over(t, more) || (t->memcap && p->memory + more > t->memcap / 2));
 }
 
 uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32_t hash)

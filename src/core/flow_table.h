@@ -15,8 +15,7 @@
 #define AHEAD        16 /* records that are on their way while one is looked at */
 #define VICTIM_LOOKS 16
 #define HISTORIES    256 /* in a chunk */
-#define ARENA        (16u << 20)
-#define LARGE_TABLE  (512u << 20)
+#define NO_CHUNK     UINT32_MAX
 
 /* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
 struct queue {
@@ -32,15 +31,23 @@ struct chunk {
 	char *record;
 	uint32_t *due;    /* ticks; NEVER: free, or nobody asked */
 	uint32_t soonest; /* nothing in it is due before */
+	uint32_t live;
+	uint32_t used;  /* the places behind these are blank */
+	uint32_t free;  /* list of places before that, SLOT_NONE */
+	uint32_t above; /* of those that are open: the one opened after it, NO_CHUNK */
+	uint32_t below; /* the one opened before; or of those that are vacant, the next */
 };
 
 struct pool {
 	struct chunk *chunk;
 	size_t size;
 	uint32_t chunks;
-	uint32_t fresh; /* slots never used */
-	uint32_t free;  /* list through struct vacancy */
+	uint32_t fresh;  /* the places from here on were never used */
+	uint32_t open;   /* the chunk with free places that was opened last, NO_CHUNK */
+	uint32_t idle;   /* one that is empty, NO_CHUNK */
+	uint32_t vacant; /* list of those that are empty and have no memory */
 	uint64_t live;
+	uint64_t memory; /* as accounted for */
 };
 
 enum { CONNECTIONS, EMBRYOS, TOMBSTONES, POOLS }; /* as the two highest bits of a slot tell them apart */
@@ -73,18 +80,10 @@ struct turn {
 	uint32_t slot[CHUNK];
 };
 
-/* A record that is not in use: an entry whose id is 0. */
-struct vacancy {
-	uint32_t next; /* place, SLOT_NONE */
-};
+/* Large pieces of memory that chunks are cut from, those of each pool apart, so that what becomes empty lies together. */
+enum { OTHERS = POOLS, ARENAS };
 
-_Static_assert(offsetof(struct entry, id) >= sizeof(struct vacancy), "its id stays 0");
-
-/* A large piece of memory that chunks are cut from; none is ever given back. */
-struct arena {
-	struct arena *next;
-	size_t used;
-};
+struct arena;
 
 union slip {
 	struct brief brief;
@@ -106,7 +105,7 @@ struct flow_table {
 	struct ages embryos;
 	uint64_t memcap;
 	uint64_t tombstones_evicted;
-	struct arena *arena;
+	struct arena *arena[ARENAS];
 	struct history *spare; /* list through history->next */
 	union slip *slips;     /* briefs that are not in use */
 };
@@ -114,14 +113,14 @@ struct flow_table {
 /* Would so much more exceed the cap? */
 bool table_over(const struct flow_table *table, uint64_t more);
 
-/* Cuts a chunk off the newest arena, at a cache line. */
-void *table_carve(struct flow_table *table, size_t size);
+/* Cuts a chunk off the newest arena of a pool or of others, at a cache line. */
+void *table_carve(struct flow_table *table, int arena, size_t size);
 
-/* With what it takes to put connections in order at the end. */
-size_t chunk_cost(const struct flow_table *table, int kind);
+void pools_init(struct flow_table *table);
+void pools_free(struct flow_table *table);
 
-/* A record of the pool can only be had with a new chunk. */
-bool needs_chunk(const struct pool *pool);
+/* What the table grows by with another record of the pool. */
+uint64_t pool_more(const struct flow_table *table, int kind);
 
 /* A zeroed record of the pool. */
 uint32_t slot_take(struct flow_table *table, int kind);
