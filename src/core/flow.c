@@ -134,8 +134,7 @@ void flow_table_free(struct flow_table *t)
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE && slot_is_whole(slot);)
 		flow_strip(t, flow_connection(t, slot));
 	pools_free(t);
-	free(t->half_open.slot);
-	free(t->half_open.id);
+	free(t->half_open.ring);
 	index_free(&t->index);
 	free(t);
 }
@@ -377,10 +376,9 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 
 void flow_close(struct flow_table *t)
 {
-	t->memory -= index_memory(&t->index) + t->half_open.room * (sizeof *t->half_open.slot + sizeof *t->half_open.id);
+	t->memory -= index_memory(&t->index) + t->half_open.room * sizeof *t->half_open.ring;
 	index_free(&t->index);
-	free(t->half_open.slot);
-	free(t->half_open.id);
+	free(t->half_open.ring);
 	t->half_open = (struct queue){0};
 }
 

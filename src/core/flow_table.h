@@ -17,10 +17,14 @@
 #define HISTORIES    256 /* in a chunk */
 #define NO_CHUNK     UINT32_MAX
 
-/* SYNs in order of age; entries whose connection has moved on are skipped when they are met. */
+struct queued {
+	uint32_t slot;
+	uint32_t id; /* of its connection, the low half */
+};
+
+/* SYNs in order of age, in a ring; those whose connection has moved on are skipped when they are met. */
 struct queue {
-	uint32_t *slot;
-	uint64_t *id;
+	struct queued *ring;
 	uint32_t head;
 	uint32_t count;
 	uint32_t room;

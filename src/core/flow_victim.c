@@ -3,9 +3,17 @@
 
 #include "flow_table.h"
 
-static bool still_half_open(const struct entry *c, uint64_t id)
+#define QUEUE_LEAST 1024
+
+/* Frames are numbered from 1, and a free record has 0; who is 2^32 frames younger is taken for its predecessor, half-open as both are. */
+static bool still_half_open(const struct entry *c, uint32_t id)
 {
-	return c->id == id && !(c->bits & (CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_RST));
+	return c->id && (uint32_t)c->id == id && !(c->bits & (CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_RST));
+}
+
+static struct queued *queued(const struct queue *q, uint32_t i)
+{
+	return &q->ring[(q->head + i) & (q->room - 1)];
 }
 
 /* In a flood, one gives way for each that comes, and by then it lies in no cache: what lies ahead is sent for. */
@@ -15,8 +23,8 @@ IN_PLACE void prefetch_queue(const struct flow_table *t)
 
 	if (q->count <= AHEAD)
 		return;
-	prefetch_lines(flow_connection(t, q->slot[(q->head + AHEAD) & (q->room - 1)]), sizeof(struct connection));
-	prefetch_buckets(t, flow_entry_hash(t, q->slot[(q->head + AHEAD / 2) & (q->room - 1)]));
+	prefetch_lines(flow_connection(t, queued(q, AHEAD)->slot), sizeof(struct connection));
+	prefetch_buckets(t, flow_entry_hash(t, queued(q, AHEAD / 2)->slot));
 }
 
 /* The queue's front, without those that are no longer half-open. */
@@ -24,8 +32,9 @@ static uint32_t oldest_half_open(struct flow_table *t)
 {
 	struct queue *q = &t->half_open;
 	while (q->count) {
-		if (still_half_open(flow_entry(t, q->slot[q->head]), q->id[q->head]))
-			return q->slot[q->head];
+		const struct queued *front = queued(q, 0);
+		if (still_half_open(flow_entry(t, front->slot), front->id))
+			return front->slot;
 		q->head = (q->head + 1) & (q->room - 1);
 		q->count--;
 	}
@@ -39,37 +48,26 @@ static void compact(struct flow_table *t)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < q->count; i++) {
-		uint32_t from = (q->head + i) & (q->room - 1), to = (q->head + kept) & (q->room - 1);
-		if (!still_half_open(flow_entry(t, q->slot[from]), q->id[from]))
-			continue;
-		q->slot[to] = q->slot[from];
-		q->id[to] = q->id[from];
-		kept++;
+		struct queued entry = *queued(q, i);
+		if (still_half_open(flow_entry(t, entry.slot), entry.id))
+			*queued(q, kept++) = entry;
 	}
 	q->count = kept;
 }
 
-/* Most are open still: the queue grows with the table. */
-static bool grow_queue(struct flow_table *t)
+/* Room for so many, a power of two, and for all that are there. */
+static bool resize(struct flow_table *t, uint32_t room)
 {
 	struct queue *q = &t->half_open;
-	uint32_t room = q->room ? q->room * 2 : 1024;
-	uint32_t *slots = malloc(room * sizeof *slots);
-	uint64_t *ids = malloc(room * sizeof *ids);
+	struct queued *ring = malloc(room * sizeof *ring);
 
-	if (!slots || !ids) {
-		free(slots);
-		free(ids);
+	if (!ring)
 		return false;
-	}
-	for (uint32_t i = 0; i < q->count; i++) {
-		slots[i] = q->slot[(q->head + i) & (q->room - 1)];
-		ids[i] = q->id[(q->head + i) & (q->room - 1)];
-	}
-	t->memory += (room - q->room) * (sizeof *slots + sizeof *ids);
-	free(q->slot);
-	free(q->id);
-	*q = (struct queue){.slot = slots, .id = ids, .count = q->count, .room = room};
+	for (uint32_t i = 0; i < q->count; i++)
+		ring[i] = *queued(q, i);
+	t->memory += room * sizeof *ring - q->room * sizeof *ring;
+	free(q->ring);
+	*q = (struct queue){.ring = ring, .count = q->count, .room = room};
 	return true;
 }
 
@@ -78,14 +76,14 @@ void flow_half_open(struct flow_table *t, uint32_t slot)
 	struct queue *q = &t->half_open;
 
 	oldest_half_open(t);
-	if (q->count * 4 >= q->room * 3) {
+	if (q->count == q->room) {
 		compact(t);
-		if (q->count * 2 >= q->room && !grow_queue(t))
+		if (q->count >= q->room / 4 * 3 && !resize(t, q->room ? q->room * 2 : QUEUE_LEAST) && q->count == q->room)
 			return; /* it will be found by the clock's hand instead */
+	} else if (q->room > QUEUE_LEAST && q->count < q->room / 8) {
+		resize(t, q->room / 2); /* a flood is over; without memory for that, later */
 	}
-	uint32_t i = (q->head + q->count++) & (q->room - 1);
-	q->slot[i] = slot;
-	q->id[i] = flow_entry(t, slot)->id;
+	*queued(q, q->count++) = (struct queued){.slot = slot, .id = (uint32_t)flow_entry(t, slot)->id};
 }
 
 uint32_t flow_victim(struct flow_table *t)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "connection.h"
 #include "embryo.h"
@@ -275,6 +276,135 @@ Test(embryo, have_no_room_where_there_is_none)
 	cr_assert(flow_embryos_full(table));
 	cr_assert_eq(conceive(1), SLOT_NONE);
 	cr_assert_eq(find_number(1), SLOT_NONE);
+	flow_table_free(table);
+	table = usual;
+}
+
+/* ---- chunks of them that become empty ---- */
+
+enum { A_CHUNK = 4096 };
+
+static void conceive_many(uint32_t from, uint32_t count)
+{
+	for (uint32_t n = from; n < from + count; n++)
+		cr_assert_neq(conceive(n), SLOT_NONE);
+}
+
+static void remove_many(uint32_t from, uint32_t count)
+{
+	for (uint32_t n = from; n < from + count; n++)
+		flow_remove(table, find_number(n));
+}
+
+static unsigned count_all(void)
+{
+	unsigned seen = 0;
+
+	for (uint32_t cursor = 0, slot; (slot = flow_next(table, &cursor)) != SLOT_NONE; seen++)
+		cr_assert(flow_entry(table, slot)->id);
+	return seen;
+}
+
+static bool is_resident(uint32_t slot)
+{
+	unsigned char page = 0;
+
+	cr_assert_eq(mincore((void *)((uintptr_t)flow_embryo(table, slot) & ~(uintptr_t)4095), 1, &page), 0);
+	return page & 1;
+}
+
+Test(embryo, chunks_that_are_empty_give_their_memory_back)
+{
+	conceive_many(0, 5 * A_CHUNK);
+	uint64_t full = flow_memory(table);
+	uint32_t lost = find_number(3 * A_CHUNK + 100);
+	cr_assert(is_resident(lost));
+	remove_many(A_CHUNK, 3 * A_CHUNK - 1);
+	uint64_t less = flow_memory(table);
+	cr_assert_leq(less, full - A_CHUNK * sizeof(struct embryo), "one of two");
+	remove_many(4 * A_CHUNK - 1, 1);
+	cr_assert_eq(flow_memory(table), less - (full - less), "and of three, two");
+	cr_assert_not(is_resident(lost));
+	cr_assert_eq(count_all(), 2 * A_CHUNK);
+	cr_assert_eq(flow_entry(table, lost)->id, 0, "nobody is there");
+	for (uint32_t n = 4 * A_CHUNK; n < 5 * A_CHUNK; n++)
+		cr_assert_neq(find_number(n), SLOT_NONE);
+	conceive_many(A_CHUNK, A_CHUNK);
+	cr_assert_eq(flow_memory(table), less - (full - less), "the one that was kept");
+	conceive_many(2 * A_CHUNK, 2 * A_CHUNK);
+	cr_assert_eq(flow_memory(table), full);
+	cr_assert_eq(count_all(), 5 * A_CHUNK);
+	conceive_many(5 * A_CHUNK, 1);
+	cr_assert_gt(flow_memory(table), full);
+}
+
+Test(embryo, a_record_that_comes_back_is_blank_and_nobody_looks_for_it)
+{
+	struct tcpaudit_segment s = syn_number(0);
+	struct embryo blank;
+	struct socket_pair pair;
+
+	flow_start_clock(table, EPOCH);
+	for (uint32_t n = 0; n < 4 * A_CHUNK; n++)
+		flow_schedule(table, conceive(n), EPOCH + (n / A_CHUNK % 2 ? 100 : 200) * SECONDS);
+	for (uint32_t slot; (slot = flow_due(table, EPOCH + 110 * SECONDS)) != SLOT_NONE;)
+		flow_remove(table, slot);
+	cr_assert_eq(flow_count(table), 2 * A_CHUNK);
+	for (uint32_t n = 0; n < 2 * A_CHUNK; n++) {
+		s.src_port = (uint16_t)(2000 + n);
+		socket_pair_of(&s, &pair);
+		uint32_t slot = flow_conceive(table, &pair, flow_hash(table, &pair));
+		struct embryo *e = flow_embryo(table, slot);
+		memset(&blank, 0, sizeof blank);
+		cr_assert_eq(memcmp(&e->start, &blank.start, offsetof(struct embryo, elder) - offsetof(struct embryo, start)), 0);
+		cr_assert(!e->mss && !e->ttl && !e->verified && !e->entry.id && !e->entry.bits);
+		e->entry.id = 100000 + n;
+	}
+	unsigned due = 0;
+	for (uint32_t slot; (slot = flow_due(table, EPOCH + 9000 * SECONDS)) != SLOT_NONE; due++)
+		cr_assert_lt(flow_entry(table, slot)->id, 100000);
+	cr_assert_eq(due, 2 * A_CHUNK);
+}
+
+Test(embryo, a_flood_at_the_edge_of_a_chunk_keeps_it)
+{
+	conceive_many(0, 2 * A_CHUNK + 1);
+	uint64_t with = flow_memory(table);
+	for (uint32_t n = 0; n < 100; n++) {
+		remove_many(2 * A_CHUNK + n, 1);
+		cr_assert_eq(flow_memory(table), with);
+		conceive_many(2 * A_CHUNK + n + 1, 1);
+		cr_assert_eq(flow_memory(table), with);
+	}
+}
+
+/* What embryos have given back is for anybody; who comes too late finds it taken, and the limit holds. */
+Test(embryo, memory_that_was_given_back_is_within_the_limit)
+{
+	const uint64_t memcap = 16 << 20;
+	struct flow_table *usual = table;
+	uint32_t n = 0, whole = 0;
+
+	table = flow_table_new(key, memcap);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		while (!flow_embryos_full(table)) {
+			cr_assert_neq(conceive(n++), SLOT_NONE);
+			cr_assert_leq(flow_memory(table), memcap);
+		}
+		cr_assert_geq(flow_count(table), whole + (turn ? 1 : memcap / 2 / 200));
+		while (flow_oldest_embryo(table) != SLOT_NONE)
+			flow_remove(table, flow_oldest_embryo(table));
+		for (; !flow_full(table); whole++) {
+			struct tcpaudit_segment s = syn_number(1000000 + whole);
+			struct socket_pair pair;
+			socket_pair_of(&s, &pair);
+			uint32_t slot = flow_insert(table, &pair, flow_hash(table, &pair), SLOT_NONE);
+			cr_assert_neq(slot, SLOT_NONE);
+			flow_entry(table, slot)->id = 1000000 + whole;
+			cr_assert_leq(flow_memory(table), memcap);
+		}
+		cr_assert_geq(whole, memcap * 3 / 4 / 400, "%u", whole);
+	}
 	flow_table_free(table);
 	table = usual;
 }

@@ -610,6 +610,51 @@ Test(flow, a_stubborn_head_does_not_make_the_queue_grow)
 	cr_assert_leq(flow_memory(table), before + (1 << 20), "%lu more", (unsigned long)(flow_memory(table) - before));
 }
 
+Test(flow, the_queue_shrinks_when_a_flood_is_over)
+{
+	enum { MANY = 50000 };
+	static uint32_t slot[MANY];
+	uint64_t before;
+	for (uint32_t i = 0; i < MANY; i++)
+		slot[i] = insert_number(i + 1);
+	flow_half_open(table, slot[0]);
+	before = flow_memory(table);
+	for (uint32_t i = 1; i < MANY; i++)
+		flow_half_open(table, slot[i]);
+	cr_assert_gt(flow_memory(table), before);
+	for (uint32_t i = 0; i < MANY - 10; i++)
+		flow_entry(table, slot[i])->bits |= CONN_ESTABLISHED;
+	for (uint32_t i = 0; i < 10; i++)
+		flow_half_open(table, slot[i]); /* which shows nobody, and makes way for one size less each time */
+	cr_assert_eq(flow_memory(table), before);
+	cr_assert_eq(flow_victim(table), slot[MANY - 10]);
+}
+
+/* A connection that has gone takes its whole chunk's memory with it, if it was the last there. */
+Test(flow, connections_and_tombstones_give_back_too)
+{
+	enum { MANY = 5 * 4096 };
+	uint64_t one, all, graves;
+	insert_number(1);
+	one = flow_memory(table);
+	for (uint32_t i = 1; i < MANY; i++)
+		insert_number(i + 1);
+	all = flow_memory(table);
+	for (uint32_t i = 0; i < MANY; i++)
+		flow_bury(table, find_number(i + 1));
+	graves = flow_memory(table);
+	cr_assert_lt(graves, all);
+	cr_assert_eq(flow_victim(table), SLOT_NONE);
+	for (uint32_t i = 1; i < MANY; i++)
+		flow_remove(table, find_number(i + 1));
+	cr_assert_leq(flow_memory(table), graves - 3 * 4096 * sizeof(struct tombstone));
+	uint32_t grave = find_number(1);
+	cr_assert(slot_buried(grave));
+	flow_remove(table, grave);
+	insert_number(1);
+	cr_assert_leq(flow_memory(table), one + (2 << 20), "an index that has grown, deadlines, and a chunk of tombstones");
+}
+
 Test(flow, among_the_established_somebody_silent_goes)
 {
 	for (uint32_t i = 0; i < 12; i++) {
