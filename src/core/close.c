@@ -455,9 +455,10 @@ static uint8_t vantage_of(const struct case_file *file, unsigned x)
 	if (!(file->settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL &&
 	    !(peer->bits & TCB_CHECKSUM_PARTIAL))
 		return TCPAUDIT_VANTAGE_AT;
-	if (own->turnaround == TURNAROUND_UNKNOWN || peer->turnaround == TURNAROUND_UNKNOWN)
+	const struct turnaround took = connection_turnaround(file->connection);
+	if (took.of[x] == TURNAROUND_UNKNOWN || took.of[!x] == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;
-	if ((uint64_t)own->turnaround * 20 <= peer->turnaround && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
+	if ((uint64_t)took.of[x] * 20 <= took.of[!x] && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
 		return TCPAUDIT_VANTAGE_NEAR;
 	return TCPAUDIT_VANTAGE_FAR;
 }
@@ -503,7 +504,8 @@ static void compare_states(const struct case_file *file, unsigned x)
 {
 	struct mirror mirror;
 
-	mirror_run(&mirror, file->history, HISTORY_MOST, file->connection->end, false);
+	const struct turnaround turnaround = connection_turnaround(file->connection);
+	mirror_run(&mirror, file->history, HISTORY_MOST, file->connection->end, &turnaround, false);
 	struct hypothesis route = mirror_route(&mirror, x, file->now);
 	assert(mirror_states(&mirror, x) == plain_states(file->history, x));
 	assert((route.state == TCPAUDIT_TIME_WAIT) == plainly_holds(file->history, x) && !mirror.end[x].contradicted);
@@ -544,7 +546,8 @@ static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end 
 	end->resets = f->h->resets[x];
 	end->retransmissions = rare ? rare->retransmissions : 0;
 	end->lost = lost_octets(f, x);
-	end->turnaround = tcb->turnaround == TURNAROUND_UNKNOWN ? -1 : (int64_t)tcb->turnaround * 1000;
+	uint32_t took = connection_turnaround(c).of[x];
+	end->turnaround = took == TURNAROUND_UNKNOWN ? -1 : (int64_t)took * 1000;
 	end->vantage = vantage_of(f->file, x);
 	describe_fin(f, x, end);
 }

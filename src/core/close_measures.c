@@ -75,7 +75,7 @@ static uint8_t count_retries(const struct case_file *file, unsigned end, unsigne
 		if (e->from != end || e->is & (EVENT_STRAY | EVENT_DUPLICATE) || e->seq != c->end[end].iss ||
 		    (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST | TCPAUDIT_FIN)) != flags)
 			continue;
-		retries += (e->frame | (uint64_t)e->input << 48) != c->mark[mark];
+		retries += (e->frame | (uint64_t)e->input << 48) != connection_mark_frame(c, mark);
 	}
 	return retries;
 }

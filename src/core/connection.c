@@ -32,8 +32,7 @@ void connection_begin(struct connection *c, const struct tcpaudit_segment *s, un
 	c->start = s->time;
 	c->input = s->input;
 	c->last_from[0] = c->last_from[1] = INT64_MIN;
-	for (int x = 0; x < 2; x++)
-		c->end[x].turnaround = TURNAROUND_UNKNOWN;
+	c->apart = frame_apart(s->ordinal, s->frame);
 	if (!(s->flags & TCPAUDIT_SYN)) {
 		c->entry.bits |= CONN_MIDSTREAM;
 		c->end[0].wscale = c->end[1].wscale = 14; /* unknown: the widest */
@@ -51,9 +50,9 @@ bool connection_fits(const struct connection *c, const struct tcpaudit_segment *
 static struct event marked(const struct connection *c, int mark)
 {
 	const struct tcb *client = &c->end[TCPAUDIT_CLIENT], *server = &c->end[TCPAUDIT_SERVER];
-	struct event e = {.time = c->start + (int64_t)c->mark_at[mark] * 1000,
-	                  .frame = c->mark[mark] & 0xffffffffffffu,
-	                  .input = (uint16_t)(c->mark[mark] >> 48)};
+	struct event e = {.time = connection_mark_time(c, mark),
+	                  .frame = connection_mark_frame(c, mark) & 0xffffffffffffu,
+	                  .input = (uint16_t)(connection_mark_frame(c, mark) >> 48)};
 	switch (mark) {
 	case MARK_SYN:
 		e.flags = TCPAUDIT_SYN;
@@ -89,7 +88,7 @@ static unsigned marked_events(const struct connection *c, uint64_t without, stru
 {
 	unsigned count = 0;
 	for (int mark = 0; mark < MARKS; mark++)
-		if (c->mark[mark] && c->mark[mark] != without)
+		if (connection_marked(c, mark) && connection_mark_frame(c, mark) != without)
 			out[count++] = marked(c, mark);
 	return count;
 }
@@ -100,8 +99,9 @@ static void put_front(const struct connection *c, struct history *h, uint64_t wi
 {
 	struct event before[MARKS];
 
-	if (c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && c->mark[MARK_ACK] && c->mark[MARK_RESPONSE] &&
-	    c->mark[MARK_ACK] != without && c->mark[MARK_RESPONSE] != without)
+	if (connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) && connection_marked(c, MARK_ACK) &&
+	    connection_marked(c, MARK_RESPONSE) && connection_mark_frame(c, MARK_ACK) != without &&
+	    connection_mark_frame(c, MARK_RESPONSE) != without)
 		h->front_due = true;
 	else
 		history_prepend(h, before, marked_events(c, without, before));
@@ -234,18 +234,48 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 
 /* ---- handshake ---- */
 
-void connection_mark(struct connection *c, int which, const struct tcpaudit_segment *s)
+/* Without memory for that, no mark is there any more. */
+static struct far_mark *take_far(struct connection *c, struct flow_table *table)
 {
-	int64_t after = (s->time - c->start) / 1000;
-	c->mark[which] = connection_frame(s);
-	c->mark_at[which] = after < 0 ? 0 : after > UINT32_MAX ? UINT32_MAX : (uint32_t)after;
+	struct far_mark far[MARKS] = {{0}};
+	struct rarity *r = flow_rarity(table, c);
+
+	if (r && r->is_far)
+		return r->mark;
+	for (int mark = 0; mark < MARKS; mark++)
+		if (connection_marked(c, mark))
+			far[mark] = (struct far_mark){.frame = connection_mark_frame(c, mark), .time = connection_mark_time(c, mark)};
+	memset(c->mark, 0, sizeof c->mark);
+	c->apart = APART_MOST;
+	if (!r)
+		return NULL;
+	r->is_far = true;
+	return memcpy(r->mark, far, sizeof far);
 }
 
-void connection_turnaround(struct tcb *tcb, int64_t from, int64_t to)
+void connection_mark(struct connection *c, struct flow_table *table, int which, const struct tcpaudit_segment *s)
 {
+	struct far_mark *far = mark_is_near(c, which, s) ? NULL : take_far(c, table);
+	int64_t after = s->time - c->start;
+
+	if (far)
+		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time};
+	else if (c->apart != APART_MOST && which != MARK_SYN)
+		c->mark[which - 1] = (struct mark){.frames = (uint32_t)(s->frame - connection_first(c)) + 1,
+		                                   .after = (uint32_t)(which == MARK_RESPONSE ? after / 1000 : after)};
+}
+
+/* An end has answered what was seen at `from` (ns); most take as long as lies between the marks. */
+static void note_answer(struct connection *c, struct flow_table *table, unsigned end, int64_t from, int64_t to)
+{
+	const int stimulus = end == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
 	int64_t took = (to - from) / 1000;
-	if (took >= 0 && took < tcb->turnaround)
-		tcb->turnaround = (uint32_t)took;
+
+	if (connection_mark_time(c, stimulus) == from && connection_mark_time(c, stimulus + 1) == to)
+		return;
+	c->end[end].bits |= TCB_TOOK_APART;
+	if (flow_rarity(table, c))
+		connection_rare(c, end)->took = took >= 0 && took < TURNAROUND_UNKNOWN ? (uint32_t)took : TURNAROUND_UNKNOWN;
 }
 
 /* RFC 7323 2.2, 3.2: an option counts only if both SYNs carried it. */
@@ -264,17 +294,17 @@ void connection_agree_options(struct connection *c)
 }
 
 /* Follows the handshake; true when this segment is one of its marks, or disturbs it: `odd`. */
-static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, unsigned from, bool *odd)
+static void follow_syn(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from, bool *odd)
 {
 	bool first = !(c->end[from].bits & TCB_ISS);
 
 	if (s->options & TCPAUDIT_OPT_FAST_OPEN && s->len)
 		c->entry.bits |= CONN_FAST_OPEN;
 	if (!(s->flags & TCPAUDIT_ACK)) {
-		if (from == TCPAUDIT_CLIENT && first && !c->mark[MARK_SYN]) {
+		if (from == TCPAUDIT_CLIENT && first && !connection_marked(c, MARK_SYN)) {
 			c->entry.bits |= CONN_SYN;
 			c->syn_tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
-			connection_mark(c, MARK_SYN, s);
+			connection_mark(c, table, MARK_SYN, s);
 			*odd |= s->len > 0;
 		} else {
 			*odd = true;
@@ -287,9 +317,9 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 	}
 	if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SIMULTANEOUS_OPEN)) {
 		c->entry.bits |= CONN_SYN_ACK;
-		connection_mark(c, MARK_SYN_ACK, s);
-		if (c->mark[MARK_SYN])
-			connection_turnaround(&c->end[from], c->last_from[TCPAUDIT_CLIENT], s->time);
+		connection_mark(c, table, MARK_SYN_ACK, s);
+		if (connection_marked(c, MARK_SYN))
+			note_answer(c, table, from, c->last_from[TCPAUDIT_CLIENT], s->time);
 		if (!(c->end[TCPAUDIT_CLIENT].bits & TCB_SEQ) || s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
 			*odd = true; /* fast open acknowledged in part, or not at all */
 		return;
@@ -305,7 +335,7 @@ static void follow_syn(struct connection *c, const struct tcpaudit_segment *s, u
 }
 
 /* The first acknowledgment of the server's SYN, and the server's first segment that shows progress behind it (E3, E4). */
-static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
+static bool follow_ack(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
 {
 	const struct tcb *peer = &c->end[!from];
 
@@ -314,12 +344,12 @@ static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, u
 	if (from == TCPAUDIT_CLIENT) {
 		if (c->entry.bits & CONN_MARKED_ACK)
 			return false;
-		if (c->mark[MARK_SYN_ACK])
-			connection_turnaround(&c->end[from], c->last_from[TCPAUDIT_SERVER], s->time);
 		if (!(c->entry.bits & CONN_ESTABLISHED))
 			connection_agree_options(c);
 		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK | CONN_MARKED_ACK;
-		connection_mark(c, MARK_ACK, s);
+		connection_mark(c, table, MARK_ACK, s);
+		if (connection_marked(c, MARK_SYN_ACK))
+			note_answer(c, table, from, c->last_from[TCPAUDIT_SERVER], s->time);
 		return true;
 	}
 	if (c->entry.bits & CONN_MARKED_RESPONSE || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
@@ -329,7 +359,7 @@ static bool follow_ack(struct connection *c, const struct tcpaudit_segment *s, u
 	if (!(c->entry.bits & CONN_ESTABLISHED))
 		connection_agree_options(c);
 	c->entry.bits |= CONN_MARKED_RESPONSE;
-	connection_mark(c, MARK_RESPONSE, s);
+	connection_mark(c, table, MARK_RESPONSE, s);
 	return true;
 }
 
@@ -542,12 +572,12 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	if (opened)
 		tcb->bits &= ~(uint32_t)TCB_ISS; /* follow_syn() asks whether it is the first */
 	if (syn && fits)
-		follow_syn(c, s, from, &odd);
+		follow_syn(c, table, s, from, &odd);
 	if (syn && connection_kept(c).history)
 		odd = true;
 	if (opened)
 		tcb->bits |= TCB_ISS;
-	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, s, from, &sent) : false;
+	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, table, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, s, from);
 	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, connection_rarity(c)->end[!from].hole_low)) {

@@ -92,6 +92,34 @@ struct loan {
 struct loan connection_lend(struct connection *c, struct flow_table *table, bool whole, struct history *room);
 void connection_give_back(struct connection *c, struct loan loan);
 
+/* Can a mark say where a frame is, beside the first one? */
+static inline bool mark_is_near(const struct connection *c, int which, const struct tcpaudit_segment *s)
+{
+	const int64_t unit = which == MARK_RESPONSE ? 1000 : 1;
+
+	if (which == MARK_SYN)
+		return s->ordinal == c->entry.id && c->apart != APART_MOST;
+	return !connection_far(c) && c->apart != APART_MOST && s->input == c->input && s->time >= c->start &&
+	       s->time - c->start < (int64_t)UINT32_MAX * unit && s->frame >= connection_first(c) &&
+	       s->frame - connection_first(c) < UINT32_MAX;
+}
+
+/* How long each end took for its answer in the handshake. */
+static inline struct turnaround connection_turnaround(const struct connection *c)
+{
+	struct turnaround t;
+
+	for (unsigned x = 0; x < 2; x++) {
+		const int from = x == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
+		bool known = !(c->end[x].bits & TCB_TOOK_APART) && connection_marked(c, from) && connection_marked(c, from + 1);
+		int64_t took = known ? (connection_mark_time(c, from + 1) - connection_mark_time(c, from)) / 1000 : -1;
+		t.of[x] = took >= 0 && took < TURNAROUND_UNKNOWN ? (uint32_t)took : TURNAROUND_UNKNOWN;
+		if (c->end[x].bits & TCB_TOOK_APART && connection_rare(c, x))
+			t.of[x] = connection_rare(c, x)->took;
+	}
+	return t;
+}
+
 /* Octets of new text of an end. */
 static inline uint64_t connection_text(const struct connection *c, unsigned x)
 {

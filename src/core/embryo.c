@@ -31,7 +31,7 @@ bool embryo_tells(struct tcpaudit_segment *s, bool verify)
 		return false;
 	if (verify)
 		sum_up(s);
-	return !(s->noticed & ~(PLAIN_NOTICED | TCPAUDIT_SAW_CHECKSUM_UNKNOWN));
+	return !(s->noticed & ~(PLAIN_NOTICED | TCPAUDIT_SAW_CHECKSUM_UNKNOWN)) && frame_apart(s->ordinal, s->frame) != APART_MOST;
 }
 
 static uint32_t block_bits(const struct tcpaudit_segment *s, bool good)
@@ -109,10 +109,8 @@ void embryo_grow(const struct embryo *e, struct connection *c)
 	c->last_from[TCPAUDIT_SERVER] = INT64_MIN;
 	c->capture = e->capture;
 	c->input = (uint16_t)(e->mark >> 48);
-	c->mark[MARK_SYN] = e->mark;
+	c->apart = frame_apart(e->entry.id, e->mark & 0xffffffffffffu);
 	c->syn_tsval = e->tsval;
-	c->end[TCPAUDIT_SERVER].turnaround = TURNAROUND_UNKNOWN;
-	client->turnaround = TURNAROUND_UNKNOWN;
 	client->iss = e->iss;
 	client->maxseq = seq_add(e->iss, 1);
 	client->tsval = e->tsval;

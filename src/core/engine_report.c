@@ -83,7 +83,8 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 	file->ended = e->ended;
 	if (!mirror)
 		return;
-	mirror_run(mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM);
+	const struct turnaround turnaround = connection_turnaround(c);
+	mirror_run(mirror, connection_kept(c).history, HISTORY_MOST, c->end, &turnaround, c->entry.bits & CONN_MIDSTREAM);
 	for (unsigned x = 0; x < 2; x++)
 		file->route[x] = mirror_route(mirror, x, at);
 }

@@ -18,6 +18,21 @@
 /* The handshake's frames, kept small until somebody asks. */
 enum { MARK_SYN, MARK_SYN_ACK, MARK_ACK, MARK_RESPONSE, MARKS };
 
+/* One behind the first frame: most are near it in all ways. */
+struct mark {
+	uint32_t frames; /* further on, and one; 0: not seen */
+	uint32_t after;  /* ns; of MARK_RESPONSE, which may take its time, microseconds */
+};
+
+/* One that is not. */
+struct far_mark {
+	uint64_t frame; /* and input << 48; 0: not seen */
+	int64_t time;
+};
+
+#define FRAME_BITS 46         /* of an ordinal; what is above tells whose it is */
+#define APART_MOST UINT32_MAX /* no first frame: no mark is near */
+
 enum {
 	CONN_CROSSED = 0x0001, /* the client is the pair's second socket */
 	CONN_SYN = 0x0002,
@@ -43,8 +58,8 @@ enum {
 	CONN_ICMP_SOFT = 0x10000000, /* an ICMP error that is only a hint quoted it (RFC 9293 MUST-56) */
 	CONN_SYN_REPEATED = 0x8000000,
 	CONN_ATTENTION = 0x7000000,     /* how many more segments are to be kept, whatever they are */
-	CONN_MARKED_ACK = 0x400000,      /* mark[MARK_ACK] is there: said here, where every segment looks */
-	CONN_MARKED_RESPONSE = 0x800000, /* mark[MARK_RESPONSE] */
+	CONN_MARKED_ACK = 0x400000,      /* MARK_ACK has been met: said here, where every segment looks */
+	CONN_MARKED_RESPONSE = 0x800000, /* MARK_RESPONSE */
 	CONN_BRIEF = 0x20000000,         /* what is kept of its close is a brief, and no history */
 	CONN_ICMP_BY_CLIENT = 0x200000, /* the error quoted the client's segment: the server's side is unreachable */
 	CONN_RARE = 0x80000,            /* it has a rarity */
@@ -91,6 +106,8 @@ struct rarity {
 	struct tcb_rare end[2];
 	uint32_t scopes;     /* of the user's policy, by the first frame */
 	uint16_t unanswered; /* repeats by one end since the other was heard */
+	bool is_far;         /* all marks are here */
+	struct far_mark mark[MARKS];
 };
 
 /* Four cache lines that every segment touches, and one that few do. */
@@ -102,8 +119,8 @@ struct connection {
 	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
 	uint16_t input;
 	struct tcb end[2];            /* client, server */
-	uint64_t mark[MARKS];         /* frame number | input << 48; 0 not seen.  Here the cold part begins */
-	uint32_t mark_at[MARKS];      /* microseconds after start */
+	struct mark mark[MARKS - 1];  /* but MARK_SYN, which is the first frame, with CONN_SYN */
+	uint32_t apart;               /* ordinal of the first frame less its number, within FRAME_BITS; APART_MOST */
 	uint16_t label;               /* the labeller's note */
 	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
 } __attribute__((aligned(64)));
@@ -137,6 +154,58 @@ static inline int64_t connection_last(const struct connection *c)
 	int64_t last = c->last_from[0] > c->last_from[1] ? c->last_from[0] : c->last_from[1];
 
 	return last > c->start ? last : c->start;
+}
+
+/* By how much a frame's number is behind its ordinal; APART_MOST: too much. */
+static inline uint32_t frame_apart(uint64_t ordinal, uint64_t frame)
+{
+	uint64_t apart = (ordinal - frame) & ((UINT64_C(1) << FRAME_BITS) - 1);
+
+	return apart < APART_MOST && !(frame >> FRAME_BITS) ? (uint32_t)apart : APART_MOST;
+}
+
+/* The number of the first frame, unless apart is APART_MOST. */
+static inline uint64_t connection_first(const struct connection *c)
+{
+	return (c->entry.id - c->apart) & ((UINT64_C(1) << FRAME_BITS) - 1);
+}
+
+static inline const struct far_mark *connection_far(const struct connection *c)
+{
+	return c->entry.bits & CONN_RARE && c->kept.rarity->is_far ? c->kept.rarity->mark : NULL;
+}
+
+/* Was one of the handshake's frames seen, which one, and when? */
+static inline bool connection_marked(const struct connection *c, int which)
+{
+	const struct far_mark *far = connection_far(c);
+
+	if (far)
+		return far[which].frame;
+	return c->apart != APART_MOST && (which == MARK_SYN ? c->entry.bits & CONN_SYN : c->mark[which - 1].frames);
+}
+
+/* Its number, and input << 48; 0: it was not seen. */
+static inline uint64_t connection_mark_frame(const struct connection *c, int which)
+{
+	const struct far_mark *far = connection_far(c);
+
+	if (far)
+		return far[which].frame;
+	if (!connection_marked(c, which))
+		return 0;
+	return (connection_first(c) + (which == MARK_SYN ? 0 : c->mark[which - 1].frames - 1)) | (uint64_t)c->input << 48;
+}
+
+static inline int64_t connection_mark_time(const struct connection *c, int which)
+{
+	const struct far_mark *far = connection_far(c);
+
+	if (far)
+		return far[which].time;
+	return c->start + (which == MARK_SYN        ? 0
+	                   : which == MARK_RESPONSE ? (int64_t)c->mark[which - 1].after * 1000
+	                                            : (int64_t)c->mark[which - 1].after);
 }
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */

@@ -11,9 +11,11 @@ static bool is_reset(const struct event *e)
 
 static int64_t round_trip(const struct connection *c)
 {
-	if (c->end[0].turnaround == TURNAROUND_UNKNOWN || c->end[1].turnaround == TURNAROUND_UNKNOWN)
+	const struct turnaround took = connection_turnaround(c);
+
+	if (took.of[0] == TURNAROUND_UNKNOWN || took.of[1] == TURNAROUND_UNKNOWN)
 		return 0;
-	return ((int64_t)c->end[0].turnaround + c->end[1].turnaround) * 1000;
+	return ((int64_t)took.of[0] + took.of[1]) * 1000;
 }
 
 int reset_plausible(const struct connection *c, const struct history *h)

@@ -27,9 +27,9 @@ static void learn_isns(struct learnt *l, const struct connection *c)
 {
 	const int mark[2] = {[TCPAUDIT_CLIENT] = MARK_SYN, [TCPAUDIT_SERVER] = MARK_SYN_ACK};
 
-	l->isns = c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && !(c->capture & CAPTURE_NAT_TWIN);
+	l->isns = connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) && !(c->capture & CAPTURE_NAT_TWIN);
 	for (unsigned x = 0; x < 2; x++)
-		l->chosen[x] = isn_chosen(c, l->table, x, c->start + (int64_t)c->mark_at[mark[x]] * 1000);
+		l->chosen[x] = isn_chosen(c, l->table, x, connection_mark_time(c, mark[x]));
 }
 
 /* A server's TIME-WAITs cost no ports. */

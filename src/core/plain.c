@@ -96,10 +96,11 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 /* ---- the handshake ---- */
 
 /* The first SYN, or the first SYN-ACK behind it, of a connection that nothing else is known of. */
-static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
+static bool take_syn(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
 	const uint16_t usual = TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS;
 	bool answers = s->flags & TCPAUDIT_ACK;
+	int mark = answers ? MARK_SYN_ACK : MARK_SYN;
 	struct tcb *tcb = &c->end[from], *peer = &c->end[!from];
 
 	if ((s->flags & ~TCPAUDIT_ACK) != TCPAUDIT_SYN || from != (answers ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT) ||
@@ -111,15 +112,16 @@ static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned 
 	if (answers && ((peer->bits & (TCB_SEQ | TCB_ISS | TCB_TEXT | TCB_HOLE)) != (TCB_SEQ | TCB_ISS) ||
 	                s->ack != peer->maxseq || s->ack != seq_add(peer->iss, 1)))
 		return false;
+	if (!mark_is_near(c, mark, s) || (answers && c->last_from[TCPAUDIT_CLIENT] != c->start))
+		return false;
 	if (unusual_segment(c, s, from, &(struct sent){.end = segment_end(s), .fits = true}) ||
 	    !checksum_good(tcb, s, verify, true))
 		return false;
 	count_checksum(tcb, s, verify);
 	tcb_open(tcb, s);
 	c->entry.bits |= answers ? CONN_SYN_ACK : CONN_SYN;
-	connection_mark(c, answers ? MARK_SYN_ACK : MARK_SYN, s);
+	connection_mark(c, table, mark, s);
 	if (answers) {
-		connection_turnaround(tcb, c->last_from[TCPAUDIT_CLIENT], s->time);
 		connection_answered(c);
 		tcb->hiack = s->ack;
 		tcb->redge = seq_add(s->ack, s->window);
@@ -144,19 +146,19 @@ static bool completes_handshake(const struct connection *c, const struct tcpaudi
 	const uint32_t client = c->end[TCPAUDIT_CLIENT].bits, server = c->end[TCPAUDIT_SERVER].bits;
 
 	return from == TCPAUDIT_CLIENT && (c->entry.bits & ~(uint32_t)OF_NOTE) == (CONN_SYN | CONN_SYN_ACK) && !connection_kept(c).history &&
-	       !(s->flags & TCPAUDIT_FIN) && c->mark[MARK_SYN] && c->mark[MARK_SYN_ACK] && client & server & TCB_ISS &&
+	       !(s->flags & TCPAUDIT_FIN) && connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) &&
+	       connection_mark_time(c, MARK_SYN_ACK) == c->last_from[TCPAUDIT_SERVER] && client & server & TCB_ISS &&
 	       !(client & (TCB_TEXT | TCB_ACK)) && s->ack == c->end[TCPAUDIT_SERVER].maxseq &&
 	       s->ack == seq_add(c->end[TCPAUDIT_SERVER].iss, 1) && in_order(c, s, from, 0);
 }
 
-static void complete_handshake(struct connection *c, const struct tcpaudit_segment *s)
+static void complete_handshake(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s)
 {
 	struct tcb *tcb = &c->end[TCPAUDIT_CLIENT];
 
-	connection_turnaround(tcb, c->last_from[TCPAUDIT_SERVER], s->time);
 	connection_agree_options(c);
 	c->entry.bits |= HANDSHAKE;
-	connection_mark(c, MARK_ACK, s);
+	connection_mark(c, table, MARK_ACK, s);
 	tcb->redge = seq_add(s->ack, (uint32_t)s->window << tcb->wscale);
 	tcb->bits |= TCB_ACK;
 }
@@ -211,16 +213,18 @@ static bool take_mark_or_close(struct connection *c, struct flow_table *table, s
 			return false;
 		answer = responds(c, s, from);
 	}
+	if ((completes && !mark_is_near(c, MARK_ACK, s)) || (answer && !mark_is_near(c, MARK_RESPONSE, s)))
+		return false;
 	if (!s->len && !fin && fingerprint == tcb->fingerprint)
 		return false; /* perhaps the same frame again */
 	if (!checksum_good(tcb, s, verify, closing) || (closing && !keep_plain(c, table, s, from)))
 		return false;
 	count_checksum(tcb, s, verify);
 	if (completes)
-		complete_handshake(c, s);
+		complete_handshake(c, table, s);
 	if (answer) {
 		c->entry.bits |= CONN_MARKED_RESPONSE;
-		connection_mark(c, MARK_RESPONSE, s);
+		connection_mark(c, table, MARK_RESPONSE, s);
 	}
 	count_segment(c, s, from, fingerprint);
 	if (fin) {
@@ -237,7 +241,7 @@ bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_
 	struct tcb *tcb = &c->end[from];
 
 	if (s->flags & TCPAUDIT_SYN)
-		return take_syn(c, s, from, verify);
+		return take_syn(c, table, s, from, verify);
 	if ((s->flags & ~(TCPAUDIT_PSH | TCPAUDIT_FIN)) != TCPAUDIT_ACK)
 		return false;
 	if ((c->entry.bits & (OPEN | TROUBLE | CONN_FIN)) != OPEN || s->flags & TCPAUDIT_FIN)

@@ -20,10 +20,7 @@ bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_
 struct history *connection_begin_history(struct connection *c, struct flow_table *table, uint64_t without);
 
 /* Remembers a segment as one of the handshake's marks. */
-void connection_mark(struct connection *c, int which, const struct tcpaudit_segment *segment);
-
-/* An end has taken so long for an answer (ns): the least is kept. */
-void connection_turnaround(struct tcb *tcb, int64_t from, int64_t to);
+void connection_mark(struct connection *c, struct flow_table *table, int which, const struct tcpaudit_segment *segment);
 
 /* Both SYNs are there: which options count. */
 void connection_agree_options(struct connection *c);

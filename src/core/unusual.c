@@ -59,7 +59,7 @@ static bool ecn_answer_refuted(const struct connection *c, const struct tcpaudit
 {
 	const uint16_t both = TCPAUDIT_ECE | TCPAUDIT_CWR;
 
-	if (!c->mark[MARK_SYN] || s->flags & TCPAUDIT_AE || c->end[TCPAUDIT_CLIENT].bits & TCB_ACCURATE_ECN)
+	if (!connection_marked(c, MARK_SYN) || s->flags & TCPAUDIT_AE || c->end[TCPAUDIT_CLIENT].bits & TCB_ACCURATE_ECN)
 		return false;
 	if ((s->flags & both) == both)
 		return true;
@@ -79,7 +79,7 @@ static unsigned on_syn(const struct connection *c, const struct tcpaudit_segment
 
 	if (s->len)
 		is |= UNUSUAL_SYN_TEXT;
-	if (!(s->flags & TCPAUDIT_ACK) || from != TCPAUDIT_SERVER || !c->mark[MARK_SYN])
+	if (!(s->flags & TCPAUDIT_ACK) || from != TCPAUDIT_SERVER || !connection_marked(c, MARK_SYN))
 		return is;
 	if ((s->options & TCPAUDIT_OPT_WSCALE && !(peer->bits & TCB_WSCALE)) ||
 	    (s->options & TCPAUDIT_OPT_TIMESTAMPS && !(peer->bits & TCB_TS)))
@@ -98,7 +98,7 @@ static bool third_is_wrong(const struct connection *c, const struct tcpaudit_seg
 {
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
 
-	if (from != TCPAUDIT_CLIENT || c->mark[MARK_ACK] || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK] ||
+	if (from != TCPAUDIT_CLIENT || connection_marked(c, MARK_ACK) || !connection_marked(c, MARK_SYN) || !connection_marked(c, MARK_SYN_ACK) ||
 	    !(s->flags & TCPAUDIT_ACK))
 		return false;
 	return seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq) || (!s->len && s->seq != own->maxseq);
@@ -140,7 +140,7 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	}
 	if (sent->ack_unsent)
 		is |= UNUSUAL_ACK_UNSENT;
-	if (sent->new_text && !peer->mss && c->mark[from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK] && s->len > default_mss(s))
+	if (sent->new_text && !peer->mss && connection_marked(c, from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK) && s->len > default_mss(s))
 		is |= UNUSUAL_MSS;
 	if (from == TCPAUDIT_SERVER && (c->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN &&
 	    s->flags & TCPAUDIT_ACK)

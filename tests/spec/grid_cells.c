@@ -271,7 +271,8 @@ static struct outcome arrive(struct bench *b, const struct cell *cell)
 	struct outcome o;
 	unsigned before = h->count - 1u;
 
-	mirror_run(&m, h, before, b->c.end, false);
+	const struct turnaround turnaround = connection_turnaround(&b->c);
+	mirror_run(&m, h, before, b->c.end, &turnaround, false);
 	o.reached = state_in((enum tcpaudit_state)cell->way->state, mirror_states(&m, b->x)) || !before;
 	m.count = h->count;
 	without = end;

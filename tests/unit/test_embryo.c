@@ -101,6 +101,7 @@ Test(embryo, grows_into_what_it_would_have_been)
 	s.tsval = 123456;
 	s.ip_id = 999;
 	s.input = 3;
+	s.ordinal = 88;
 	s.frame = 77;
 	s.window = 29200;
 	grows_into_what_it_would_have_been(s, true);
@@ -142,6 +143,7 @@ Test(embryo, does_not_tell_of_anything_but_a_plain_syn)
 	is_left_to_others((s = syn_number(1), s.len = 1, s));
 	is_left_to_others((s = syn_number(1), s.options = TCPAUDIT_OPT_MSS, s.mss = 63, s));
 	is_left_to_others((s = syn_number(1), s.options = TCPAUDIT_OPT_WSCALE, s.wscale = 15, s));
+	is_left_to_others((s = syn_number(1), s.frame = s.ordinal + 1, s)); /* nobody numbers frames like that */
 	is_left_to_others((s = syn_number(1), s.dst.byte[0] = 224, s));
 	is_left_to_others((s = syn_number(1), s.dst = s.src, s.dst_port = s.src_port, s));
 }

@@ -164,13 +164,13 @@ static int severity_of(const struct judging *j, const struct claim *cl, int conf
 static void states_around(const struct judging *j, int at, struct tcpaudit_finding *f)
 {
 	struct mirror before, after;
+	const struct turnaround turnaround = connection_turnaround(j->c);
 	bool midstream = j->c->entry.bits & CONN_MIDSTREAM;
-
 	bool last = at + 1 >= j->h->count; /* the end of all: known already */
 
-	mirror_run(&before, j->h, (unsigned)at, j->c->end, midstream);
+	mirror_run(&before, j->h, (unsigned)at, j->c->end, &turnaround, midstream);
 	if (!last)
-		mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, midstream);
+		mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, &turnaround, midstream);
 	for (unsigned x = 0; x < 2; x++) {
 		f->before[x] = mirror_states(&before, x);
 		f->after[x] = last ? j->record->end[x].states : mirror_states(&after, x);
@@ -180,7 +180,7 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 /* Where the beginning was not captured, or not all of it, that is what lets a look-alike in. */
 static void lowering_notes(const struct judging *j, const struct claim *cl, struct tcpaudit_finding *f)
 {
-	bool begun = !(j->c->entry.bits & CONN_MIDSTREAM) && j->c->mark[MARK_SYN] && j->c->mark[MARK_SYN_ACK];
+	bool begun = !(j->c->entry.bits & CONN_MIDSTREAM) && connection_marked(j->c, MARK_SYN) && connection_marked(j->c, MARK_SYN_ACK);
 	bool alike = !begun && (cl->alike || cl->at_most);
 	unsigned missing = (TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_NO_LOSS |
 	                    TCPAUDIT_PREMISE_HEADERS | TCPAUDIT_PREMISE_CLOCK) &
@@ -344,7 +344,7 @@ static unsigned premises_of(const struct case_file *file)
 	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_NO_LOSS;
-	if (c->entry.bits & CONN_MIDSTREAM || !c->mark[MARK_SYN] || !c->mark[MARK_SYN_ACK])
+	if (c->entry.bits & CONN_MIDSTREAM || !connection_marked(c, MARK_SYN) || !connection_marked(c, MARK_SYN_ACK))
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_SCALE;
 	if (c->capture & CAPTURE_LENGTH_GUESSED)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_HEADERS;

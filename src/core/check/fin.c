@@ -429,10 +429,10 @@ void check_fin_rst_combined(struct judging *j)
 void check_fin_in_synrcvd(struct judging *j)
 {
 	const struct fin_facts *client = &j->h->fin[TCPAUDIT_CLIENT], *server = &j->h->fin[TCPAUDIT_SERVER];
-	uint64_t ack = j->c->mark[MARK_ACK];
+	uint64_t ack = connection_mark_frame(j->c, MARK_ACK);
 	int at = -1;
 
-	if (!j->c->mark[MARK_SYN] || !j->c->mark[MARK_SYN_ACK] || j->h->front_due) /* due: the handshake was over before */
+	if (!connection_marked(j->c, MARK_SYN) || !connection_marked(j->c, MARK_SYN_ACK) || j->h->front_due) /* due: the handshake was over before */
 		return;
 	if (client->first >= 0 && ack == (j->h->event[client->first].frame | (uint64_t)j->h->event[client->first].input << 48))
 		at = client->first;

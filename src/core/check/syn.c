@@ -485,10 +485,10 @@ void check_syn_reset_after_accept(struct judging *j)
 	const struct before_reset *was = j->h->before_reset;
 	int reset = j->h->first_reset;
 
-	if (reset < 0 || !was || !(j->c->entry.bits & CONN_ESTABLISHED) || !j->c->mark[MARK_ACK])
+	if (reset < 0 || !was || !(j->c->entry.bits & CONN_ESTABLISHED) || !connection_marked(j->c, MARK_ACK))
 		return;
 	const struct event *e = &j->h->event[reset];
-	int64_t accepted = j->c->start + (int64_t)j->c->mark_at[MARK_ACK] * 1000;
+	int64_t accepted = connection_mark_time(j->c, MARK_ACK);
 	if (e->from != TCPAUDIT_SERVER || j->c->entry.bits & CONN_MP_FASTCLOSE || was->text[TCPAUDIT_SERVER] ||
 	    e->time - accepted > SECOND || j->h->fin[0].sent || j->h->fin[1].sent)
 		return;
@@ -513,7 +513,7 @@ void check_syn_scan(struct judging *j)
 void check_syn_unsolicited(struct judging *j)
 {
 	uint32_t bits = j->c->entry.bits;
-	bool answer = !j->c->mark[MARK_SYN] && !(bits & CONN_SYN) && bits & CONN_SYN_ACK && !(bits & CONN_ESTABLISHED);
+	bool answer = !connection_marked(j->c, MARK_SYN) && !(bits & CONN_SYN) && bits & CONN_SYN_ACK && !(bits & CONN_ESTABLISHED);
 	bool refusal = bits & CONN_MIDSTREAM && j->h->count && j->h->event[0].flags & TCPAUDIT_RST &&
 	               j->h->event[0].flags & TCPAUDIT_ACK && j->h->event[0].seq == 0 && j->h->event[0].time == j->c->start;
 

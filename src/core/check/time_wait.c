@@ -270,7 +270,7 @@ void check_tw_after_rst(struct judging *j)
 {
 	const struct former *was = j->h->former;
 
-	if (!was->reset || was->reset_by != TCPAUDIT_CLIENT || !was->established || !j->c->mark[MARK_SYN] ||
+	if (!was->reset || was->reset_by != TCPAUDIT_CLIENT || !was->established || !connection_marked(j->c, MARK_SYN) ||
 	    j->c->start - was->last >= 2 * j->file->settings->msl)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,

@@ -684,7 +684,7 @@ static void emission(struct mirror *m, unsigned x, int at)
 	built(m, x, at, &is);
 }
 
-static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, bool midstream)
+static void begin(struct mirror_end *end, const struct tcb *tcb, uint32_t turnaround, unsigned x, bool midstream)
 {
 	static const uint8_t any[] = {TCPAUDIT_ESTABLISHED, TCPAUDIT_CLOSE_WAIT, TCPAUDIT_FIN_WAIT_1, TCPAUDIT_FIN_WAIT_2,
 	                              TCPAUDIT_CLOSING,     TCPAUDIT_LAST_ACK,   TCPAUDIT_TIME_WAIT};
@@ -692,7 +692,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, unsigned x, boo
 	end->lost = 0;
 	end->states = NO_STATE;
 	end->contradicted = end->overflowed = end->closed = false;
-	end->turnaround = tcb->turnaround;
+	end->turnaround = turnaround;
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
 	end->hiack = tcb->hiack;
@@ -745,14 +745,15 @@ static bool has_trouble(const struct mirror *m, const struct tcb end[2])
 	return false;
 }
 
-void mirror_run(struct mirror *m, const struct history *history, unsigned count, const struct tcb end[2], bool midstream)
+void mirror_run(struct mirror *m, const struct history *history, unsigned count, const struct tcb end[2],
+                const struct turnaround *turnaround, bool midstream)
 {
 	m->event = history->event;
 	m->count = (uint8_t)(count < history->count ? count : history->count);
 	m->fin = history->fin;
 	m->loss = has_trouble(m, end) ? COST_LOSS : COST_FIRST_LOSS;
 	for (unsigned x = 0; x < 2; x++) {
-		begin(&m->end[x], &end[x], x, midstream);
+		begin(&m->end[x], &end[x], turnaround->of[x], x, midstream);
 		find_stimuli(m, x, &m->end[x]);
 	}
 	for (int i = midstream ? 0 : begin_established(m); i < m->count; i++) {

@@ -58,7 +58,8 @@ struct mirror {
 };
 
 /* Runs the mirror over the first `count` events of the history. `midstream`: the handshake was not captured. */
-void mirror_run(struct mirror *mirror, const struct history *history, unsigned count, const struct tcb end[2], bool midstream);
+void mirror_run(struct mirror *mirror, const struct history *history, unsigned count, const struct tcb end[2],
+                const struct turnaround *turnaround, bool midstream);
 
 /* The states in which the end can be after all that, undelivered stimuli included. */
 state_set mirror_states(const struct mirror *mirror, unsigned end);

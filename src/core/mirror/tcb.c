@@ -8,7 +8,7 @@
 /* Old text may come again this far back. */
 #define BACK (1u << 30)
 
-_Static_assert(sizeof(struct tcb) == 52, "two of them are most of a connection");
+_Static_assert(sizeof(struct tcb) == 48, "two of them are most of a connection");
 
 void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *s)
 {

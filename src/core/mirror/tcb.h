@@ -33,9 +33,8 @@ enum {
 	TCB_TEXT_TS = 0x80000,         /* the TSval of its newest new text is known: tcb_text_tsval() */
 	TCB_LONG = 0x100000,           /* its text has gone once around a quarter of the circle, at least */
 	TCB_REPEATED = 0x200000,       /* sent something again: struct tcb_rare counts it */
+	TCB_TOOK_APART = 0x400000,     /* the time for its answer is not that between the marks: struct tcb_rare has it */
 };
-
-#define TURNAROUND_UNKNOWN UINT32_MAX
 
 struct tcb {
 	tcp_seq iss;    /* ISS; before TCB_ISS, first captured sequence number */
@@ -48,7 +47,6 @@ struct tcb {
 	uint32_t packets;     /* modulo 2^32, as the next two: tcb_packets() and its like know all */
 	uint32_t bytes;       /* of its frames on the wire */
 	uint32_t text;        /* octets of new text, holes included */
-	uint32_t turnaround;  /* least time for an answer of this end, microseconds */
 	uint16_t mss;         /* it announced; 0 none */
 	uint16_t ip_id;       /* of its newest segment */
 	uint16_t text_behind; /* by how much the TSval of its newest new text is below tsval; TEXT_FAR_BEHIND */
@@ -59,12 +57,20 @@ struct tcb {
 
 #define TEXT_FAR_BEHIND UINT16_MAX /* struct tcb_rare has it */
 
+#define TURNAROUND_UNKNOWN UINT32_MAX
+
+/* How long each end took for its answer in the handshake, microseconds; TURNAROUND_UNKNOWN. */
+struct turnaround {
+	uint32_t of[2];
+};
+
 /* What few ends have.  Without memory for it nothing is made up: counts stop at their highest, holes count as gaps. */
 struct tcb_rare {
 	tcp_seq hole_low; /* valid with TCB_HOLE: numbers that were jumped over */
 	tcp_seq hole_high;
 	uint32_t text_tsval; /* valid with TEXT_FAR_BEHIND */
 	uint32_t retransmissions;
+	uint32_t took; /* us for its answer, valid with TCB_TOOK_APART; TURNAROUND_UNKNOWN */
 	uint32_t packets_high; /* packets / 2^32, and so on */
 	uint32_t bytes_high;
 	uint32_t text_high;

@@ -1,0 +1,194 @@
+/* test_connection.c - what a connection keeps in little room, and in more where it must. */
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+#include "connection.h"
+
+#define EPOCH  INT64_C(1700000000000000000)
+#define MILLI  INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+
+enum { A = TCPAUDIT_CLIENT, B = TCPAUDIT_SERVER };
+
+static struct flow_table *table;
+static struct connection *c;
+static uint64_t frames;
+
+static void init(void)
+{
+	static const uint8_t key[16] = {1};
+	struct socket_pair pair = {.ip_version = 4, .port = {40000, 80}};
+
+	table = flow_table_new(key, 0);
+	c = flow_connection(table, flow_insert(table, &pair, flow_hash(table, &pair), SLOT_NONE));
+	frames = 0;
+}
+
+static void fini(void)
+{
+	flow_table_free(table);
+}
+
+TestSuite(connection, .init = init, .fini = fini);
+
+static struct tcpaudit_segment segment(unsigned from, uint16_t flags, int64_t after)
+{
+	struct tcpaudit_segment s;
+
+	memset(&s, 0, sizeof s);
+	s.time = EPOCH + after;
+	s.frame = s.ordinal = ++frames;
+	s.flags = flags;
+	s.seq = from == A ? 100 : 300;
+	if (!(flags & TCPAUDIT_SYN))
+		s.seq++;
+	if (flags & TCPAUDIT_ACK)
+		s.ack = from == A ? 301 : 101;
+	s.window = 8192;
+	s.ttl = 64;
+	s.wirelen = 40;
+	s.ip_id = (uint16_t)frames;
+	return s;
+}
+
+static void take(struct tcpaudit_segment s, unsigned from)
+{
+	if (!c->entry.id)
+		connection_begin(c, &s, from);
+	cr_assert_eq(connection_take(c, table, &s, from, false).unusable, TCPAUDIT_UNUSABLE_NONE);
+}
+
+static void say(unsigned from, uint16_t flags, int64_t after)
+{
+	take(segment(from, flags, after), from);
+}
+
+static void is_marked(int mark, uint64_t frame, int64_t after)
+{
+	cr_assert(connection_marked(c, mark), "%d", mark);
+	cr_assert_eq(connection_mark_frame(c, mark), frame, "%d is %lu", mark, (unsigned long)connection_mark_frame(c, mark));
+	cr_assert_eq(connection_mark_time(c, mark), EPOCH + after, "%d", mark);
+}
+
+static void took(int64_t client, int64_t server)
+{
+	const struct turnaround t = connection_turnaround(c);
+
+	cr_assert_eq(t.of[A], client < 0 ? TURNAROUND_UNKNOWN : (uint32_t)client, "client %u", t.of[A]);
+	cr_assert_eq(t.of[B], server < 0 ? TURNAROUND_UNKNOWN : (uint32_t)server, "server %u", t.of[B]);
+}
+
+Test(connection, marks_near_the_first_frame)
+{
+	frames = 1000;
+	say(A, TCPAUDIT_SYN, 0);
+	is_marked(MARK_SYN, 1001, 0);
+	cr_assert_not(connection_marked(c, MARK_SYN_ACK));
+	cr_assert_eq(connection_mark_frame(c, MARK_SYN_ACK), 0);
+	took(-1, -1);
+	frames = 2000;
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 10 * MILLI + 999);
+	say(A, TCPAUDIT_ACK, 12 * MILLI + 1);
+	is_marked(MARK_SYN_ACK, 2001, 10 * MILLI + 999);
+	is_marked(MARK_ACK, 2002, 12 * MILLI + 1);
+	took(1999, 10000);
+	cr_assert_null(connection_rarity(c));
+	struct tcpaudit_segment s = segment(B, TCPAUDIT_ACK, 3600 * SECOND + 1999);
+	s.len = 5;
+	take(s, B);
+	is_marked(MARK_RESPONSE, 2003, 3600 * SECOND + 1000); /* us */
+	cr_assert_null(connection_rarity(c), "an hour is near enough");
+}
+
+Test(connection, marks_far_from_the_first_frame)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5 * SECOND + 1);
+	is_marked(MARK_SYN, 1, 0);
+	is_marked(MARK_SYN_ACK, 2, 5 * SECOND + 1);
+	say(A, TCPAUDIT_ACK, 5 * SECOND + 2 * MILLI);
+	is_marked(MARK_ACK, 3, 5 * SECOND + 2 * MILLI);
+	took(1999, 5000000);
+	const struct history *h = connection_history(c, table);
+	cr_assert_eq(h->count, 3);
+	cr_assert_eq(h->event[1].frame, 2);
+	cr_assert_eq(h->event[1].time, EPOCH + 5 * SECOND + 1);
+}
+
+Test(connection, marks_of_other_inputs)
+{
+	struct tcpaudit_segment s = segment(A, TCPAUDIT_SYN, 0);
+
+	s.input = 1;
+	s.ordinal = (UINT64_C(3) << FRAME_BITS) + 5000; /* of the third worker, who has another interface, too */
+	take(s, A);
+	is_marked(MARK_SYN, UINT64_C(1) << 48 | 1, 0);
+	cr_assert_null(connection_rarity(c));
+	s = segment(B, TCPAUDIT_SYN | TCPAUDIT_ACK, MILLI);
+	s.input = 2;
+	take(s, B);
+	is_marked(MARK_SYN, UINT64_C(1) << 48 | 1, 0);
+	is_marked(MARK_SYN_ACK, UINT64_C(2) << 48 | 2, MILLI);
+	took(-1, 1000);
+}
+
+Test(connection, a_syn_that_comes_second)
+{
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 0);
+	is_marked(MARK_SYN_ACK, 1, 0);
+	cr_assert_not(connection_marked(c, MARK_SYN));
+	say(A, TCPAUDIT_SYN, -2 * MILLI);
+	is_marked(MARK_SYN, 2, -2 * MILLI);
+	is_marked(MARK_SYN_ACK, 1, 0);
+}
+
+/* An answer is one to the newest SYN. */
+Test(connection, answers_to_what_was_repeated)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	say(A, TCPAUDIT_SYN, SECOND);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, SECOND + 10 * MILLI);
+	took(-1, 10000);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 2 * SECOND);
+	say(A, TCPAUDIT_ACK, 2 * SECOND + 3 * MILLI);
+	took(3000, 10000);
+	is_marked(MARK_SYN, 1, 0);
+	is_marked(MARK_SYN_ACK, 3, SECOND + 10 * MILLI);
+}
+
+/* Without memory for marks that are far away there are none, and nothing is made up. */
+Test(connection, marks_without_memory)
+{
+	static const uint8_t key[16] = {1};
+	struct socket_pair pair = {.ip_version = 4, .port = {40000, 80}};
+	struct flow_table *tight = flow_table_new(key, 1);
+	struct connection *other = flow_connection(tight, flow_insert(tight, &pair, flow_hash(tight, &pair), SLOT_NONE));
+	struct tcpaudit_segment s = segment(A, TCPAUDIT_SYN, 0);
+
+	connection_begin(other, &s, A);
+	connection_take(other, tight, &s, A, false);
+	cr_assert(connection_marked(other, MARK_SYN));
+	s = segment(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5 * SECOND);
+	connection_take(other, tight, &s, B, false);
+	cr_assert_null(connection_rarity(other));
+	for (int mark = 0; mark < MARKS; mark++)
+		cr_assert_not(connection_marked(other, mark), "%d", mark);
+	cr_assert_eq(connection_turnaround(other).of[B], TURNAROUND_UNKNOWN);
+	flow_table_free(tight);
+}
+
+/* What has a rarity keeps what it had. */
+Test(connection, a_rarity_takes_over_what_is_kept)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	struct history *h = connection_history(c, table);
+	uint64_t before = flow_memory(table);
+	cr_assert_not_null(flow_rarity(table, c));
+	cr_assert_eq(connection_kept(c).history, h);
+	cr_assert_eq(connection_links(c).older, SLOT_NONE);
+	cr_assert_eq(flow_memory(table), before + sizeof(struct rarity));
+	flow_strip(table, c);
+	cr_assert_null(connection_rarity(c));
+	cr_assert_null(connection_kept(c).history);
+}
