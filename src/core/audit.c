@@ -434,7 +434,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 	}
 	struct connection *c = flow_connection(e->table, slot);
 	if (asymmetric)
-		c->capture |= CAPTURE_VLAN_ASYMMETRIC;
+		c->entry.capture |= CAPTURE_VLAN_ASYMMETRIC;
 	take(e, slot, c, s, from);
 	if (follows && connection_former(c))
 		engine_ask_midway(e, c, TCPAUDIT_ON_REUSE);

@@ -417,7 +417,7 @@ static uint8_t who_closed_first(const struct facts *f)
 static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 {
 	const struct connection *c = f->c;
-	bool holes = c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
+	bool holes = c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
 	const struct mirror *m = f->file->mirror;
 	bool broken = m && (m->end[0].contradicted || m->end[1].contradicted);
 
@@ -535,8 +535,8 @@ static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end 
 	const struct tcb_rare *rare = connection_rare(c, x);
 	unsigned socket = x ^ !!(c->entry.bits & CONN_CROSSED);
 
-	end->address = c->entry.pair.address[socket];
-	end->port = c->entry.pair.port[socket];
+	end->address = entry_address(&c->entry, socket);
+	end->port = c->entry.port[socket];
 	end->states = states_of(f->file, x);
 	end->packets = tcb_packets(tcb, rare);
 	end->bytes = tcb_bytes(tcb, rare);
@@ -679,10 +679,10 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 
 	memset(r, 0, sizeof *r);
 	r->id = c->entry.id;
-	r->input = c->input;
-	r->vlan = c->entry.pair.vlan;
-	r->network = c->entry.pair.network;
-	r->ip_version = c->entry.pair.ip_version;
+	r->input = c->entry.input;
+	r->vlan = entry_vlan(&c->entry);
+	r->network = entry_network(&c->entry);
+	r->ip_version = entry_ip_version(&c->entry);
 	r->start = c->start;
 	r->last = connection_last(c);
 	for (unsigned x = 0; x < 2; x++)

@@ -15,15 +15,15 @@ static uint8_t kind_of(const struct embryo *e, int64_t silence)
 void close_describe_lone(const struct embryo *e, int64_t now, struct tcpaudit_connection *r)
 {
 	r->id = e->entry.id;
-	r->input = (uint16_t)(e->mark >> 48);
-	r->vlan = e->entry.pair.vlan;
-	r->network = e->entry.pair.network;
-	r->ip_version = e->entry.pair.ip_version;
+	r->input = e->entry.input;
+	r->vlan = entry_vlan(&e->entry);
+	r->network = entry_network(&e->entry);
+	r->ip_version = entry_ip_version(&e->entry);
 	r->start = r->last = e->start;
 	for (unsigned x = 0; x < 2; x++) {
 		unsigned socket = x ^ !!(e->entry.bits & CONN_CROSSED);
-		r->end[x].address = e->entry.pair.address[socket];
-		r->end[x].port = e->entry.pair.port[socket];
+		r->end[x].address = entry_address(&e->entry, socket);
+		r->end[x].port = e->entry.port[socket];
 	}
 	r->end[TCPAUDIT_CLIENT].bytes = e->bytes;
 	r->end[TCPAUDIT_CLIENT].isn = e->iss;

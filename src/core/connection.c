@@ -30,7 +30,7 @@ void connection_begin(struct connection *c, const struct tcpaudit_segment *s, un
 {
 	c->entry.id = s->ordinal;
 	c->start = s->time;
-	c->input = s->input;
+	c->entry.input = s->input;
 	c->last_from[0] = c->last_from[1] = INT64_MIN;
 	c->apart = frame_apart(s->ordinal, s->frame);
 	if (!(s->flags & TCPAUDIT_SYN)) {
@@ -114,7 +114,7 @@ static struct history *unfold(struct connection *c, struct flow_table *table)
 
 	if (h) {
 		put_front(c, h, 0);
-		brief_tell(connection_kept(c).brief, c->end, c->start, c->input, h);
+		brief_tell(connection_kept(c).brief, c->end, c->start, c->entry.input, h);
 	}
 	flow_history_drop(table, c);
 	connection_keep(c, (union kept){.history = h});
@@ -190,7 +190,7 @@ struct loan connection_lend(struct connection *c, struct flow_table *table, bool
 	else if (loan.brief)
 		put_front(c, room, 0);
 	if (loan.brief)
-		brief_tell(connection_kept(c).brief, c->end, c->start, c->input, room);
+		brief_tell(connection_kept(c).brief, c->end, c->start, c->entry.input, room);
 	room->orderly = loan.brief;
 	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
 	connection_keep(c, (union kept){.history = room});
@@ -261,8 +261,9 @@ void connection_mark(struct connection *c, struct flow_table *table, int which, 
 	if (far)
 		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time};
 	else if (c->apart != APART_MOST && which != MARK_SYN)
-		c->mark[which - 1] = (struct mark){.frames = (uint32_t)(s->frame - connection_first(c)) + 1,
-		                                   .after = (uint32_t)(which == MARK_RESPONSE ? after / 1000 : after)};
+		c->mark[which - 1] = (struct mark){
+		        .frames = ((uint32_t)(s->frame - connection_first(c)) + 1) | (after > UINT32_MAX ? MARK_COARSE : 0),
+		        .after = (uint32_t)(after > UINT32_MAX ? after / 1000 : after)};
 }
 
 /* An end has answered what was seen at `from` (ns); most take as long as lies between the marks. */
@@ -271,7 +272,7 @@ static void note_answer(struct connection *c, struct flow_table *table, unsigned
 	const int stimulus = end == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
 	int64_t took = (to - from) / 1000;
 
-	if (connection_mark_time(c, stimulus) == from && connection_mark_time(c, stimulus + 1) == to)
+	if (connection_mark_is_of(c, stimulus, from) && connection_mark_is_of(c, stimulus + 1, to))
 		return;
 	c->end[end].bits |= TCB_TOOK_APART;
 	if (flow_rarity(table, c))
@@ -385,7 +386,7 @@ static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, u
 		tcb->verified++;
 	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_PARTIAL) {
 		tcb->bits |= TCB_CHECKSUM_PARTIAL;
-		c->capture |= CAPTURE_OFFLOAD_TX;
+		c->entry.capture |= CAPTURE_OFFLOAD_TX;
 		return false;
 	}
 	if (!(s->noticed & TCPAUDIT_SAW_CHECKSUM_BAD)) {
@@ -393,11 +394,11 @@ static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, u
 		return false;
 	}
 	if (!(tcb->bits & TCB_CHECKSUM_GOOD) || s->noticed & TCPAUDIT_SAW_OUTBOUND) {
-		c->capture |= CAPTURE_OFFLOAD_TX;
+		c->entry.capture |= CAPTURE_OFFLOAD_TX;
 		return false;
 	}
 	tcb->bits |= TCB_CHECKSUM_BAD;
-	c->capture |= CAPTURE_CHECKSUM_BAD;
+	c->entry.capture |= CAPTURE_CHECKSUM_BAD;
 	return true;
 }
 
@@ -424,7 +425,7 @@ static bool resynchronise(struct connection *c, struct flow_table *table, const 
 	c->end[!from].bits &= ~(uint32_t)TCB_ACK; /* what the other end acknowledged belongs to before */
 	if (s->flags & TCPAUDIT_ACK && !connection_fits(c, s, from))
 		c->end[!from].maxseq = s->ack;
-	c->capture |= CAPTURE_RESYNC | CAPTURE_GAP_ACKED;
+	c->entry.capture |= CAPTURE_RESYNC | CAPTURE_GAP_ACKED;
 	return true;
 }
 
@@ -441,21 +442,21 @@ static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, uns
 	tcb_add_text(peer, connection_rare(c, !from), (uint32_t)seq_diff(s->ack, peer->maxseq));
 	peer->maxseq = s->ack;
 	peer->bits |= TCB_GAP;
-	c->capture |= CAPTURE_GAP_ACKED;
+	c->entry.capture |= CAPTURE_GAP_ACKED;
 }
 
 static void note_capture(struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
 {
 	if (s->noticed)
-		c->capture |= connection_noticed(s);
-	if (s->input != c->input)
-		c->capture |= CAPTURE_MULTI_IF;
+		c->entry.capture |= connection_noticed(s);
+	if (s->input != c->entry.input)
+		c->entry.capture |= CAPTURE_MULTI_IF;
 	if (sent->reordered)
-		c->capture |= CAPTURE_REORDERED;
+		c->entry.capture |= CAPTURE_REORDERED;
 	if (s->time < connection_last(c) - 1000000)
-		c->capture |= CAPTURE_CLOCK_STEP;
+		c->entry.capture |= CAPTURE_CLOCK_STEP;
 	if (c->end[!from].mss && s->len > c->end[!from].mss)
-		c->capture |= CAPTURE_GRO;
+		c->entry.capture |= CAPTURE_GRO;
 }
 
 /* What comes behind something unusual shows how it was received. */
@@ -545,7 +546,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	bool control = s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST);
 
 	if (sent.duplicate && since <= DUPLICATE_WITHIN) {
-		c->capture |= CAPTURE_DUPLICATE;
+		c->entry.capture |= CAPTURE_DUPLICATE;
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_DUPLICATE};
 	}
 	if (tcb_needs_rare(tcb, s, &sent))
@@ -582,7 +583,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		fill_gap(c, s, from);
 	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, connection_rarity(c)->end[!from].hole_low)) {
 		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
-		c->capture |= CAPTURE_GAP_ACKED;
+		c->entry.capture |= CAPTURE_GAP_ACKED;
 	}
 	if ((unusual || c->entry.bits & CONN_ATTENTION) && has_attention(c, unusual))
 		odd = true;

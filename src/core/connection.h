@@ -51,12 +51,12 @@ static inline uint64_t connection_frame(const struct tcpaudit_segment *s)
 }
 
 /* CAPTURE_ bits: what its frame alone says of the capture. */
-static inline uint32_t connection_noticed(const struct tcpaudit_segment *s)
+static inline uint16_t connection_noticed(const struct tcpaudit_segment *s)
 {
-	return (s->noticed & TCPAUDIT_SAW_CUT ? CAPTURE_SNAPLEN : 0u) |
-	       (s->noticed & TCPAUDIT_SAW_LENGTH_GUESSED ? CAPTURE_LENGTH_GUESSED : 0u) |
-	       (s->noticed & TCPAUDIT_SAW_REASSEMBLED ? CAPTURE_FRAGMENTS : 0u) |
-	       (s->noticed & TCPAUDIT_SAW_TUNNEL ? CAPTURE_TUNNEL : 0u);
+	return (uint16_t)((s->noticed & TCPAUDIT_SAW_CUT ? CAPTURE_SNAPLEN : 0u) |
+	                  (s->noticed & TCPAUDIT_SAW_LENGTH_GUESSED ? CAPTURE_LENGTH_GUESSED : 0u) |
+	                  (s->noticed & TCPAUDIT_SAW_REASSEMBLED ? CAPTURE_FRAGMENTS : 0u) |
+	                  (s->noticed & TCPAUDIT_SAW_TUNNEL ? CAPTURE_TUNNEL : 0u));
 }
 
 /* Which end of the connection the canonical sender is. */
@@ -95,13 +95,11 @@ void connection_give_back(struct connection *c, struct loan loan);
 /* Can a mark say where a frame is, beside the first one? */
 static inline bool mark_is_near(const struct connection *c, int which, const struct tcpaudit_segment *s)
 {
-	const int64_t unit = which == MARK_RESPONSE ? 1000 : 1;
-
 	if (which == MARK_SYN)
 		return s->ordinal == c->entry.id && c->apart != APART_MOST;
-	return !connection_far(c) && c->apart != APART_MOST && s->input == c->input && s->time >= c->start &&
-	       s->time - c->start < (int64_t)UINT32_MAX * unit && s->frame >= connection_first(c) &&
-	       s->frame - connection_first(c) < UINT32_MAX;
+	return !connection_far(c) && c->apart != APART_MOST && s->input == c->entry.input && s->time >= c->start &&
+	       s->time - c->start < (int64_t)UINT32_MAX * 1000 && s->frame >= connection_first(c) &&
+	       s->frame - connection_first(c) < MARK_FRAMES;
 }
 
 /* How long each end took for its answer in the handshake. */

@@ -63,6 +63,7 @@ static void take_long_way(const struct embryo *e, const struct tcpaudit_segment 
 	memset(&whole, 0, sizeof whole);
 	whole.entry = e->entry;
 	whole.entry.bits &= CONN_CROSSED;
+	whole.entry.capture = 0;
 	connection_begin(&whole, &same, TCPAUDIT_CLIENT);
 	struct taken taken = connection_take(&whole, NULL, &same, TCPAUDIT_CLIENT, verify);
 	embryo_grow(e, &grown);
@@ -84,13 +85,14 @@ void embryo_begin(struct embryo *e, const struct tcpaudit_segment *s, bool cross
 	e->entry.id = s->ordinal;
 	e->entry.bits = CONN_SYN | (crossed ? CONN_CROSSED : 0);
 	e->start = s->time;
-	e->mark = connection_frame(s);
+	e->apart = frame_apart(s->ordinal, s->frame);
+	e->entry.input = s->input;
 	e->iss = s->seq;
 	e->fingerprint = tcb_fingerprint(s);
 	e->tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
 	e->tcb = block_bits(s, good);
 	e->bytes = s->wirelen;
-	e->capture = connection_noticed(s);
+	e->entry.capture = connection_noticed(s);
 	e->mss = s->options & TCPAUDIT_OPT_MSS ? s->mss : 0;
 	e->ip_id = s->ip_id;
 	e->wscale = s->options & TCPAUDIT_OPT_WSCALE ? s->wscale : 0;
@@ -107,9 +109,7 @@ void embryo_grow(const struct embryo *e, struct connection *c)
 	c->entry = e->entry;
 	c->start = c->last_from[TCPAUDIT_CLIENT] = e->start;
 	c->last_from[TCPAUDIT_SERVER] = INT64_MIN;
-	c->capture = e->capture;
-	c->input = (uint16_t)(e->mark >> 48);
-	c->apart = frame_apart(e->entry.id, e->mark & 0xffffffffffffu);
+	c->apart = e->apart;
 	c->syn_tsval = e->tsval;
 	client->iss = e->iss;
 	client->maxseq = seq_add(e->iss, 1);

@@ -18,21 +18,21 @@ void engine_offer_text(struct tcpaudit *e, struct connection *c, const struct tc
 
 	if (!fresh || s->text_caplen <= known)
 		return;
-	if (e->labeller.text(e->labeller.user, &c->label, s, from, s->header + s->header_len + known, s->text_caplen - known))
+	if (e->labeller.text(e->labeller.user, &c->entry.label, s, from, s->header + s->header_len + known, s->text_caplen - known))
 		c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
 }
 
 void engine_end_label(struct tcpaudit *e, struct connection *c)
 {
-	if (c->entry.bits & CONN_UNLABELLED && c->label)
-		e->labeller.end(e->labeller.user, &c->label);
+	if (c->entry.bits & CONN_UNLABELLED && c->entry.label)
+		e->labeller.end(e->labeller.user, &c->entry.label);
 	c->entry.bits &= ~(uint32_t)CONN_UNLABELLED;
 }
 
 /* While it is undecided, the note is the labeller's alone. */
 static struct tcpaudit_label label_so_far(const struct tcpaudit *e, const struct connection *c)
 {
-	return check_label(&e->labeller, c->entry.bits & CONN_UNLABELLED ? 0 : c->label);
+	return check_label(&e->labeller, c->entry.bits & CONN_UNLABELLED ? 0 : c->entry.label);
 }
 
 /* ---- what the capture lost ---- */
@@ -46,7 +46,7 @@ static void note_losses(const struct tcpaudit *e, struct connection *c, int64_t 
 	int64_t until = (connection_settled(c) ? connection_last(c) + ANSWERED : at) + engine_lag(c);
 
 	if (losses_within(&e->losses, c->start, until))
-		c->capture |= CAPTURE_DROPS;
+		c->entry.capture |= CAPTURE_DROPS;
 }
 
 bool engine_lost_since(const struct tcpaudit *e, int64_t time)
@@ -246,7 +246,7 @@ static void tell_successor(struct tcpaudit *e, const struct connection *c, const
 /* Is it told from others by nothing but what close_describe_lone() fills in? */
 static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64_t at)
 {
-	return !embryo->capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
+	return !embryo->entry.capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
 	       !losses_within(&e->losses, embryo->start, at);
 }
 
@@ -354,7 +354,6 @@ void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
 	}
 	struct connection *c = flow_connection(e->table, slot);
 	struct former was = report(e, c, at - engine_lag(c), &record);
-	uint16_t label = c->label;
 	conclude(&was, &record);
 	tell_successor(e, c, &was);
 	if (e->ended) {
@@ -364,7 +363,6 @@ void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
 	struct tombstone *t = bury(e, slot, &was);
 	if (!t)
 		return;
-	t->label = label;
 	t->reset = record.post_close_reset;
 }
 

@@ -190,7 +190,7 @@ void flow_prefetch_records(const struct flow_table *t, const struct likely *like
 {
 	for (unsigned i = 0; i < count; i++)
 		if (likely[i].whole)
-			prefetch_lines(likely[i].whole, offsetof(struct connection, mark));
+			prefetch_lines(likely[i].whole, sizeof(struct connection));
 		else if (likely[i].slot != SLOT_NONE)
 			prefetch_lines(flow_entry(t, likely[i].slot), sizeof(struct embryo));
 	HAPPENS;
@@ -201,8 +201,8 @@ void flow_prefetch_history(const struct connection *c)
 	if (!c)
 		return;
 	prefetch_close(c);
-	if (!(c->entry.bits & CONN_MARKED_RESPONSE)) /* the handshake is not over */
-		prefetch_lines(&c->mark, sizeof *c - offsetof(struct connection, mark));
+	if (c->entry.place & PLACE_WIDE)
+		__builtin_prefetch(c->entry.name.wide);
 	HAPPENS;
 }
 
@@ -228,7 +228,9 @@ void flow_prefetch_ending(const struct flow_table *t, uint32_t slot)
 
 uint32_t flow_entry_hash(const struct flow_table *t, uint32_t slot)
 {
-	return flow_key_hash(&t->key, &flow_entry(t, slot)->pair);
+	const struct socket_pair pair = entry_pair(flow_entry(t, slot));
+
+	return flow_key_hash(&t->key, &pair);
 }
 
 struct links flow_links(const struct flow_table *t, uint32_t slot)
@@ -258,21 +260,23 @@ static void relink(struct flow_table *t, uint32_t hash, uint32_t slot, struct li
 		index_take(&t->index, hash, slot);
 }
 
-static bool same_sockets(const struct socket_pair *a, const struct socket_pair *b)
+static bool same_sockets(const struct entry *e, const struct socket_pair *p)
 {
-	return a->ip_version == b->ip_version && memcmp(a, b, offsetof(struct socket_pair, network)) == 0;
+	const struct socket_pair own = entry_pair(e);
+
+	return own.ip_version == p->ip_version && memcmp(&own, p, offsetof(struct socket_pair, network)) == 0;
 }
 
 uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t likely)
 {
 	if (likely != SLOT_NONE) {
 		const struct entry *e = flow_entry(t, likely);
-		if (e->id && same_socket_pair(&e->pair, p) && flow_links(t, likely).newer == SLOT_NONE)
+		if (e->id && entry_is_of(e, p) && flow_links(t, likely).newer == SLOT_NONE)
 			return likely;
 	}
 	struct probe probe = index_probe(&t->index, hash);
 	for (uint32_t slot; index_next(&t->index, hash, &probe, &slot);)
-		if (same_socket_pair(&flow_entry(t, slot)->pair, p))
+		if (entry_is_of(flow_entry(t, slot), p))
 			return slot;
 	return SLOT_NONE;
 }
@@ -282,7 +286,7 @@ uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pai
 	struct probe probe = index_probe(&t->index, hash);
 
 	for (uint32_t slot; index_next(&t->index, hash, &probe, &slot);)
-		if (same_sockets(&flow_entry(t, slot)->pair, p) && !n--)
+		if (same_sockets(flow_entry(t, slot), p) && !n--)
 			return slot;
 	return SLOT_NONE;
 }
@@ -343,6 +347,58 @@ static void ages_leave(struct flow_table *t, uint32_t slot)
 	}
 }
 
+static struct wide *wide_new(struct flow_table *t)
+{
+	if (!t->wides) {
+		union wide_slip *chunk = table_over(t, HISTORIES * sizeof *chunk) ? NULL : table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
+		if (!chunk)
+			return NULL;
+		t->memory += HISTORIES * sizeof *chunk;
+		for (int i = HISTORIES - 1; i >= 0; i--) {
+			chunk[i].next = t->wides;
+			t->wides = &chunk[i];
+		}
+	}
+	union wide_slip *slip = t->wides;
+	t->wides = slip->next;
+	return &slip->wide;
+}
+
+/* False when out of memory. */
+static bool give_name(struct flow_table *t, struct entry *e, const struct socket_pair *p)
+{
+	const uint16_t place = place_of(p);
+
+	memcpy(e->port, p->port, sizeof e->port);
+	for (unsigned i = 0; !(place & PLACE_WIDE) && i < 2; i++)
+		e->name.ipv4[i] = ipv4_word(&p->address[i]);
+	if (place & PLACE_WIDE) {
+		e->name.wide = wide_new(t);
+		if (!e->name.wide)
+			return false;
+		*e->name.wide = (struct wide){.address = {p->address[0], p->address[1]}, .network = p->network};
+	}
+	e->place = place;
+	return true;
+}
+
+static void take_name(struct flow_table *t, struct entry *e)
+{
+	if (!(e->place & PLACE_WIDE))
+		return;
+	union wide_slip *slip = (union wide_slip *)(void *)e->name.wide;
+	slip->next = t->wides;
+	t->wides = slip;
+	e->place = 0;
+}
+
+/* With its name, which is then no longer `from`'s. */
+static void move_entry(struct entry *from, struct entry *to)
+{
+	*to = *from;
+	from->place = 0;
+}
+
 /* A free place is left, with nothing behind it. */
 static void release(struct flow_table *t, uint32_t slot)
 {
@@ -350,6 +406,7 @@ static void release(struct flow_table *t, uint32_t slot)
 		flow_strip(t, flow_connection(t, slot));
 	else if (slot_is_embryo(slot))
 		ages_leave(t, slot);
+	take_name(t, flow_entry(t, slot));
 	slot_give(t, slot);
 }
 
@@ -358,7 +415,10 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 	uint32_t slot = older != SLOT_NONE || index_has_place(t) ? slot_take(t, CONNECTIONS) : SLOT_NONE;
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
-	flow_entry(t, slot)->pair = *p;
+	if (!give_name(t, flow_entry(t, slot), p)) {
+		slot_give(t, slot);
+		return SLOT_NONE;
+	}
 	if (older == SLOT_NONE) {
 		index_put(&t->index, hash, slot);
 		return slot;
@@ -424,10 +484,10 @@ uint32_t flow_bury(struct flow_table *t, uint32_t slot)
 		return SLOT_NONE;
 	}
 	struct links links = flow_links(t, slot);
-	flow_tombstone(t, grave)->entry = *flow_entry(t, slot);
+	relink(t, flow_entry_hash(t, slot), slot, links, grave);
+	move_entry(flow_entry(t, slot), flow_entry(t, grave));
 	flow_entry(t, grave)->bits &= ~(uint32_t)CONN_RARE;
 	flow_tombstone(t, grave)->links = links;
-	relink(t, flow_entry_hash(t, slot), slot, links, grave);
 	if (links.older != SLOT_NONE)
 		links_of(t, links.older)->newer = grave;
 	release(t, slot);
@@ -472,8 +532,10 @@ uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32
 
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
-	struct embryo *e = flow_embryo(t, slot);
-	e->entry.pair = *p;
+	if (!give_name(t, flow_entry(t, slot), p)) {
+		slot_give(t, slot);
+		return SLOT_NONE;
+	}
 	ages_join(t, slot);
 	index_put(&t->index, hash, slot);
 	return slot;
@@ -510,8 +572,9 @@ uint32_t flow_grow(struct flow_table *t, uint32_t slot)
 	if (whole == SLOT_NONE)
 		return SLOT_NONE;
 	const struct embryo *e = flow_embryo(t, slot);
-	embryo_grow(e, flow_connection(t, whole));
 	index_replace(&t->index, flow_entry_hash(t, slot), slot, whole);
+	embryo_grow(e, flow_connection(t, whole));
+	move_entry(flow_entry(t, slot), flow_entry(t, whole));
 	release(t, slot);
 	return whole;
 }

@@ -11,7 +11,7 @@
 #include <tcpaudit/audit.h>
 
 #include "brief.h"
-#include "flow_key.h"
+#include "flow_entry.h"
 #include "history.h"
 #include "mirror/tcb.h"
 
@@ -20,9 +20,12 @@ enum { MARK_SYN, MARK_SYN_ACK, MARK_ACK, MARK_RESPONSE, MARKS };
 
 /* One behind the first frame: most are near it in all ways. */
 struct mark {
-	uint32_t frames; /* further on, and one; 0: not seen */
-	uint32_t after;  /* ns; of MARK_RESPONSE, which may take its time, microseconds */
+	uint32_t frames; /* further on, and one, and MARK_COARSE; 0: not seen */
+	uint32_t after;  /* ns, with MARK_COARSE microseconds */
 };
+
+#define MARK_COARSE 0x80000000u
+#define MARK_FRAMES 0x7fffffffu
 
 /* One that is not. */
 struct far_mark {
@@ -65,13 +68,6 @@ enum {
 	CONN_RARE = 0x80000,            /* it has a rarity */
 };
 
-/* What connections and tombstones have in common: all that finding and expiring one needs. */
-struct entry {
-	struct socket_pair pair;
-	uint64_t id;         /* ordinal of its first frame; 0: a free record */
-	uint32_t bits;       /* CONN_ */
-};
-
 /* The other incarnations of its socket pair. */
 struct links {
 	uint32_t older; /* slot of the one before, SLOT_NONE */
@@ -110,20 +106,20 @@ struct rarity {
 	struct far_mark mark[MARKS];
 };
 
-/* Four cache lines that every segment touches, and one that few do. */
+/* Three cache lines: whose it is, and when; its ends, of which every segment touches both; and, last, what the handshake leaves. */
 struct connection {
 	struct entry entry;
 	union kept kept;
-	int64_t start;           /* first frame */
-	int64_t last_from[2];    /* newest frame of each end; INT64_MIN none */
-	uint32_t capture;        /* CAPTURE_ bits (connection.h) */
-	uint16_t input;
-	struct tcb end[2];            /* client, server */
-	struct mark mark[MARKS - 1];  /* but MARK_SYN, which is the first frame, with CONN_SYN */
-	uint32_t apart;               /* ordinal of the first frame less its number, within FRAME_BITS; APART_MOST */
-	uint16_t label;               /* the labeller's note */
-	uint32_t syn_tsval;           /* timestamp of the client's SYN, valid with its TCB_TS */
+	int64_t start;               /* first frame */
+	int64_t last_from[2];        /* newest frame of each end; INT64_MIN none */
+	struct tcb end[2];           /* client, server */
+	struct mark mark[MARKS - 1]; /* but MARK_SYN, which is the first frame, with CONN_SYN */
+	uint32_t apart;              /* ordinal of the first frame less its number, within FRAME_BITS; APART_MOST */
+	uint32_t syn_tsval;          /* timestamp of the client's SYN, valid with its TCB_TS */
 } __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct connection, end) == 64, "each end lies in its own line and half of another");
+_Static_assert(sizeof(struct connection) == 192, "ten million of them are noticed");
 
 /* NULL: nothing of it is rare; flow_rarity(). */
 static inline struct rarity *connection_rarity(const struct connection *c)
@@ -194,7 +190,7 @@ static inline uint64_t connection_mark_frame(const struct connection *c, int whi
 		return far[which].frame;
 	if (!connection_marked(c, which))
 		return 0;
-	return (connection_first(c) + (which == MARK_SYN ? 0 : c->mark[which - 1].frames - 1)) | (uint64_t)c->input << 48;
+	return (connection_first(c) + (which == MARK_SYN ? 0 : (c->mark[which - 1].frames & MARK_FRAMES) - 1)) | (uint64_t)c->entry.input << 48;
 }
 
 static inline int64_t connection_mark_time(const struct connection *c, int which)
@@ -203,9 +199,19 @@ static inline int64_t connection_mark_time(const struct connection *c, int which
 
 	if (far)
 		return far[which].time;
-	return c->start + (which == MARK_SYN        ? 0
-	                   : which == MARK_RESPONSE ? (int64_t)c->mark[which - 1].after * 1000
-	                                            : (int64_t)c->mark[which - 1].after);
+	if (which == MARK_SYN)
+		return c->start;
+	const struct mark *mark = &c->mark[which - 1];
+	return c->start + (int64_t)mark->after * (mark->frames & MARK_COARSE ? 1000 : 1);
+}
+
+/* Is it the mark of what was seen then? */
+static inline bool connection_mark_is_of(const struct connection *c, int which, int64_t time)
+{
+	bool coarse = which != MARK_SYN && !connection_far(c) && c->mark[which - 1].frames & MARK_COARSE;
+	int64_t later = time - connection_mark_time(c, which);
+
+	return later >= 0 && later < (coarse ? 1000 : 1);
 }
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
@@ -216,7 +222,6 @@ struct tombstone {
 	uint8_t late_from; /* newest late segment that asks for an answer */
 	bool late : 1;
 	bool reset : 1; /* one came after its close */
-	uint16_t label; /* of its connection */
 	uint32_t late_ack;
 	struct tcpaudit_evidence asked;
 };
@@ -291,7 +296,7 @@ static inline bool flow_is_alone(const struct connection *c, const struct socket
 {
 	struct links links = connection_links(c);
 
-	return c->entry.id && (links.older & links.newer) == SLOT_NONE && same_socket_pair(&c->entry.pair, pair);
+	return c->entry.id && (links.older & links.newer) == SLOT_NONE && entry_is_of(&c->entry, pair);
 }
 
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */

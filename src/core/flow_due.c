@@ -83,7 +83,7 @@ static void prefetch_turn(struct flow_table *t)
 	uint32_t half = turn->at + AHEAD / 2, end = turn->at + AHEAD < turn->count ? turn->at + AHEAD : turn->count;
 
 	for (; turn->fetched < end; turn->fetched++)
-		prefetch_lines(flow_entry(t, turn->slot[turn->fetched]), offsetof(struct connection, mark) / 2);
+		prefetch_lines(flow_entry(t, turn->slot[turn->fetched]), offsetof(struct connection, end));
 	if (half >= turn->count)
 		return;
 	if (slot_buried(turn->slot[half]))

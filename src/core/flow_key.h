@@ -63,7 +63,7 @@ static inline uint64_t socket_pair_word(const struct socket_pair *p, size_t offs
 	return word;
 }
 
-/* Compared word by word: it is done for every segment.  The last word overlaps the one before. */
+/* Compared word by word.  The last word overlaps the one before. */
 static inline bool same_socket_pair(const struct socket_pair *a, const struct socket_pair *b)
 {
 	const size_t last = sizeof *a - 8;

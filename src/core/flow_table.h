@@ -89,6 +89,11 @@ enum { OTHERS = POOLS, ARENAS };
 
 struct arena;
 
+union wide_slip {
+	struct wide wide;
+	union wide_slip *next;
+};
+
 union slip {
 	struct brief brief;
 	union slip *next;
@@ -112,6 +117,7 @@ struct flow_table {
 	struct arena *arena[ARENAS];
 	struct history *spare; /* list through history->next */
 	union slip *slips;     /* briefs that are not in use */
+	union wide_slip *wides; /* names likewise */
 };
 
 /* Would so much more exceed the cap? */

@@ -9,9 +9,11 @@ static bool is_young(const struct twin *t, int64_t now)
 }
 
 /* The same sockets in another tunnel or VLAN are no translation. */
-static bool other_sockets(const struct socket_pair *a, const struct socket_pair *b)
+static bool other_sockets(const struct entry *a, const struct entry *b)
 {
-	return memcmp(a->address, b->address, sizeof a->address) || memcmp(a->port, b->port, sizeof a->port);
+	const struct socket_pair first = entry_pair(a), second = entry_pair(b);
+
+	return memcmp(first.address, second.address, sizeof first.address) || memcmp(first.port, second.port, sizeof first.port);
 }
 
 struct connection *twins_meet(struct twins *twins, const struct twin *met, uint64_t *forgotten)
@@ -22,7 +24,7 @@ struct connection *twins_meet(struct twins *twins, const struct twin *met, uint6
 
 	if (young && same) {
 		struct connection *other = flow_connection(t->table, t->slot);
-		if (other->entry.id == t->id && other_sockets(&other->entry.pair, &flow_connection(met->table, met->slot)->entry.pair))
+		if (other->entry.id == t->id && other_sockets(&other->entry, &flow_connection(met->table, met->slot)->entry))
 			found = other;
 	}
 	*forgotten += young && !same;

@@ -109,7 +109,7 @@ static bool acknowledges_nonsense(const struct connection *c, const struct event
 	const struct tcb *peer = &c->end[!r->from];
 
 	return r->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ && seq_gt(r->ack, seq_add(peer->maxseq, 65536)) &&
-	       !(c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC));
+	       !(c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC));
 }
 
 unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset)

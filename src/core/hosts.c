@@ -27,7 +27,7 @@ static void learn_isns(struct learnt *l, const struct connection *c)
 {
 	const int mark[2] = {[TCPAUDIT_CLIENT] = MARK_SYN, [TCPAUDIT_SERVER] = MARK_SYN_ACK};
 
-	l->isns = connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) && !(c->capture & CAPTURE_NAT_TWIN);
+	l->isns = connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) && !(c->entry.capture & CAPTURE_NAT_TWIN);
 	for (unsigned x = 0; x < 2; x++)
 		l->chosen[x] = isn_chosen(c, l->table, x, connection_mark_time(c, mark[x]));
 }
@@ -40,7 +40,7 @@ static void learn_close(struct learnt *l, const struct connection *c, int64_t ms
 		return;
 	l->again = takes_again(l->table, c, 2 * msl);
 	l->start = c->start;
-	l->service = c->entry.pair;
+	l->service = entry_pair(&c->entry);
 	l->service.port[!!(c->entry.bits & CONN_CROSSED)] = 0;
 }
 
@@ -74,13 +74,13 @@ void hosts_meet(struct hosts *hosts, struct learnt *l, struct tcpaudit_counters 
 		                          .time = l->time};
 		struct connection *other = twins_meet(&hosts->twins, &twin, &counters->twins_forgotten);
 		if (other) {
-			flow_connection(l->table, l->slot)->capture |= CAPTURE_NAT_TWIN;
-			other->capture |= CAPTURE_NAT_TWIN;
+			flow_connection(l->table, l->slot)->entry.capture |= CAPTURE_NAT_TWIN;
+			other->entry.capture |= CAPTURE_NAT_TWIN;
 			hosts->met = true;
 		}
 	}
 	if (l->known & HOSTS_ESTABLISHED && hosts->met && is_there(l))
-		l->isns &= !(flow_connection(l->table, l->slot)->capture & CAPTURE_NAT_TWIN); /* else it would be counted twice */
+		l->isns &= !(flow_connection(l->table, l->slot)->entry.capture & CAPTURE_NAT_TWIN); /* else it would be counted twice */
 }
 
 /* One end is told of: the other will be with its next connection. */

@@ -92,15 +92,15 @@ static struct isn_habit habit(const struct isn_host *h)
 
 struct isn_chosen isn_chosen(const struct connection *c, const struct flow_table *table, unsigned end, int64_t time)
 {
-	const struct socket_pair *pair = &c->entry.pair;
+	const struct socket_pair pair = entry_pair(&c->entry);
 
 	return (struct isn_chosen){.time = time,
 	                           .iss = c->end[end].iss,
-	                           .pair = flow_hash(table, pair),
-	                           .address = pair->address[end ^ !!(c->entry.bits & CONN_CROSSED)],
-	                           .network = pair->network,
-	                           .vlan = pair->vlan,
-	                           .ip_version = pair->ip_version};
+	                           .pair = flow_hash(table, &pair),
+	                           .address = pair.address[end ^ !!(c->entry.bits & CONN_CROSSED)],
+	                           .network = pair.network,
+	                           .vlan = pair.vlan,
+	                           .ip_version = pair.ip_version};
 }
 
 struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)

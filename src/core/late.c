@@ -16,17 +16,17 @@ void late_release_time_wait(struct former *was, unsigned holder)
 static struct tcpaudit_connection epitaph(const struct tombstone *t)
 {
 	struct tcpaudit_connection r = {.id = t->entry.id,
-	                                .vlan = t->entry.pair.vlan,
-	                                .network = t->entry.pair.network,
-	                                .ip_version = t->entry.pair.ip_version,
+	                                .vlan = entry_vlan(&t->entry),
+	                                .network = entry_network(&t->entry),
+	                                .ip_version = entry_ip_version(&t->entry),
 	                                .rtt = -1,
 	                                .last = t->was.last,
 	                                .time_wait_holder = t->was.holder,
 	                                .time_wait_since = t->was.time_wait_since};
 	for (unsigned x = 0; x < 2; x++) {
 		unsigned socket = x ^ !!(t->entry.bits & CONN_CROSSED);
-		r.end[x].address = t->entry.pair.address[socket];
-		r.end[x].port = t->entry.pair.port[socket];
+		r.end[x].address = entry_address(&t->entry, socket);
+		r.end[x].port = t->entry.port[socket];
 		r.end[x].turnaround = -1;
 	}
 	return r;
@@ -50,7 +50,7 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 	struct tcpaudit_connection record = epitaph(t);
 	size_t rows;
 
-	record.label = check_label(result->labeller, t->label);
+	record.label = check_label(result->labeller, t->entry.label);
 	if (!check_applies(result->settings, row, t->was.scopes) || check_undetermined(result, row, premises_of(result, t, f)))
 		return;
 	f->check = &tcpaudit_checks(&rows)[row];

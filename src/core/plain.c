@@ -32,9 +32,9 @@ static inline bool in_order(const struct connection *c, const struct tcpaudit_se
 	if ((tcb->bits & (TCB_SEQ | TCB_ACK | TCB_HOLE | TCB_STRAY)) != (TCB_SEQ | acked) ||
 	    (peer->bits & (TCB_SEQ | TCB_HOLE | TCB_ZERO_WINDOW)) != TCB_SEQ)
 		return false;
-	if (s->noticed & ~(TCPAUDIT_SAW_CHECKSUM_UNKNOWN | TCPAUDIT_SAW_CUT) || s->input != c->input)
+	if (s->noticed & ~(TCPAUDIT_SAW_CHECKSUM_UNKNOWN | TCPAUDIT_SAW_CUT) || s->input != c->entry.input)
 		return false;
-	if (s->noticed & TCPAUDIT_SAW_CUT && !(c->capture & CAPTURE_SNAPLEN))
+	if (s->noticed & TCPAUDIT_SAW_CUT && !(c->entry.capture & CAPTURE_SNAPLEN))
 		return false;
 	if (s->options != (tcb->bits & TCB_TS ? TCPAUDIT_OPT_TIMESTAMPS : 0) ||
 	    (s->options && (!tcb->tsval || seq_lt(s->tsval, tcb->tsval))))
@@ -106,7 +106,7 @@ static bool take_syn(struct connection *c, struct flow_table *table, struct tcpa
 	if ((s->flags & ~TCPAUDIT_ACK) != TCPAUDIT_SYN || from != (answers ? TCPAUDIT_SERVER : TCPAUDIT_CLIENT) ||
 	    (c->entry.bits & ~(uint32_t)OF_NOTE) != (answers ? CONN_SYN : 0) || connection_kept(c).history || tcb->packets || tcb->bits)
 		return false;
-	if (s->len || s->options & ~usual || s->noticed & ~TCPAUDIT_SAW_CHECKSUM_UNKNOWN || s->input != c->input ||
+	if (s->len || s->options & ~usual || s->noticed & ~TCPAUDIT_SAW_CHECKSUM_UNKNOWN || s->input != c->entry.input ||
 	    s->time < connection_last(c))
 		return false;
 	if (answers && ((peer->bits & (TCB_SEQ | TCB_ISS | TCB_TEXT | TCB_HOLE)) != (TCB_SEQ | TCB_ISS) ||
@@ -147,7 +147,7 @@ static bool completes_handshake(const struct connection *c, const struct tcpaudi
 
 	return from == TCPAUDIT_CLIENT && (c->entry.bits & ~(uint32_t)OF_NOTE) == (CONN_SYN | CONN_SYN_ACK) && !connection_kept(c).history &&
 	       !(s->flags & TCPAUDIT_FIN) && connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) &&
-	       connection_mark_time(c, MARK_SYN_ACK) == c->last_from[TCPAUDIT_SERVER] && client & server & TCB_ISS &&
+	       connection_mark_is_of(c, MARK_SYN_ACK, c->last_from[TCPAUDIT_SERVER]) && client & server & TCB_ISS &&
 	       !(client & (TCB_TEXT | TCB_ACK)) && s->ack == c->end[TCPAUDIT_SERVER].maxseq &&
 	       s->ack == seq_add(c->end[TCPAUDIT_SERVER].iss, 1) && in_order(c, s, from, 0);
 }

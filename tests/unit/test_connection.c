@@ -97,23 +97,34 @@ Test(connection, marks_near_the_first_frame)
 	struct tcpaudit_segment s = segment(B, TCPAUDIT_ACK, 3600 * SECOND + 1999);
 	s.len = 5;
 	take(s, B);
-	is_marked(MARK_RESPONSE, 2003, 3600 * SECOND + 1000); /* us */
+	is_marked(MARK_RESPONSE, 2003, 3600 * SECOND + 1000); /* coarse */
 	cr_assert_null(connection_rarity(c), "an hour is near enough");
+}
+
+Test(connection, marks_behind_a_long_time_are_coarse)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5 * SECOND + 1999);
+	say(A, TCPAUDIT_ACK, 6 * SECOND + 2000);
+	is_marked(MARK_SYN_ACK, 2, 5 * SECOND + 1000);
+	is_marked(MARK_ACK, 3, 6 * SECOND + 2000);
+	took(1000001, 5000001);
+	cr_assert_null(connection_rarity(c));
 }
 
 Test(connection, marks_far_from_the_first_frame)
 {
 	say(A, TCPAUDIT_SYN, 0);
-	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5 * SECOND + 1);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5000 * SECOND + 1);
 	is_marked(MARK_SYN, 1, 0);
-	is_marked(MARK_SYN_ACK, 2, 5 * SECOND + 1);
-	say(A, TCPAUDIT_ACK, 5 * SECOND + 2 * MILLI);
-	is_marked(MARK_ACK, 3, 5 * SECOND + 2 * MILLI);
-	took(1999, 5000000);
+	is_marked(MARK_SYN_ACK, 2, 5000 * SECOND + 1);
+	say(A, TCPAUDIT_ACK, 5000 * SECOND + 2 * MILLI);
+	is_marked(MARK_ACK, 3, 5000 * SECOND + 2 * MILLI);
+	took(1999, -1); /* more microseconds than it has numbers for */
 	const struct history *h = connection_history(c, table);
 	cr_assert_eq(h->count, 3);
 	cr_assert_eq(h->event[1].frame, 2);
-	cr_assert_eq(h->event[1].time, EPOCH + 5 * SECOND + 1);
+	cr_assert_eq(h->event[1].time, EPOCH + 5000 * SECOND + 1);
 }
 
 Test(connection, marks_of_other_inputs)
@@ -169,7 +180,7 @@ Test(connection, marks_without_memory)
 	connection_begin(other, &s, A);
 	connection_take(other, tight, &s, A, false);
 	cr_assert(connection_marked(other, MARK_SYN));
-	s = segment(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5 * SECOND);
+	s = segment(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5000 * SECOND);
 	connection_take(other, tight, &s, B, false);
 	cr_assert_null(connection_rarity(other));
 	for (int mark = 0; mark < MARKS; mark++)

@@ -32,67 +32,67 @@ void check_cap_one_direction(struct judging *j)
 
 void check_cap_gap_acked(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_GAP_ACKED);
+	note_if(j, j->c->entry.capture & CAPTURE_GAP_ACKED);
 }
 
 void check_cap_drops(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_DROPS);
+	note_if(j, j->c->entry.capture & CAPTURE_DROPS);
 }
 
 void check_cap_snaplen(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_SNAPLEN);
+	note_if(j, j->c->entry.capture & CAPTURE_SNAPLEN);
 }
 
 void check_cap_duplicate(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_DUPLICATE);
+	note_if(j, j->c->entry.capture & CAPTURE_DUPLICATE);
 }
 
 void check_cap_offload_tx(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_OFFLOAD_TX);
+	note_if(j, j->c->entry.capture & CAPTURE_OFFLOAD_TX);
 }
 
 void check_cap_gro(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_GRO);
+	note_if(j, j->c->entry.capture & CAPTURE_GRO);
 }
 
 void check_cap_checksum_bad(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_CHECKSUM_BAD);
+	note_if(j, j->c->entry.capture & CAPTURE_CHECKSUM_BAD);
 }
 
 void check_cap_reordered(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_REORDERED);
+	note_if(j, j->c->entry.capture & CAPTURE_REORDERED);
 }
 
 void check_cap_clock_step(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_CLOCK_STEP);
+	note_if(j, j->c->entry.capture & CAPTURE_CLOCK_STEP);
 }
 
 void check_cap_multi_if(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_MULTI_IF);
+	note_if(j, j->c->entry.capture & CAPTURE_MULTI_IF);
 }
 
 void check_cap_tunnel(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_TUNNEL);
+	note_if(j, j->c->entry.capture & CAPTURE_TUNNEL);
 }
 
 void check_cap_vlan_asymmetric(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_VLAN_ASYMMETRIC);
+	note_if(j, j->c->entry.capture & CAPTURE_VLAN_ASYMMETRIC);
 }
 
 void check_cap_nat_twin(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_NAT_TWIN);
+	note_if(j, j->c->entry.capture & CAPTURE_NAT_TWIN);
 }
 
 /* Does what the peer of x acknowledges lie the same distance off what x sent, however far that has gone on?  Loss and long gaps
@@ -135,7 +135,7 @@ void check_cap_seq_rewrite(struct judging *j)
 
 void check_cap_fragments(struct judging *j)
 {
-	note_if(j, j->c->capture & CAPTURE_FRAGMENTS);
+	note_if(j, j->c->entry.capture & CAPTURE_FRAGMENTS);
 }
 
 void check_cap_truncated(struct judging *j)

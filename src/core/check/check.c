@@ -337,18 +337,18 @@ static unsigned premises_of(const struct case_file *file)
 	unsigned holds = TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_NO_LOSS |
 	                 TCPAUDIT_PREMISE_SCALE | TCPAUDIT_PREMISE_HEADERS | TCPAUDIT_PREMISE_CLOCK;
 
-	if (c->entry.bits & CONN_UNPLACED || c->capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
+	if (c->entry.bits & CONN_UNPLACED || c->entry.capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
 		holds &= ~(unsigned)(TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE);
-	if (c->capture & CAPTURE_NAT_TWIN)
+	if (c->entry.capture & CAPTURE_NAT_TWIN)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_GENUINE;
-	if (c->capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
+	if (c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_NO_LOSS;
 	if (c->entry.bits & CONN_MIDSTREAM || !connection_marked(c, MARK_SYN) || !connection_marked(c, MARK_SYN_ACK))
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_SCALE;
-	if (c->capture & CAPTURE_LENGTH_GUESSED)
+	if (c->entry.capture & CAPTURE_LENGTH_GUESSED)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_HEADERS;
-	if (c->capture & CAPTURE_CLOCK_STEP)
+	if (c->entry.capture & CAPTURE_CLOCK_STEP)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_CLOCK;
 	return holds;
 }
@@ -372,7 +372,7 @@ static unsigned awake_for(const struct case_file *file)
 	unsigned fin = c->entry.bits & CONN_FIN || h->seen & TCPAUDIT_FIN ? (h->orderly ? FIN : FIN | LOOSE) : 0u;
 
 	return (file->odd ? ODD : 0u) | (h->first_reset_any >= 0 ? RESET : 0u) | (h->unusual ? UNUSUAL : 0u) |
-	       (h->former ? FORMER : 0u) | fin | (c->capture ? NOTED : 0u) | (is_rare(file) ? RARE : 0u);
+	       (h->former ? FORMER : 0u) | fin | (c->entry.capture ? NOTED : 0u) | (is_rare(file) ? RARE : 0u);
 }
 
 /* Rows that speak of the incarnation before, and not merely that there was one. */

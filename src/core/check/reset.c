@@ -376,7 +376,7 @@ void check_rst_ts_missing(struct judging *j)
 
 	if (!reset || !(reset->flags & TCPAUDIT_ACK) || reset->is & (EVENT_TIMESTAMPS | EVENT_REFUSAL) ||
 	    reset->seq != reset->nxt || !(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) ||
-	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->capture & CAPTURE_SNAPLEN)
+	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->entry.capture & CAPTURE_SNAPLEN)
 		return;
 	struct claim c = {.endpoint = reset->from,
 	                  .alike = (uint8_t)(!j->at[reset->from] + j->record->forged_suspect),
