@@ -15,15 +15,13 @@ static void insert_sorted(uint64_t *a, uint64_t n)
 	}
 }
 
+static void sort(uint64_t *a, uint64_t n, unsigned shift);
+
 /* Each element goes to the part of its octet, and what was there goes on likewise. */
-static void sort(uint64_t *a, uint64_t n, unsigned shift)
+static void sort_many(uint64_t *a, uint64_t n, unsigned shift)
 {
 	uint64_t end[256] = {0}, next[256], begin = 0;
 
-	if (n <= FEW) {
-		insert_sorted(a, n);
-		return;
-	}
 	for (uint64_t i = 0; i < n; i++)
 		end[a[i] >> shift & 255]++;
 	for (unsigned k = 0; k < 256; k++) {
@@ -43,6 +41,15 @@ static void sort(uint64_t *a, uint64_t n, unsigned shift)
 		uint64_t from = k ? end[k - 1] : 0;
 		sort(a + from, end[k] - from, shift - 8);
 	}
+}
+
+/* Most parts are small: for those, the counts of all octets would cost more than sorting does. */
+static void sort(uint64_t *a, uint64_t n, unsigned shift)
+{
+	if (n > FEW)
+		sort_many(a, n, shift);
+	else
+		insert_sorted(a, n);
 }
 
 uint64_t flow_order(const struct flow_table *table, uint64_t *out)
