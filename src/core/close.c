@@ -443,19 +443,18 @@ static uint64_t lost_octets(const struct facts *f, unsigned x)
 	return lost < text ? lost : text;
 }
 
-static uint8_t vantage_of(const struct case_file *file, unsigned x)
+static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, unsigned x)
 {
-	const struct connection *c = file->connection;
 	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
 
-	if (file->settings->vantage >> x & 1)
+	if (settings->vantage >> x & 1)
 		return TCPAUDIT_VANTAGE_AT;
 	if (own->bits & TCB_OUTBOUND)
 		return TCPAUDIT_VANTAGE_AT;
-	if (!(file->settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL &&
+	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL &&
 	    !(peer->bits & TCB_CHECKSUM_PARTIAL))
 		return TCPAUDIT_VANTAGE_AT;
-	const struct turnaround took = connection_turnaround(file->connection);
+	const struct turnaround took = connection_turnaround(c);
 	if (took.of[x] == TURNAROUND_UNKNOWN || took.of[!x] == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;
 	if ((uint64_t)took.of[x] * 20 <= took.of[!x] && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
@@ -528,27 +527,31 @@ static state_set states_of(const struct case_file *file, unsigned x)
 	return plain_states(file->history, x);
 }
 
-static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end *end)
+static void describe_sender(const struct connection *c, const struct tcpaudit_settings *settings, unsigned x,
+                            struct tcpaudit_end *end)
 {
-	const struct connection *c = f->c;
 	const struct tcb *tcb = &c->end[x];
 	const struct tcb_rare *rare = connection_rare(c, x);
 	unsigned socket = x ^ !!(c->entry.bits & CONN_CROSSED);
 
 	end->address = entry_address(&c->entry, socket);
 	end->port = c->entry.port[socket];
-	end->states = states_of(f->file, x);
 	end->packets = tcb_packets(tcb, rare);
 	end->bytes = tcb_bytes(tcb, rare);
 	end->text = tcb_text(tcb, rare);
 	end->isn_known = tcb->bits & TCB_ISS;
 	end->isn = tcb->iss;
-	end->resets = f->h->resets[x];
 	end->retransmissions = rare ? rare->retransmissions : 0;
-	end->lost = lost_octets(f, x);
 	uint32_t took = connection_turnaround(c).of[x];
 	end->turnaround = took == TURNAROUND_UNKNOWN ? -1 : (int64_t)took * 1000;
-	end->vantage = vantage_of(f->file, x);
+	end->vantage = vantage_of(c, settings, x);
+}
+
+static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end *end)
+{
+	end->states = states_of(f->file, x);
+	end->resets = f->h->resets[x];
+	end->lost = lost_octets(f, x);
 	describe_fin(f, x, end);
 }
 
@@ -647,9 +650,8 @@ static uint8_t who_aborted(const struct facts *f, uint8_t kind)
 	return f->reset ? f->reset->from : (uint8_t)TCPAUDIT_WHO_NONE;
 }
 
-static uint8_t completeness(const struct facts *f)
+static uint8_t completeness(uint32_t bits)
 {
-	uint32_t bits = f->c->entry.bits;
 	return (uint8_t)((bits & CONN_SYN ? TCPAUDIT_COMPLETE_SYN : 0) | (bits & CONN_SYN_ACK ? TCPAUDIT_COMPLETE_SYN_ACK : 0) |
 	                 (bits & CONN_ACK ? TCPAUDIT_COMPLETE_ACK : 0) | (bits & CONN_DATA ? TCPAUDIT_COMPLETE_DATA : 0) |
 	                 (bits & CONN_FIN ? TCPAUDIT_COMPLETE_FIN : 0) | (bits & CONN_RST ? TCPAUDIT_COMPLETE_RST : 0));
@@ -672,11 +674,9 @@ static void describe_routes(const struct facts *f, struct routes *routes)
 	}
 }
 
-void close_describe(const struct case_file *file, struct tcpaudit_connection *r, struct routes *routes)
+void close_describe_senders(const struct connection *c, const struct tcpaudit_settings *settings,
+                            struct tcpaudit_connection *r)
 {
-	struct facts f = find_facts(file);
-	const struct connection *c = file->connection;
-
 	memset(r, 0, sizeof *r);
 	r->id = c->entry.id;
 	r->input = c->entry.input;
@@ -686,9 +686,18 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->start = c->start;
 	r->last = connection_last(c);
 	for (unsigned x = 0; x < 2; x++)
-		describe_end(&f, x, &r->end[x]);
+		describe_sender(c, settings, x, &r->end[x]);
 	r->rtt = r->end[0].turnaround >= 0 && r->end[1].turnaround >= 0 ? r->end[0].turnaround + r->end[1].turnaround : -1;
-	r->completeness = completeness(&f);
+	r->completeness = completeness(c->entry.bits);
+}
+
+void close_describe(const struct case_file *file, struct tcpaudit_connection *r, struct routes *routes)
+{
+	struct facts f = find_facts(file);
+
+	close_describe_senders(file->connection, file->settings, r);
+	for (unsigned x = 0; x < 2; x++)
+		describe_end(&f, x, &r->end[x]);
 	r->kind = (uint8_t)kind_of(&f);
 	r->closed_first = who_closed_first(&f);
 	r->aborted_by = who_aborted(&f, r->kind);

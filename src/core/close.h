@@ -28,6 +28,15 @@ struct routes {
 /* Fills the record, all but findings and capture notes.  `routes` may be NULL. */
 void close_describe(const struct case_file *file, struct tcpaudit_connection *record, struct routes *routes);
 
+/* The part of it that needs no history: clears the record, and tells what the connection knows of its ends. */
+void close_describe_senders(const struct connection *connection, const struct tcpaudit_settings *settings,
+                            struct tcpaudit_connection *record);
+
+/* The same as close_describe() straight from the brief of an orderly close (close_brief.c), and no capture notes.  False: there is
+ * more to be said, and the record is none. */
+bool close_describe_brief(const struct connection *connection, const struct tcpaudit_settings *settings,
+                          struct tcpaudit_connection *record);
+
 #define CLOSE_PATIENCE 30000000000ll /* ns without an answer, at least, that count as none */
 
 /* Of an embryo of which nothing else is known (close_lone.c): turns the whole record of another such one, with the same settings,
@@ -36,6 +45,9 @@ void close_describe_lone(const struct embryo *embryo, int64_t now, struct tcpaud
 
 /* The part of it that close_measures.c fills in, when all else is described. */
 void close_measure(const struct case_file *file, struct tcpaudit_connection *record);
+
+/* The same where there is nothing but two FINs, and the `idle` time before them. */
+void close_measure_fins(int64_t idle, struct tcpaudit_connection *record);
 
 /* The end that is left in TIME-WAIT as far as plain numbers tell, and `since` when; BOTH, or NONE, too. */
 uint8_t close_plain_holder(const struct connection *c, int64_t *since);

@@ -42,11 +42,10 @@ static void measure_idle(const struct case_file *file, struct tcpaudit_connectio
 }
 
 /* RFC 9293 3.6: who acknowledges a FIN without having sent one is in CLOSE-WAIT until it does. */
-static void measure_close_wait(const struct case_file *file, struct tcpaudit_connection *r)
+static void measure_close_wait(const struct event *reset, int64_t now, struct tcpaudit_connection *r)
 {
-	const struct event *reset = close_reset(file->history);
 	unsigned closer = r->half_close_by;
-	int64_t until = file->now;
+	int64_t until = now;
 
 	r->close_wait_holder = TCPAUDIT_WHO_NONE;
 	if (closer > TCPAUDIT_SERVER)
@@ -124,7 +123,14 @@ void close_measure(const struct case_file *file, struct tcpaudit_connection *r)
 {
 	measure_latency(r);
 	measure_idle(file, r);
-	measure_close_wait(file, r);
+	measure_close_wait(close_reset(file->history), file->now, r);
 	measure_retries(file, r);
 	measure_reuse(file, r);
+}
+
+void close_measure_fins(int64_t idle, struct tcpaudit_connection *r)
+{
+	measure_latency(r);
+	r->idle = idle;
+	measure_close_wait(NULL, r->last, r);
 }

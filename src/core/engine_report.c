@@ -185,9 +185,15 @@ struct former engine_remains(const struct connection *c)
 	return was;
 }
 
-/* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
- * will be remembered. */
-static struct former report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
+/* Who is told borrows the record. */
+static void tell(struct tcpaudit *e, const struct tcpaudit_connection *record)
+{
+	e->counters.by_kind[record->kind]++;
+	if (e->sink.connection_end)
+		e->sink.connection_end(e->sink.user, record);
+}
+
+static struct former report_any(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
 {
 	struct mirror mirror;
 	struct case_file file;
@@ -196,7 +202,6 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	bool odd = is_odd(c), needed = needs_mirror(e, c, odd);
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
-	note_losses(e, c, at);
 	history_disown_forged(connection_kept(c).history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
@@ -205,12 +210,78 @@ static struct former report(struct tcpaudit *e, struct connection *c, int64_t at
 	check_connection(&file, record, &result);
 	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
 	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
-	e->counters.by_kind[record->kind]++;
-	if (e->sink.connection_end)
-		e->sink.connection_end(e->sink.user, record);
+	tell(e, record);
 	struct former was = engine_remains(c);
 	connection_give_back(c, loan);
 	return was;
+}
+
+#ifdef TCPAUDIT_BOTH_WAYS
+#include <assert.h>
+
+/* What lies behind its last member was never said. */
+static void blank_evidence(struct tcpaudit_connection *r)
+{
+	const size_t said = offsetof(struct tcpaudit_evidence, from) + sizeof r->reset.from;
+	struct tcpaudit_evidence *evidence[] = {&r->reset, &r->end[0].fin, &r->end[0].fin_ack, &r->end[1].fin, &r->end[1].fin_ack};
+
+	for (size_t i = 0; i < sizeof evidence / sizeof *evidence; i++)
+		memset((char *)evidence[i] + said, 0, sizeof *evidence[i] - said);
+}
+
+/* For tests: the short way must lead where the long way does. */
+static void report_both_ways(struct tcpaudit *e, struct connection *c, int64_t at, const struct tcpaudit_connection *record)
+{
+	struct tcpaudit_counters counters = e->counters, counted;
+	struct tcpaudit_sink sink = e->sink;
+	struct tcpaudit_connection once = *record, again;
+
+	e->sink = (struct tcpaudit_sink){0};
+	memset(&e->counters, 0, sizeof e->counters);
+	struct former was = report_any(e, c, at, &again), is = engine_remains(c);
+	counted = e->counters;
+	memset(&e->counters, 0, sizeof e->counters);
+	tell(e, &once);
+	check_orderly(&e->settings, &e->counters, &once);
+	assert(memcmp(&counted, &e->counters, sizeof counted) == 0);
+	blank_evidence(&once);
+	blank_evidence(&again);
+	assert(memcmp(&once, &again, sizeof once) == 0);
+	assert(was.last == is.last && was.closing == is.closing && was.closed == is.closed && was.reset == is.reset &&
+	       was.reset_at == is.reset_at);
+	e->counters = counters;
+	e->sink = sink;
+}
+#else
+static void report_both_ways(struct tcpaudit *e, struct connection *c, int64_t at, const struct tcpaudit_connection *record)
+{
+	(void)e;
+	(void)c;
+	(void)at;
+	(void)record;
+}
+#endif
+
+/* Is there nothing to be found out that needs a history?  Then the record is described. */
+static bool describe_brief(const struct tcpaudit *e, const struct connection *c, struct tcpaudit_connection *record)
+{
+	return !e->settings.transitions && !e->settings.points && check_counts_orderly(&e->plan, &e->settings) &&
+	       close_describe_brief(c, &e->settings, record);
+}
+
+/* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
+ * will be remembered. */
+static struct former report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
+{
+	note_losses(e, c, at);
+	if (!describe_brief(e, c, record))
+		return report_any(e, c, at, record);
+	engine_end_label(e, c);
+	record->label = label_so_far(e, c);
+	check_orderly(&e->settings, &e->counters, record);
+	report_both_ways(e, c, at, record);
+	tell(e, record);
+	return engine_remains(c);
 }
 
 /* What its report has found out about its close. */
@@ -251,9 +322,7 @@ static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64
 }
 
 #ifdef TCPAUDIT_BOTH_WAYS
-#include <assert.h>
-
-/* For tests: the short way must lead where the long way does. */
+/* The same. */
 static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
 {
 	struct tcpaudit_counters counters = e->counters;

@@ -393,9 +393,29 @@ static uint8_t reuse_verdict(const uint64_t raised[TCPAUDIT_CHECK_WORDS])
 	return (uint8_t)(gravest + 1);
 }
 
+/* What an orderly close raises of which no number is remarkable: always, and the last one where text followed a FIN. */
+static const int raised_by_orderly[] = {ROW_fin_consumed, ROW_close_orderly, ROW_tw_holder, ROW_half_close_used};
+#define RAISED_BY_ORDERLY (sizeof raised_by_orderly / sizeof *raised_by_orderly)
+
+static uint8_t severity_of_orderly(const struct tcpaudit_settings *settings)
+{
+	int most = 0;
+
+	for (size_t i = 0; i < RAISED_BY_ORDERLY; i++) {
+		const struct tcpaudit_policy *policy = &settings->check[raised_by_orderly[i]];
+		int severity = check_severity(settings, raised_by_orderly[i]);
+
+		if (policy->scope || policy->needs || policy->suppressed)
+			return ANY_SEVERITY;
+		most = severity > most ? severity : most;
+	}
+	return (uint8_t)most;
+}
+
 void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *settings)
 {
 	memset(plan, 0, sizeof *plan);
+	plan->orderly = severity_of_orderly(settings);
 	for (int row = 0; row < ROWS; row++) {
 		if (settings->check[row].severity < 0)
 			continue;
@@ -479,6 +499,23 @@ void check_lone(const struct check_plan *plan, const struct tcpaudit_settings *s
 	for (int i = 0; i < 2; i++)
 		if (holds[i] && plan->awake[RARE].capture[row[i] >> 6] >> (row[i] & 63) & 1 && check_applies(settings, row[i], scopes))
 			add(record->capture, row[i]);
+}
+
+/* Of either FIN it is raised that it was consumed.  All of them rest on numbers, of which no premise is missing. */
+void check_orderly(const struct tcpaudit_settings *settings, struct tcpaudit_counters *counters,
+                   struct tcpaudit_connection *record)
+{
+	const uint8_t times[RAISED_BY_ORDERLY] = {2, 1, 1, record->half_close_bytes > 0};
+
+	for (size_t i = 0; i < RAISED_BY_ORDERLY; i++) {
+		int row = raised_by_orderly[i], severity = check_severity(settings, row);
+
+		if (!times[i] || severity < 0)
+			continue;
+		add(record->findings, row);
+		counters->findings[row] += times[i];
+		counters->by_severity[severity] += times[i];
+	}
 }
 
 /* What the connection's own record proves of its end. */

@@ -39,10 +39,12 @@ struct judging {
 };
 
 /* Which rows are asked, by what is awake: made once from the settings, for the user's choice seldom changes. */
-#define CHECK_AWAKE 256 /* sets of what rows wake on */
+#define CHECK_AWAKE  256 /* sets of what rows wake on */
+#define ANY_SEVERITY UINT8_MAX
 
 struct check_plan {
 	uint64_t scoped[TCPAUDIT_CHECK_WORDS]; /* not for all connections */
+	uint8_t orderly;                       /* severity of the gravest row that an orderly close raises; ANY_SEVERITY: that depends */
 	struct {
 		uint64_t capture[TCPAUDIT_CHECK_WORDS];
 		uint64_t others[TCPAUDIT_CHECK_WORDS];
@@ -95,6 +97,16 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
  * connection's. */
 void check_lone(const struct check_plan *plan, const struct tcpaudit_settings *settings, uint32_t scopes, bool ended, int64_t now,
                 struct tcpaudit_connection *record);
+
+/* Is what an orderly close raises merely counted, of all connections alike?  Nobody is told of it then. */
+static inline bool check_counts_orderly(const struct check_plan *plan, const struct tcpaudit_settings *settings)
+{
+	return plan->orderly < settings->min_severity;
+}
+
+/* The same as check_connection() for a close that close_describe_brief() has described, where that is so. */
+void check_orderly(const struct tcpaudit_settings *settings, struct tcpaudit_counters *counters,
+                   struct tcpaudit_connection *record);
 
 /* Row numbers. */
 enum {
