@@ -53,7 +53,9 @@ void hosts_learn(struct learnt *l, struct flow_table *table, uint32_t slot, unsi
 	l->known = known;
 	l->id = c->entry.id;
 	l->time = time;
-	if (known & (HOSTS_ANSWERED | HOSTS_ESTABLISHED))
+	l->iss[0] = c->end[0].iss;
+	l->iss[1] = c->end[1].iss;
+	if (known & HOSTS_ESTABLISHED)
 		learn_isns(l, c);
 	if (known & HOSTS_CLOSED)
 		learn_close(l, c, msl);
@@ -67,7 +69,7 @@ static bool is_there(const struct learnt *l)
 void hosts_meet(struct hosts *hosts, struct learnt *l, struct tcpaudit_counters *counters)
 {
 	if (l->known & HOSTS_ANSWERED && is_there(l)) {
-		const struct twin twin = {.iss = {l->chosen[0].iss, l->chosen[1].iss},
+		const struct twin twin = {.iss = {l->iss[0], l->iss[1]},
 		                          .table = l->table,
 		                          .slot = l->slot,
 		                          .id = l->id,
@@ -97,10 +99,14 @@ static void compare_isns(struct hosts *hosts, const struct learnt *l, struct tcp
 bool hosts_compare(struct hosts *hosts, const struct learnt *l, const struct tcpaudit_settings *settings,
                    struct tcpaudit_counters *counters, struct verdict *v)
 {
+	const bool isns = l->known & HOSTS_ESTABLISHED && l->isns, holds = l->known & HOSTS_CLOSED && l->holds;
+
+	if (!isns && !holds)
+		return false;
 	*v = (struct verdict){.habit = {.kind = ISN_NO_HABIT}};
-	if (l->known & HOSTS_ESTABLISHED && l->isns)
+	if (isns)
 		compare_isns(hosts, l, counters, v);
-	if (l->known & HOSTS_CLOSED && l->holds)
+	if (holds)
 		v->pressure = pressure_count(&hosts->pressure, l->table, &l->service, l->since, l->again ? l->start : 0, settings,
 		                             &counters->pressure_forgotten);
 	return v->habit.kind || v->pressure.held || v->pressure.reused;

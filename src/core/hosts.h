@@ -31,13 +31,14 @@ struct learnt {
 	unsigned known;
 	uint64_t id;
 	int64_t time;  /* of the segment that told */
+	tcp_seq iss[2];
 	bool isns;     /* with ESTABLISHED: of a handshake that was captured whole, and once */
 	bool holds;    /* with CLOSED: its client is left in TIME-WAIT, */
 	bool again;    /* ... and had held it on this socket pair before */
 	int64_t since; /* ... from then on */
 	int64_t start;
-	struct isn_chosen chosen[2];
-	struct socket_pair service; /* the pair without the client's port */
+	struct isn_chosen chosen[2]; /* with ESTABLISHED */
+	struct socket_pair service;  /* the pair without the client's port */
 };
 
 /* What came of it. */

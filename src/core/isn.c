@@ -26,15 +26,17 @@ static struct isn_host *take_over(struct isn_host *h, const struct socket_pair *
 /* The hash is keyed: nobody can aim at a place. */
 static struct isn_host *find(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)
 {
-	struct socket_pair key = {.address = {c->address}, .network = c->network, .vlan = c->vlan, .ip_version = c->ip_version};
-	struct socket_pair hashed = key; /* a table's hash leaves tunnel and VLAN out, but here are no ports */
-	hashed.port[0] = (uint16_t)(key.network >> 16 ^ key.vlan);
-	hashed.port[1] = (uint16_t)key.network;
-	uint32_t tag = flow_hash(table, &hashed);
+	/* a table's hash leaves tunnel and VLAN out, but here are no ports */
+	const struct socket_pair key = {.address = {c->address},
+	                                .port = {(uint16_t)(c->network >> 16 ^ c->vlan), (uint16_t)c->network},
+	                                .network = c->network,
+	                                .vlan = c->vlan,
+	                                .ip_version = c->ip_version};
+	uint32_t tag = flow_hash(table, &key);
 	unsigned set = tag % (ISN_PLACES / ISN_WAYS) * ISN_WAYS, best = set;
 
 	for (unsigned i = set; i < set + ISN_WAYS; i++) {
-		if (isns->tag[i] == tag && isns->host[i].used && memcmp(&isns->host[i].key, &key, sizeof key) == 0)
+		if (isns->tag[i] == tag && isns->host[i].used && same_socket_pair(&isns->host[i].key, &key))
 			return &isns->host[i];
 		if (gives_way(&isns->host[i], &isns->host[best]))
 			best = i;

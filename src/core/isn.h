@@ -17,7 +17,7 @@
 struct isns {
 	uint32_t tag[ISN_PLACES]; /* of the place; looked at first, since they lie together */
 	struct isn_host {
-		struct socket_pair key; /* its second socket, and the first one's port, are 0 */
+		struct socket_pair key; /* its second address is 0, and ports are what the network and the VLAN make of them */
 		bool used;
 		bool told; /* once in ISN_WITHIN */
 		uint8_t count;

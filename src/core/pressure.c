@@ -17,14 +17,17 @@ static bool gives_way(const struct pressure_place *a, const struct pressure_plac
 static struct pressure_place *find(struct pressure *pressure, const struct flow_table *table, const struct socket_pair *key,
                                    int64_t now, uint64_t *forgotten)
 {
-	struct pressure_place *set = &pressure->place[flow_hash(table, key) % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS];
-	struct pressure_place *p = set;
-	for (unsigned i = 0; i < PRESSURE_WAYS; i++) {
-		if (set[i].used && memcmp(&set[i].key, key, sizeof *key) == 0)
-			return &set[i];
-		if (gives_way(&set[i], p))
-			p = &set[i];
-	}
+	uint32_t tag = flow_hash(table, key);
+	unsigned set = tag % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS, best = set;
+
+	for (unsigned i = set; i < set + PRESSURE_WAYS; i++)
+		if (pressure->tag[i] == tag && pressure->place[i].used && same_socket_pair(&pressure->place[i].key, key))
+			return &pressure->place[i];
+	for (unsigned i = set; i < set + PRESSURE_WAYS; i++)
+		if (gives_way(&pressure->place[i], &pressure->place[best]))
+			best = i;
+	pressure->tag[best] = tag;
+	struct pressure_place *p = &pressure->place[best];
 	*forgotten += p->used && p->newest + PRESSURE_SLICES > now;
 	memset(p, 0, sizeof *p);
 	p->used = true;

@@ -14,6 +14,7 @@
 #define PRESSURE_REUSES 10    /* within a minute */
 
 struct pressure {
+	uint32_t tag[PRESSURE_PLACES]; /* of the place; looked at first, since they lie together */
 	struct pressure_place {
 		struct socket_pair key; /* its client port is 0 */
 		bool used;
