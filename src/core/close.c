@@ -495,6 +495,16 @@ static state_set plain_states(const struct history *h, unsigned x)
 	return plainly_holds(h, !x) ? SET(CLOSING) | SET(TIME_WAIT) : SET(TIME_WAIT);
 }
 
+/* Ends in TIME-WAIT, or passed it by what no segment but a reset shows. */
+static bool route_holds(const struct hypothesis *route)
+{
+	for (int i = 0; i < route->count; i++)
+		if (route->step[i].to == TCPAUDIT_TIME_WAIT &&
+		    (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED))
+			return true;
+	return false;
+}
+
 #ifdef TCPAUDIT_BOTH_WAYS
 #include <assert.h>
 
@@ -509,8 +519,20 @@ static void compare_states(const struct case_file *file, unsigned x)
 	assert(mirror_states(&mirror, x) == plain_states(file->history, x));
 	assert((route.state == TCPAUDIT_TIME_WAIT) == plainly_holds(file->history, x) && !mirror.end[x].contradicted);
 }
+
+/* ... and if somebody else wants to know the states, it finds nothing but those. */
+static void compare_routes(const struct case_file *file, unsigned x)
+{
+	assert(file->odd || (!file->mirror->end[x].contradicted && route_holds(&file->route[x]) == plainly_holds(file->history, x)));
+}
 #else
 static inline void compare_states(const struct case_file *file, unsigned x)
+{
+	(void)file;
+	(void)x;
+}
+
+static inline void compare_routes(const struct case_file *file, unsigned x)
 {
 	(void)file;
 	(void)x;
@@ -519,8 +541,10 @@ static inline void compare_states(const struct case_file *file, unsigned x)
 
 static state_set states_of(const struct case_file *file, unsigned x)
 {
-	if (file->mirror)
+	if (file->mirror) {
+		compare_routes(file, x);
 		return mirror_states(file->mirror, x);
+	}
 	if (!file->settings->states)
 		return NO_STATE;
 	compare_states(file, x);
@@ -588,16 +612,6 @@ uint8_t close_plain_holder(const struct connection *c, int64_t *since)
 
 	*since = h->fin[holds[0]].acked_time;
 	return one_or_both(holds);
-}
-
-/* Ends in TIME-WAIT, or passed it by what no segment but a reset shows. */
-static bool route_holds(const struct hypothesis *route)
-{
-	for (int i = 0; i < route->count; i++)
-		if (route->step[i].to == TCPAUDIT_TIME_WAIT &&
-		    (i + 1 == route->count || route->step[i + 1].to == TCPAUDIT_CLOSED))
-			return true;
-	return false;
 }
 
 /* FINs of the peer that start TIME-WAIT anew (RFC 9293 3.10.7.4 eighth); `anew` becomes the time of the last. */

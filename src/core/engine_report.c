@@ -56,12 +56,24 @@ bool engine_lost_since(const struct tcpaudit *e, int64_t time)
 
 /* ---- reports ---- */
 
-/* Plain numbers do not tell what became of its ends. */
-static bool is_odd(const struct connection *c)
+/* An end that was open aborts, by a reset that the other one obeys. */
+static bool is_abort(const struct connection *c, const struct history *h)
+{
+	const uint32_t is = CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED | CONN_SETTLED,
+	               may_be = CONN_CROSSED | CONN_ACK | CONN_DATA | CONN_RST | CONN_WATCHED | CONN_UNLABELLED | CONN_SUPERSEDED |
+	                        CONN_MARKED_ACK | CONN_MARKED_RESPONSE;
+
+	return (c->entry.bits & ~may_be) == is && !c->capture &&
+	       !((c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE)) && history_is_abort(h);
+}
+
+/* Plain numbers do not tell what became of its ends.  Rules of the user may ask for what they leave open. */
+static bool is_odd(const struct tcpaudit *e, const struct connection *c)
 {
 	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
 		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED) || !brief_answers(connection_kept(c).brief);
-	return connection_kept(c).history && !history_is_plain(connection_kept(c).history);
+	const struct history *h = connection_kept(c).history;
+	return h && !history_is_plain(h) && (e->settings.points || !is_abort(c, h));
 }
 
 /* Where plain numbers tell all that is asked for, there is no need to follow the states: of a close they tell those at its end. */
@@ -108,7 +120,7 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct mirror mirror;
 	struct case_file file;
 	struct history room;
-	bool odd = is_odd(c), needed = needs_mirror(e, c, odd);
+	bool odd = is_odd(e, c), needed = needs_mirror(e, c, odd);
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states, &room);
 
 	note_losses(e, c, e->now - engine_lag(c));
@@ -199,7 +211,7 @@ static struct former report_any(struct tcpaudit *e, struct connection *c, int64_
 	struct case_file file;
 	struct check_result result = {.plan = &e->plan, .settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 	struct history room;
-	bool odd = is_odd(c), needed = needs_mirror(e, c, odd);
+	bool odd = is_odd(e, c), needed = needs_mirror(e, c, odd);
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
 	history_disown_forged(connection_kept(c).history);

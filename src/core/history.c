@@ -663,3 +663,12 @@ bool history_is_plain(const struct history *h)
 			return false;
 	return true;
 }
+
+bool history_is_abort(const struct history *h)
+{
+	const uint32_t harmless = EVENT_RST_EXACT | EVENT_TIMESTAMPS | EVENT_TSVAL_FRESH | EVENT_OUTBOUND;
+	const struct event *e = h->event;
+
+	return h->count == 1 && h->front_due && h->first_reset == 0 && !h->dropped && !h->odd && !h->unusual && !h->former &&
+	       !e->len && !(e->flags & ~(TCPAUDIT_RST | TCPAUDIT_ACK)) && !(e->is & ~harmless);
+}

@@ -217,6 +217,9 @@ static inline bool history_closed(const struct history *history)
  * does not fit.  What became of the ends follows from the numbers of both FINs alone. */
 bool history_is_plain(const struct history *history);
 
+/* All that happened behind a whole handshake, which is yet to be put in front, is one reset where its receiver expects it. */
+bool history_is_abort(const struct history *history);
+
 struct tcpaudit_evidence event_evidence(const struct event *event);
 
 #endif
