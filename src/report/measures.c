@@ -80,13 +80,13 @@ static void count_time_wait(struct measures *measures, const struct tcpaudit_con
 	}
 	if (host->newest == INT64_MIN || from + LIFETIME > host->newest)
 		advance(host, from + LIFETIME);
-	for (int64_t slot = from; slot < from + LIFETIME; slot++) {
-		if (slot <= host->newest - MEASURES_SLOTS)
-			continue;
-		uint32_t alive = ++host->alive[slot % MEASURES_SLOTS];
-		if (alive > host->peak)
-			host->peak = alive;
+	int64_t oldest = host->newest - MEASURES_SLOTS + 1;
+	uint32_t peak = host->peak;
+	for (int64_t slot = from > oldest ? from : oldest; slot < from + LIFETIME; slot++) {
+		uint32_t alive = ++host->alive[(uint64_t)slot % MEASURES_SLOTS];
+		peak = alive > peak ? alive : peak;
 	}
+	host->peak = peak;
 	if (measures->top == NULL || comes_before(host, measures->top))
 		measures->top = host;
 }
