@@ -63,7 +63,7 @@ static bool is_abort(const struct connection *c, const struct history *h)
 	               may_be = CONN_CROSSED | CONN_ACK | CONN_DATA | CONN_RST | CONN_WATCHED | CONN_UNLABELLED | CONN_SUPERSEDED |
 	                        CONN_MARKED_ACK | CONN_MARKED_RESPONSE;
 
-	return (c->entry.bits & ~may_be) == is && !c->capture &&
+	return (c->entry.bits & ~may_be) == is && !c->entry.capture &&
 	       !((c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE)) && history_is_abort(h);
 }
 
@@ -205,7 +205,8 @@ static void tell(struct tcpaudit *e, const struct tcpaudit_connection *record)
 		e->sink.connection_end(e->sink.user, record);
 }
 
-static struct former report_any(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
+static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record,
+                       struct former *was)
 {
 	struct mirror mirror;
 	struct case_file file;
@@ -223,9 +224,9 @@ static struct former report_any(struct tcpaudit *e, struct connection *c, int64_
 	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
 	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
 	tell(e, record);
-	struct former was = engine_remains(c);
+	if (was)
+		*was = engine_remains(c);
 	connection_give_back(c, loan);
-	return was;
 }
 
 #ifdef TCPAUDIT_BOTH_WAYS
@@ -250,7 +251,8 @@ static void report_both_ways(struct tcpaudit *e, struct connection *c, int64_t a
 
 	e->sink = (struct tcpaudit_sink){0};
 	memset(&e->counters, 0, sizeof e->counters);
-	struct former was = report_any(e, c, at, &again), is = engine_remains(c);
+	struct former was, is = engine_remains(c);
+	report_any(e, c, at, &again, &was);
 	counted = e->counters;
 	memset(&e->counters, 0, sizeof e->counters);
 	tell(e, &once);
@@ -282,18 +284,21 @@ static bool describe_brief(const struct tcpaudit *e, const struct connection *c,
 }
 
 /* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
- * will be remembered. */
-static struct former report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record)
+ * will be remembered.  `was`: NULL: nothing will. */
+static void report(struct tcpaudit *e, struct connection *c, int64_t at, struct tcpaudit_connection *record, struct former *was)
 {
 	note_losses(e, c, at);
-	if (!describe_brief(e, c, record))
-		return report_any(e, c, at, record);
+	if (!describe_brief(e, c, record)) {
+		report_any(e, c, at, record, was);
+		return;
+	}
 	engine_end_label(e, c);
 	record->label = label_so_far(e, c);
 	check_orderly(&e->settings, &e->counters, record);
 	report_both_ways(e, c, at, record);
 	tell(e, record);
-	return engine_remains(c);
+	if (was)
+		*was = engine_remains(c);
 }
 
 /* What its report has found out about its close. */
@@ -308,12 +313,19 @@ static void conclude(struct former *was, const struct tcpaudit_connection *recor
 			late_release_time_wait(was, !x);
 }
 
+static bool has_successor(const struct connection *c)
+{
+	uint32_t newer = connection_links(c).newer;
+
+	return newer != SLOT_NONE && !slot_buried(newer);
+}
+
 /* The incarnation that follows may have begun before this one was reported. */
 static void tell_successor(struct tcpaudit *e, const struct connection *c, const struct former *was)
 {
 	uint32_t newer = connection_links(c).newer;
 
-	if (newer == SLOT_NONE || slot_buried(newer))
+	if (!has_successor(c))
 		return;
 	struct former *known = connection_former(flow_connection(e->table, newer));
 	if (!known || known->id != c->entry.id)
@@ -344,7 +356,7 @@ static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int
 
 	e->sink = (struct tcpaudit_sink){0};
 	embryo_grow(embryo, &room);
-	report(e, &room, at, &record);
+	report(e, &room, at, &record, NULL);
 	assert(memcmp(&record, &e->lone, sizeof record) == 0);
 	counters.by_kind[record.kind]++;
 	assert(memcmp(&counters, &e->counters, sizeof counters) == 0);
@@ -379,19 +391,19 @@ static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64
 	bool lone = is_lone(e, embryo, at), known = lone && e->lone_known;
 	struct tcpaudit_connection record;
 	struct connection room;
-	struct former remain;
 
 	if (known)
 		report_lone(e, embryo, at);
 	if (known && !was)
 		return;
 	embryo_grow(embryo, &room);
-	remain = known ? engine_remains(&room) : report(e, &room, at, &record);
+	if (known)
+		*was = engine_remains(&room);
+	else
+		report(e, &room, at, &record, was);
 	flow_strip(e->table, &room);
-	if (was) {
-		*was = remain;
+	if (was)
 		conclude(was, known ? &e->lone : &record);
-	}
 	if (lone && !known) {
 		e->lone = record;
 		e->lone_known = true;
@@ -434,9 +446,12 @@ void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
 		return;
 	}
 	struct connection *c = flow_connection(e->table, slot);
-	struct former was = report(e, c, at - engine_lag(c), &record);
-	conclude(&was, &record);
-	tell_successor(e, c, &was);
+	struct former was, *asked = e->ended && !has_successor(c) ? NULL : &was;
+	report(e, c, at - engine_lag(c), &record, asked);
+	if (asked) {
+		conclude(asked, &record);
+		tell_successor(e, c, asked);
+	}
 	if (e->ended) {
 		flow_remove(e->table, slot);
 		return;
@@ -456,6 +471,6 @@ void engine_evict(struct tcpaudit *e, uint32_t slot)
 	if (slot_is_embryo(slot))
 		report_embryo(e, flow_embryo(e->table, slot), e->now, NULL);
 	else
-		report(e, flow_connection(e->table, slot), e->now - engine_lag(flow_connection(e->table, slot)), &record);
+		report(e, flow_connection(e->table, slot), e->now - engine_lag(flow_connection(e->table, slot)), &record, NULL);
 	flow_remove(e->table, slot);
 }
