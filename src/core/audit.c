@@ -489,13 +489,21 @@ static void fetch_bucket(const struct tcpaudit *e, const struct batch *b, unsign
 		flow_prefetch_bucket(e->table, b->hash[i]);
 }
 
+_Static_assert(BATCH <= 32, "a bit for each segment");
+
 /* What the segments need, as far as their buckets are there. */
 static void fetch_records(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
 {
+	uint32_t behind = 0;
+
 	for (unsigned i = 0; i < b->count && !b->buckets; i++)
 		fetch_bucket(e, b, i);
 	for (unsigned i = 0; i < b->count; i++)
+		behind |= (uint32_t)!flow_likely_at_once(e->table, b->hash[i], &likely[i]) << i;
+	for (; behind; behind &= behind - 1) {
+		unsigned i = (unsigned)__builtin_ctz(behind);
 		likely[i] = flow_likely(e->table, b->hash[i]);
+	}
 	flow_prefetch_records(e->table, likely, b->count);
 	for (unsigned i = 0; i < b->count; i++) {
 		flow_prefetch_history(likely[i].whole);

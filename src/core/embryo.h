@@ -18,7 +18,8 @@ struct embryo {
 	uint32_t bytes;   /* of its frame on the wire */
 	uint32_t apart;   /* as in struct connection */
 	uint32_t scopes;  /* of the user's policy, by its frame */
-	uint32_t elder;   /* the table's: the next older embryo, SLOT_NONE; and the next younger one */
+	uint32_t hash;    /* the table's: a flood has no time to compute it again */
+	uint32_t elder;   /* likewise: the next older embryo, SLOT_NONE; and the next younger one */
 	uint32_t younger;
 	uint16_t mss;
 	uint16_t ip_id;

@@ -176,14 +176,30 @@ void flow_prefetch_buckets(const struct flow_table *t, const uint32_t *hash, uns
 	HAPPENS;
 }
 
+static struct likely likely_slot(const struct flow_table *t, uint32_t slot)
+{
+	return (struct likely){.slot = slot, .whole = slot_is_whole(slot) ? flow_connection(t, slot) : NULL};
+}
+
 struct likely flow_likely(const struct flow_table *t, uint32_t hash)
 {
 	struct probe probe = index_probe(&t->index, hash);
-	struct likely likely = {.slot = SLOT_NONE};
+	uint32_t slot;
 
-	if (index_next(&t->index, hash, &probe, &likely.slot) && slot_is_whole(likely.slot))
-		likely.whole = flow_connection(t, likely.slot);
-	return likely;
+	return index_next(hash, &probe, &slot) ? likely_slot(t, slot) : (struct likely){.slot = SLOT_NONE};
+}
+
+bool flow_likely_at_once(const struct flow_table *t, uint32_t hash, struct likely *likely)
+{
+	const struct index_side *side = index_side_of(&t->index, hash);
+	const struct bucket *home = &side->bucket[index_home(side, hash)];
+	const unsigned found = index_matches(home, hash);
+
+	*likely = found ? likely_slot(t, home->slot[__builtin_ctz(found)]) : (struct likely){.slot = SLOT_NONE};
+	if (found || !home->passed)
+		return true;
+	__builtin_prefetch(&side->bucket[index_home(side, hash) ^ 1]);
+	return false;
 }
 
 void flow_prefetch_records(const struct flow_table *t, const struct likely *likely, unsigned count)
@@ -228,8 +244,9 @@ void flow_prefetch_ending(const struct flow_table *t, uint32_t slot)
 
 uint32_t flow_entry_hash(const struct flow_table *t, uint32_t slot)
 {
+	if (slot_is_embryo(slot))
+		return flow_embryo(t, slot)->hash;
 	const struct socket_pair pair = entry_pair(flow_entry(t, slot));
-
 	return flow_key_hash(&t->key, &pair);
 }
 
@@ -254,9 +271,9 @@ static void relink(struct flow_table *t, uint32_t hash, uint32_t slot, struct li
 {
 	if (links.newer != SLOT_NONE)
 		links_of(t, links.newer)->older = by;
-	else if (t->index.bucket && by != SLOT_NONE)
+	else if (t->index.now.bucket && by != SLOT_NONE)
 		index_replace(&t->index, hash, slot, by);
-	else if (t->index.bucket)
+	else if (t->index.now.bucket)
 		index_take(&t->index, hash, slot);
 }
 
@@ -275,7 +292,7 @@ uint32_t flow_find(const struct flow_table *t, const struct socket_pair *p, uint
 			return likely;
 	}
 	struct probe probe = index_probe(&t->index, hash);
-	for (uint32_t slot; index_next(&t->index, hash, &probe, &slot);)
+	for (uint32_t slot; index_next(hash, &probe, &slot);)
 		if (entry_is_of(flow_entry(t, slot), p))
 			return slot;
 	return SLOT_NONE;
@@ -285,7 +302,7 @@ uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pai
 {
 	struct probe probe = index_probe(&t->index, hash);
 
-	for (uint32_t slot; index_next(&t->index, hash, &probe, &slot);)
+	for (uint32_t slot; index_next(hash, &probe, &slot);)
 		if (same_sockets(flow_entry(t, slot), p) && !n--)
 			return slot;
 	return SLOT_NONE;
@@ -295,11 +312,21 @@ uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pai
  * longer, until it is full. */
 static bool index_has_place(struct flow_table *t)
 {
-	uint64_t more = index_memory(&t->index);
+	uint64_t size = index_memory(&t->index);
 
-	if (index_crowded(&t->index) && (index_crammed(&t->index) || !table_over(t, 2 * more)) && index_double(&t->index))
-		t->memory += more;
+	if (index_crowded(&t->index) && (index_crammed(&t->index) || !table_over(t, 2 * size)))
+		index_double(&t->index);
+	t->memory += index_memory(&t->index) - size;
 	return !index_full(&t->index);
+}
+
+/* It may have grown up then. */
+static void index_entry(struct flow_table *t, uint32_t hash, uint32_t slot)
+{
+	uint64_t size = index_memory(&t->index);
+
+	index_put(&t->index, hash, slot);
+	t->memory -= size - index_memory(&t->index);
 }
 
 bool flow_full(const struct flow_table *t)
@@ -420,7 +447,7 @@ uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t
 		return SLOT_NONE;
 	}
 	if (older == SLOT_NONE) {
-		index_put(&t->index, hash, slot);
+		index_entry(t, hash, slot);
 		return slot;
 	}
 	struct links *own = links_of(t, slot), *others = links_of(t, older);
@@ -536,8 +563,9 @@ uint32_t flow_conceive(struct flow_table *t, const struct socket_pair *p, uint32
 		slot_give(t, slot);
 		return SLOT_NONE;
 	}
+	flow_embryo(t, slot)->hash = hash;
 	ages_join(t, slot);
-	index_put(&t->index, hash, slot);
+	index_entry(t, hash, slot);
 	return slot;
 }
 

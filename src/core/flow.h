@@ -269,6 +269,9 @@ struct likely {
 /* When that is there: which record is it most likely? */
 struct likely flow_likely(const struct flow_table *table, uint32_t hash);
 
+/* The same, unless it may be in a bucket behind: false then, and that is on its way. */
+bool flow_likely_at_once(const struct flow_table *table, uint32_t hash, struct likely *likely);
+
 /* Brings those records on their way.  All in a row: each is far away, and the processor looks for several at once, as long as nothing
  * else comes between. */
 void flow_prefetch_records(const struct flow_table *table, const struct likely *likely, unsigned count);

@@ -5,68 +5,91 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define LEAST     1024 /* buckets */
+#define LEAST 1024 /* buckets */
+#define LARGE (1u << 19) /* buckets, 32 MiB: from there on memory counts for more than what overflows */
+#define STEP  4    /* home buckets that each new entry moves: it has grown long before it is crowded again */
 
-/* It is visited at random: huge pages spare the misses of the address translation. */
-static struct bucket *buckets_new(uint32_t count)
+/* It is visited at random: huge pages spare the misses of the address translation.  They come zeroed, one by one as they are
+ * touched; cleared at once, those of millions of connections would take too long. */
+static struct bucket *map_huge(size_t size)
 {
-	size_t size = count * sizeof(struct bucket);
-	struct bucket *b = aligned_alloc(size < HUGE_PAGE ? 64 : HUGE_PAGE, size);
+	char *begin = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (begin == MAP_FAILED)
+		return NULL;
+	size_t before = (HUGE_PAGE - (uintptr_t)begin % HUGE_PAGE) % HUGE_PAGE;
+	if (before)
+		munmap(begin, before);
+	munmap(begin + before + size, HUGE_PAGE - before);
+	madvise(begin + before, size, MADV_HUGEPAGE);
+	return (struct bucket *)(void *)(begin + before);
+}
 
-	if (b && size >= HUGE_PAGE)
-		madvise(b, size, MADV_HUGEPAGE);
-	if (b)
-		memset(b, 0, size);
-	return b;
+static bool side_init(struct index_side *side, uint32_t buckets)
+{
+	const size_t size = buckets * sizeof(struct bucket);
+
+	*side = (struct index_side){.buckets = buckets, .bucket = size < HUGE_PAGE ? aligned_alloc(64, size) : map_huge(size)};
+	if (side->bucket && size < HUGE_PAGE)
+		memset(side->bucket, 0, size);
+	return side->bucket;
+}
+
+static size_t side_size(const struct index_side *side)
+{
+	return side->bucket ? side->buckets * sizeof *side->bucket : 0;
+}
+
+static void side_free(struct index_side *side)
+{
+	if (side_size(side) < HUGE_PAGE)
+		free(side->bucket);
+	else
+		munmap(side->bucket, side_size(side));
+	*side = (struct index_side){0};
 }
 
 bool index_init(struct flow_index *x)
 {
-	x->buckets = LEAST;
-	x->bucket = buckets_new(x->buckets);
-	return x->bucket;
+	return side_init(&x->now, LEAST);
 }
 
 void index_free(struct flow_index *x)
 {
-	free(x->bucket);
-	x->bucket = NULL;
+	side_free(&x->old);
+	side_free(&x->now);
 }
 
 size_t index_memory(const struct flow_index *x)
 {
-	return x->bucket ? x->buckets * sizeof *x->bucket : 0;
+	return side_size(&x->now) + side_size(&x->old);
 }
 
 bool index_crowded(const struct flow_index *x)
 {
-	return x->indexed >= x->buckets / 4 * WAYS * 3;
+	return !x->old.bucket && x->now.indexed >= x->now.buckets / 8 * WAYS * (x->now.buckets < LARGE ? 5 : 6);
 }
 
 bool index_crammed(const struct flow_index *x)
 {
-	return x->indexed >= x->buckets / 8 * WAYS * 7;
+	return x->now.indexed >= x->now.buckets / 8 * WAYS * 7;
 }
 
 bool index_double(struct flow_index *x)
 {
-	struct flow_index grown = {.bucket = x->buckets < 1u << 30 ? buckets_new(x->buckets * 2) : NULL, .buckets = x->buckets * 2};
+	struct index_side grown;
 
-	if (!grown.bucket)
+	if (x->now.buckets >= 1u << 30 || !side_init(&grown, x->now.buckets * 2))
 		return false;
-	for (uint32_t i = 0; i < x->buckets; i++)
-		for (unsigned k = 0; k < WAYS; k++)
-			if (x->bucket[i].used >> k & 1)
-				index_put(&grown, x->bucket[i].tag[k], x->bucket[i].slot[k]);
-	free(x->bucket);
-	*x = grown;
+	x->old = x->now;
+	x->now = grown;
+	x->moved = 0;
 	return true;
 }
 
-void index_put(struct flow_index *x, uint32_t hash, uint32_t slot)
+static void put(struct index_side *side, uint32_t hash, uint32_t slot)
 {
-	for (uint32_t i = index_home(x, hash);; i = index_behind(x, hash, i)) {
-		struct bucket *b = &x->bucket[i];
+	for (uint32_t i = index_home(side, hash);; i = index_behind(side, hash, i)) {
+		struct bucket *b = &side->bucket[i];
 		if (b->used == (1u << WAYS) - 1) {
 			b->passed++;
 			continue;
@@ -75,30 +98,70 @@ void index_put(struct flow_index *x, uint32_t hash, uint32_t slot)
 		b->tag[k] = hash;
 		b->slot[k] = slot;
 		b->used |= 1u << k;
-		x->indexed++;
+		side->indexed++;
 		return;
 	}
 }
 
-void index_take(struct flow_index *x, uint32_t hash, uint32_t slot)
+/* Where it is, and as long as it takes to get there, one less lies further on. */
+static void take(struct index_side *side, uint32_t hash, uint32_t slot)
 {
-	for (uint32_t i = index_home(x, hash);; i = index_behind(x, hash, i)) {
-		struct bucket *b = &x->bucket[i];
+	for (uint32_t i = index_home(side, hash);; i = index_behind(side, hash, i)) {
+		struct bucket *b = &side->bucket[i];
 		for (unsigned found = index_matches(b, hash); found; found &= found - 1) {
 			if (b->slot[__builtin_ctz(found)] != slot)
 				continue;
 			b->used &= ~(found & -found);
-			x->indexed--;
+			side->indexed--;
 			return;
 		}
 		b->passed--;
 	}
 }
 
+/* All that belong to the next bucket, wherever they lie. */
+static void move_home(struct flow_index *x)
+{
+	struct index_side *old = &x->old;
+	const uint32_t home = x->moved++;
+
+	for (uint32_t i = home, left = old->buckets; left; left--, i = index_behind(old, home, i)) {
+		struct bucket *b = &old->bucket[i];
+		for (unsigned k = 0; k < WAYS; k++)
+			if (b->used >> k & 1 && index_home(old, b->tag[k]) == home) {
+				const uint32_t tag = b->tag[k], slot = b->slot[k];
+				take(old, tag, slot);
+				put(&x->now, tag, slot);
+			}
+		if (!b->passed)
+			break;
+	}
+	if (x->moved == old->buckets)
+		side_free(old);
+}
+
+void index_put(struct flow_index *x, uint32_t hash, uint32_t slot)
+{
+	const struct index_side *side;
+
+	for (unsigned k = 0; x->old.bucket && k < STEP; k++)
+		move_home(x);
+	while ((side = index_side_of(x, hash)) == &x->old && side->indexed == side->buckets * WAYS)
+		move_home(x);
+	put(side == &x->old ? &x->old : &x->now, hash, slot);
+}
+
+void index_take(struct flow_index *x, uint32_t hash, uint32_t slot)
+{
+	take(index_side_of(x, hash) == &x->old ? &x->old : &x->now, hash, slot);
+}
+
 void index_replace(struct flow_index *x, uint32_t hash, uint32_t slot, uint32_t by)
 {
-	for (uint32_t i = index_home(x, hash);; i = index_behind(x, hash, i)) {
-		struct bucket *b = &x->bucket[i];
+	const struct index_side *side = index_side_of(x, hash);
+
+	for (uint32_t i = index_home(side, hash);; i = index_behind(side, hash, i)) {
+		struct bucket *b = &side->bucket[i];
 		for (unsigned found = index_matches(b, hash); found; found &= found - 1)
 			if (b->slot[__builtin_ctz(found)] == slot) {
 				b->slot[__builtin_ctz(found)] = by;

@@ -1,6 +1,7 @@
 /* flow_index.h - from a hash to the slots of those who have it.
  *
- * Buckets of one cache line each: seven pairs of hash tag and slot.  What has no room in its own lies further on. */
+ * Buckets of one cache line each: seven pairs of hash tag and slot.  What has no room in its own lies further on.  When it
+ * doubles, each new entry takes a few old ones along: nobody waits for all of them. */
 #ifndef FLOW_INDEX_H
 #define FLOW_INDEX_H
 
@@ -18,29 +19,42 @@ struct bucket {
 	uint32_t used;   /* bits */
 };
 
-struct flow_index {
+struct index_side {
 	struct bucket *bucket;
 	uint32_t buckets; /* power of two */
 	uint32_t indexed;
 };
 
-static inline uint32_t index_home(const struct flow_index *x, uint32_t hash)
+struct flow_index {
+	struct index_side now;
+	struct index_side old; /* what is yet to be moved, while it grows; without buckets: nothing */
+	uint32_t moved;        /* home buckets of old whose entries are in now */
+};
+
+static inline uint32_t index_home(const struct index_side *side, uint32_t hash)
 {
-	return hash & (x->buckets - 1);
+	return hash & (side->buckets - 1);
+}
+
+/* Where an entry is, or belongs. */
+static inline const struct index_side *index_side_of(const struct flow_index *x, uint32_t hash)
+{
+	return __builtin_expect(x->old.bucket != NULL, false) && index_home(&x->old, hash) >= x->moved ? &x->old : &x->now;
 }
 
 /* Where an entry lies that has no room in bucket i: first its neighbour, which is in the same pair of cache lines. */
-static inline uint32_t index_behind(const struct flow_index *x, uint32_t hash, uint32_t i)
+static inline uint32_t index_behind(const struct index_side *side, uint32_t hash, uint32_t i)
 {
-	uint32_t home = index_home(x, hash);
+	uint32_t home = index_home(side, hash);
 
 	if (i == home)
 		return home ^ 1;
-	return (i == (home ^ 1) ? (home | 1) + 1 : i + 1) & (x->buckets - 1);
+	return (i == (home ^ 1) ? (home | 1) + 1 : i + 1) & (side->buckets - 1);
 }
 
 /* A search for all entries with a hash. */
 struct probe {
+	const struct index_side *side;
 	uint32_t bucket;
 	uint32_t left;  /* behind */
 	unsigned found; /* in this bucket: bits */
@@ -59,21 +73,25 @@ static inline unsigned index_matches(const struct bucket *b, uint32_t hash)
 
 static inline struct probe index_probe(const struct flow_index *x, uint32_t hash)
 {
-	uint32_t home = index_home(x, hash);
+	const struct index_side *side = index_side_of(x, hash);
+	uint32_t home = index_home(side, hash);
 
-	return (struct probe){.bucket = home, .left = x->buckets - 1, .found = index_matches(&x->bucket[home], hash)};
+	return (struct probe){
+	        .side = side, .bucket = home, .left = side->buckets - 1, .found = index_matches(&side->bucket[home], hash)};
 }
 
 /* Is there another one?  Then it is *slot. */
-static inline bool index_next(const struct flow_index *x, uint32_t hash, struct probe *p, uint32_t *slot)
+static inline bool index_next(uint32_t hash, struct probe *p, uint32_t *slot)
 {
+	const struct bucket *bucket = p->side->bucket;
+
 	while (!p->found) {
-		if (!x->bucket[p->bucket].passed || !p->left--)
+		if (!bucket[p->bucket].passed || !p->left--)
 			return false;
-		p->bucket = index_behind(x, hash, p->bucket);
-		p->found = index_matches(&x->bucket[p->bucket], hash);
+		p->bucket = index_behind(p->side, hash, p->bucket);
+		p->found = index_matches(&bucket[p->bucket], hash);
 	}
-	*slot = x->bucket[p->bucket].slot[__builtin_ctz(p->found)];
+	*slot = bucket[p->bucket].slot[__builtin_ctz(p->found)];
 	p->found &= p->found - 1;
 	return true;
 }
@@ -88,7 +106,7 @@ size_t index_memory(const struct flow_index *index);
 bool index_crowded(const struct flow_index *index);
 bool index_crammed(const struct flow_index *index);
 
-/* False when out of memory: then it stays as it is.  Both are there while it moves. */
+/* Begins to double it; index_put() goes on.  False when out of memory: then it stays as it is. */
 bool index_double(struct flow_index *index);
 
 /* It must not be full. */
@@ -101,7 +119,7 @@ void index_replace(struct flow_index *index, uint32_t hash, uint32_t slot, uint3
 /* Has it no place left at all? */
 static inline bool index_full(const struct flow_index *x)
 {
-	return x->indexed == x->buckets * WAYS;
+	return !x->old.bucket && x->now.indexed == x->now.buckets * WAYS;
 }
 
 #endif

@@ -189,7 +189,7 @@ static void quit_chunk(struct flow_table *t, int kind, uint32_t i)
 		p->idle = i;
 		return;
 	}
-	if (!t->index.bucket) /* the end: nobody needs the memory any more */
+	if (!t->index.now.bucket) /* the end: nobody needs the memory any more */
 		return;
 	if (madvise(c->record, (records_size(p) + LARGEST_PAGE - 1) & ~(LARGEST_PAGE - 1), MADV_DONTNEED) != 0)
 		return;

@@ -166,14 +166,18 @@ static inline uint32_t *due_of(struct flow_table *t, uint32_t slot)
 
 IN_PLACE void prefetch_bucket(const struct flow_index *x, uint32_t hash)
 {
-	__builtin_prefetch(&x->bucket[index_home(x, hash)]);
+	const struct index_side *side = index_side_of(x, hash);
+
+	__builtin_prefetch(&side->bucket[index_home(side, hash)]);
 }
 
 /* To be changed, which may mean the neighbour. */
 IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 {
-	prefetch_bucket(&t->index, hash);
-	prefetch_bucket(&t->index, hash ^ 1);
+	const struct index_side *side = index_side_of(&t->index, hash);
+
+	__builtin_prefetch(&side->bucket[index_home(side, hash)]);
+	__builtin_prefetch(&side->bucket[index_home(side, hash) ^ 1]);
 }
 
 /* What is kept of its close. */

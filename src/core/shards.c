@@ -313,10 +313,15 @@ static struct part *part_for(struct shards *s, uint32_t hash)
 	return &s->part[(uint64_t)hash * s->count >> 32];
 }
 
+static uint32_t hash_of(const struct shards *s, const struct part *p, unsigned k)
+{
+	return batch_of(s, p->segment[k])->hash[p->segment[k] % BATCH];
+}
+
 static void fetch_bucket(const struct shards *s, const struct part *p, unsigned k)
 {
 	if (k < p->segments)
-		flow_prefetch_bucket(p->engine->table, batch_of(s, p->segment[k])->hash[p->segment[k] % BATCH]);
+		flow_prefetch_bucket(p->engine->table, hash_of(s, p, k));
 }
 
 /* Another thread has read it. */
@@ -334,9 +339,13 @@ static void fetch_segment(const struct shards *s, const struct part *p, unsigned
 /* What some segments need, whose buckets are on their way. */
 static void fetch_records(const struct shards *s, const struct part *p, unsigned from, unsigned to, struct likely likely[BATCH])
 {
-	for (unsigned k = from; k < to; k++) {
-		const struct batch *b = batch_of(s, p->segment[k]);
-		likely[k - from] = flow_likely(p->engine->table, b->hash[p->segment[k] % BATCH]);
+	uint32_t behind = 0;
+
+	for (unsigned k = from; k < to; k++)
+		behind |= (uint32_t)!flow_likely_at_once(p->engine->table, hash_of(s, p, k), &likely[k - from]) << (k - from);
+	for (; behind; behind &= behind - 1) {
+		unsigned k = (unsigned)__builtin_ctz(behind);
+		likely[k] = flow_likely(p->engine->table, hash_of(s, p, from + k));
 	}
 	flow_prefetch_records(p->engine->table, likely, to - from);
 	for (unsigned k = from; k < to; k++) {

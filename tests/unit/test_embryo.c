@@ -358,7 +358,7 @@ Test(embryo, a_record_that_comes_back_is_blank_and_nobody_looks_for_it)
 		uint32_t slot = flow_conceive(table, &pair, flow_hash(table, &pair));
 		struct embryo *e = flow_embryo(table, slot);
 		memset(&blank, 0, sizeof blank);
-		cr_assert_eq(memcmp(&e->start, &blank.start, offsetof(struct embryo, elder) - offsetof(struct embryo, start)), 0);
+		cr_assert_eq(memcmp(&e->start, &blank.start, offsetof(struct embryo, hash) - offsetof(struct embryo, start)), 0);
 		cr_assert(!e->mss && !e->ttl && !e->verified && !e->entry.id && !e->entry.bits);
 		e->entry.id = 100000 + n;
 	}

@@ -206,10 +206,10 @@ Test(flow, an_index_that_is_full)
 	cr_assert(index_init(&x));
 	for (; !index_full(&x); n++)
 		index_put(&x, n * 2654435761u, n);
-	cr_assert_eq(n, x.buckets * WAYS);
+	cr_assert_eq(n, x.now.buckets * WAYS);
 	for (uint32_t i = 0; i < n; i++) {
 		struct probe probe = index_probe(&x, i * 2654435761u);
-		cr_assert(index_next(&x, i * 2654435761u, &probe, &slot));
+		cr_assert(index_next(i * 2654435761u, &probe, &slot));
 		cr_assert_eq(slot, i);
 	}
 	for (uint32_t i = 0; i < n; i++) { /* for each that goes another one comes: it wanders to the only place */
@@ -218,10 +218,10 @@ Test(flow, an_index_that_is_full)
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct probe probe = index_probe(&x, i * 2654435761u + 512);
-		cr_assert(index_next(&x, i * 2654435761u + 512, &probe, &slot));
+		cr_assert(index_next(i * 2654435761u + 512, &probe, &slot));
 	}
 	struct probe none = index_probe(&x, 7);
-	cr_assert_not(index_next(&x, 7, &none, &slot));
+	cr_assert_not(index_next(7, &none, &slot));
 	for (uint32_t i = 0; i < n; i++) {
 		index_take(&x, i * 2654435761u + 512, i);
 		index_put(&x, i * 2654435761u, i);
@@ -230,8 +230,80 @@ Test(flow, an_index_that_is_full)
 		index_take(&x, i * 2654435761u, i);
 	for (uint32_t i = 0; i < n; i++) {
 		struct probe probe = index_probe(&x, i * 2654435761u);
-		cr_assert_eq(index_next(&x, i * 2654435761u, &probe, &slot), i % 2);
+		cr_assert_eq(index_next(i * 2654435761u, &probe, &slot), i % 2);
 	}
+	index_free(&x);
+}
+
+#define KEY(i) ((i) * 2654435761u)
+
+static bool is_indexed(const struct flow_index *x, uint32_t hash, uint32_t slot)
+{
+	struct probe probe = index_probe(x, hash);
+	uint32_t found;
+
+	while (index_next(hash, &probe, &found))
+		if (found == slot)
+			return true;
+	return false;
+}
+
+/* While it grows everything is found, what goes is gone, and nobody waits. */
+Test(flow, an_index_that_grows)
+{
+	enum { MANY = 30000 };
+	struct flow_index x = {0};
+	unsigned steps = 0, growths = 0;
+	cr_assert(index_init(&x));
+	for (uint32_t n = 0; n < MANY; n++) {
+		if (index_crowded(&x)) {
+			cr_assert(index_double(&x));
+			growths++;
+		}
+		const uint32_t before = x.moved;
+		index_put(&x, KEY(n), n);
+		if (!x.old.bucket)
+			continue;
+		steps++;
+		cr_assert_leq(x.moved - before, 4, "a few for each");
+		if (n % 3 == 0) { /* a third of them goes, or changes, again and again */
+			const uint32_t one = n / 2 + n % 7;
+			index_take(&x, KEY(one), one);
+			cr_assert_not(is_indexed(&x, KEY(one), one));
+			index_put(&x, KEY(one), one);
+			index_replace(&x, KEY(one), one, one + MANY);
+			cr_assert(is_indexed(&x, KEY(one), one + MANY) && !is_indexed(&x, KEY(one), one));
+			index_replace(&x, KEY(one), one + MANY, one);
+		}
+		for (uint32_t i = n % 101; i <= n; i += 101)
+			cr_assert(is_indexed(&x, KEY(i), i), "%u of %u", i, n);
+		cr_assert_not(is_indexed(&x, KEY(n + 1), n + 1));
+	}
+	cr_assert_geq(growths, 2);
+	cr_assert_gt(steps, 100);
+	cr_assert_eq(x.now.indexed + x.old.indexed, MANY);
+	for (uint32_t i = 0; i < MANY; i++)
+		index_take(&x, KEY(i), i);
+	cr_assert_eq(x.now.indexed + x.old.indexed, 0);
+	for (uint32_t i = 0; i < x.now.buckets; i++)
+		cr_assert_eq(x.now.bucket[i].passed, 0, "nothing is looked for further on");
+	index_free(&x);
+}
+
+/* Even one that was full before it could grow. */
+Test(flow, an_index_that_was_full_and_grows)
+{
+	struct flow_index x = {0};
+	uint32_t n = 0;
+	cr_assert(index_init(&x));
+	for (; !index_full(&x); n++)
+		index_put(&x, KEY(n), n);
+	cr_assert(index_double(&x));
+	for (uint32_t end = n + 2000; n < end; n++)
+		index_put(&x, KEY(n), n);
+	cr_assert_null(x.old.bucket);
+	for (uint32_t i = 0; i < n; i++)
+		cr_assert(is_indexed(&x, KEY(i), i));
 	index_free(&x);
 }
 
