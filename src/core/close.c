@@ -443,7 +443,7 @@ static uint64_t lost_octets(const struct facts *f, unsigned x)
 	return lost < text ? lost : text;
 }
 
-static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, unsigned x)
+static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took, unsigned x)
 {
 	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
 
@@ -454,10 +454,9 @@ static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_sett
 	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL &&
 	    !(peer->bits & TCB_CHECKSUM_PARTIAL))
 		return TCPAUDIT_VANTAGE_AT;
-	const struct turnaround took = connection_turnaround(c);
-	if (took.of[x] == TURNAROUND_UNKNOWN || took.of[!x] == TURNAROUND_UNKNOWN)
+	if (took->of[x] == TURNAROUND_UNKNOWN || took->of[!x] == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;
-	if ((uint64_t)took.of[x] * 20 <= took.of[!x] && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
+	if ((uint64_t)took->of[x] * 20 <= took->of[!x] && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
 		return TCPAUDIT_VANTAGE_NEAR;
 	return TCPAUDIT_VANTAGE_FAR;
 }
@@ -551,8 +550,8 @@ static state_set states_of(const struct case_file *file, unsigned x)
 	return plain_states(file->history, x);
 }
 
-static void describe_sender(const struct connection *c, const struct tcpaudit_settings *settings, unsigned x,
-                            struct tcpaudit_end *end)
+static void describe_sender(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
+                            unsigned x, struct tcpaudit_end *end)
 {
 	const struct tcb *tcb = &c->end[x];
 	const struct tcb_rare *rare = connection_rare(c, x);
@@ -566,9 +565,8 @@ static void describe_sender(const struct connection *c, const struct tcpaudit_se
 	end->isn_known = tcb->bits & TCB_ISS;
 	end->isn = tcb->iss;
 	end->retransmissions = rare ? rare->retransmissions : 0;
-	uint32_t took = connection_turnaround(c).of[x];
-	end->turnaround = took == TURNAROUND_UNKNOWN ? -1 : (int64_t)took * 1000;
-	end->vantage = vantage_of(c, settings, x);
+	end->turnaround = took->of[x] == TURNAROUND_UNKNOWN ? -1 : (int64_t)took->of[x] * 1000;
+	end->vantage = vantage_of(c, settings, took, x);
 }
 
 static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end *end)
@@ -691,6 +689,8 @@ static void describe_routes(const struct facts *f, struct routes *routes)
 void close_describe_senders(const struct connection *c, const struct tcpaudit_settings *settings,
                             struct tcpaudit_connection *r)
 {
+	const struct turnaround took = connection_turnaround(c);
+
 	memset(r, 0, sizeof *r);
 	r->id = c->entry.id;
 	r->input = c->entry.input;
@@ -700,7 +700,7 @@ void close_describe_senders(const struct connection *c, const struct tcpaudit_se
 	r->start = c->start;
 	r->last = connection_last(c);
 	for (unsigned x = 0; x < 2; x++)
-		describe_sender(c, settings, x, &r->end[x]);
+		describe_sender(c, settings, &took, x, &r->end[x]);
 	r->rtt = r->end[0].turnaround >= 0 && r->end[1].turnaround >= 0 ? r->end[0].turnaround + r->end[1].turnaround : -1;
 	r->completeness = completeness(c->entry.bits);
 }

@@ -105,14 +105,17 @@ static inline bool mark_is_near(const struct connection *c, int which, const str
 /* How long each end took for its answer in the handshake. */
 static inline struct turnaround connection_turnaround(const struct connection *c)
 {
+	const bool marked[] = {connection_marked(c, MARK_SYN), connection_marked(c, MARK_SYN_ACK), connection_marked(c, MARK_ACK)};
 	struct turnaround t;
 
 	for (unsigned x = 0; x < 2; x++) {
 		const int from = x == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
-		bool known = !(c->end[x].bits & TCB_TOOK_APART) && connection_marked(c, from) && connection_marked(c, from + 1);
-		int64_t took = known ? (connection_mark_time(c, from + 1) - connection_mark_time(c, from)) / 1000 : -1;
+		const bool apart = c->end[x].bits & TCB_TOOK_APART;
+		int64_t took = -1;
+		if (!apart && marked[from] && marked[from + 1])
+			took = (connection_mark_time(c, from + 1) - connection_mark_time(c, from)) / 1000;
 		t.of[x] = took >= 0 && took < TURNAROUND_UNKNOWN ? (uint32_t)took : TURNAROUND_UNKNOWN;
-		if (c->end[x].bits & TCB_TOOK_APART && connection_rare(c, x))
+		if (apart && connection_rare(c, x))
 			t.of[x] = connection_rare(c, x)->took;
 	}
 	return t;

@@ -26,10 +26,11 @@ static bool takes_again(const struct flow_table *table, const struct connection 
 static void learn_isns(struct learnt *l, const struct connection *c)
 {
 	const int mark[2] = {[TCPAUDIT_CLIENT] = MARK_SYN, [TCPAUDIT_SERVER] = MARK_SYN_ACK};
+	const uint32_t pair = flow_entry_hash(l->table, l->slot);
 
 	l->isns = connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) && !(c->entry.capture & CAPTURE_NAT_TWIN);
 	for (unsigned x = 0; x < 2; x++)
-		l->chosen[x] = isn_chosen(c, l->table, x, connection_mark_time(c, mark[x]));
+		l->chosen[x] = isn_chosen(c, pair, x, connection_mark_time(c, mark[x]));
 }
 
 /* A server's TIME-WAITs cost no ports. */

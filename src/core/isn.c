@@ -92,17 +92,15 @@ static struct isn_habit habit(const struct isn_host *h)
 	return (struct isn_habit){.kind = small ? ISN_ALL_SMALL : ISN_NO_HABIT};
 }
 
-struct isn_chosen isn_chosen(const struct connection *c, const struct flow_table *table, unsigned end, int64_t time)
+struct isn_chosen isn_chosen(const struct connection *c, uint32_t pair, unsigned end, int64_t time)
 {
-	const struct socket_pair pair = entry_pair(&c->entry);
-
 	return (struct isn_chosen){.time = time,
 	                           .iss = c->end[end].iss,
-	                           .pair = flow_hash(table, &pair),
-	                           .address = pair.address[end ^ !!(c->entry.bits & CONN_CROSSED)],
-	                           .network = pair.network,
-	                           .vlan = pair.vlan,
-	                           .ip_version = pair.ip_version};
+	                           .pair = pair,
+	                           .address = entry_address(&c->entry, end ^ !!(c->entry.bits & CONN_CROSSED)),
+	                           .network = entry_network(&c->entry),
+	                           .vlan = entry_vlan(&c->entry),
+	                           .ip_version = entry_ip_version(&c->entry)};
 }
 
 struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)

@@ -41,7 +41,8 @@ struct isn_chosen {
 	uint8_t ip_version;
 };
 
-struct isn_chosen isn_chosen(const struct connection *c, const struct flow_table *table, unsigned end, int64_t time);
+/* `pair`: the hash of its socket pair. */
+struct isn_chosen isn_chosen(const struct connection *c, uint32_t pair, unsigned end, int64_t time);
 
 /* Counts the ISS of one end of a connection whose handshake was captured and is over: a scanner's own numbers, which are not its
  * host's stack's, are none of its host's.  The habit that it shows, whose `end` is the caller's: told once in ISN_WITHIN.
