@@ -134,7 +134,7 @@ void flow_table_free(struct flow_table *t)
 	for (uint32_t cursor = 0, slot; (slot = flow_next(t, &cursor)) != SLOT_NONE && slot_is_whole(slot);)
 		flow_strip(t, flow_connection(t, slot));
 	pools_free(t);
-	free(t->half_open.ring);
+	pages_free(t->half_open.ring, t->half_open.room * sizeof *t->half_open.ring);
 	index_free(&t->index);
 	free(t);
 }
@@ -465,7 +465,7 @@ void flow_close(struct flow_table *t)
 {
 	t->memory -= index_memory(&t->index) + t->half_open.room * sizeof *t->half_open.ring;
 	index_free(&t->index);
-	free(t->half_open.ring);
+	pages_free(t->half_open.ring, t->half_open.room * sizeof *t->half_open.ring);
 	t->half_open = (struct queue){0};
 }
 

@@ -26,6 +26,33 @@ bool table_over(const struct flow_table *t, uint64_t more)
 	return t->memcap && t->memory + more > t->memcap;
 }
 
+void *pages_new(size_t size)
+{
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+void pages_free(void *pages, size_t size)
+{
+	if (pages)
+		munmap(pages, size);
+}
+
+/* They begin with a huge page; malloc() would touch another one before it. */
+static char *huge_pages_new(size_t size)
+{
+	char *pages = pages_new(size + HUGE_PAGE);
+
+	if (!pages)
+		return NULL;
+	size_t before = -(uintptr_t)pages & (HUGE_PAGE - 1);
+	if (before)
+		munmap(pages, before);
+	munmap(pages + before + size, HUGE_PAGE - before);
+	return pages + before;
+}
+
 /* Where a table grows to gigabytes, faults of small pages become a third of the time.  Below, huge ones were no better, and for all
  * that is allocated worse. */
 static struct arena *arena_new(const struct flow_table *t, size_t size)
@@ -35,7 +62,7 @@ static struct arena *arena_new(const struct flow_table *t, size_t size)
 
 	size = (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
 	if (arena)
-		memory = aligned_alloc(HUGE_PAGE, size);
+		memory = huge_pages_new(size);
 	if (!memory) {
 		free(arena);
 		return NULL;
@@ -77,7 +104,7 @@ void pools_free(struct flow_table *t)
 	for (int k = 0; k < ARENAS; k++)
 		for (struct arena *arena = t->arena[k], *next; arena; arena = next) {
 			next = arena->next;
-			free(arena->memory);
+			pages_free(arena->memory, arena->size);
 			free(arena);
 		}
 	for (int k = 0; k < POOLS; k++)

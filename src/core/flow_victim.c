@@ -1,6 +1,4 @@
 /* flow_victim.c - which of the whole connections gives way when there is no more room. */
-#include <stdlib.h>
-
 #include "flow_table.h"
 
 #define QUEUE_LEAST 1024
@@ -13,7 +11,9 @@ static bool still_half_open(const struct entry *c, uint32_t id)
 
 static struct queued *queued(const struct queue *q, uint32_t i)
 {
-	return &q->ring[(q->head + i) & (q->room - 1)];
+	uint64_t at = (uint64_t)q->head + i;
+
+	return &q->ring[at < q->room ? at : at - q->room];
 }
 
 /* In a flood, one gives way for each that comes, and by then it lies in no cache: what lies ahead is sent for. */
@@ -35,7 +35,7 @@ static uint32_t oldest_half_open(struct flow_table *t)
 		const struct queued *front = queued(q, 0);
 		if (still_half_open(flow_entry(t, front->slot), front->id))
 			return front->slot;
-		q->head = (q->head + 1) & (q->room - 1);
+		q->head = q->head + 1 < q->room ? q->head + 1 : 0;
 		q->count--;
 	}
 	return SLOT_NONE;
@@ -55,20 +55,38 @@ static void compact(struct flow_table *t)
 	q->count = kept;
 }
 
-/* Room for so many, a power of two, and for all that are there. */
+/* Room for so many, and for all that are there. */
 static bool resize(struct flow_table *t, uint32_t room)
 {
 	struct queue *q = &t->half_open;
-	struct queued *ring = malloc(room * sizeof *ring);
+	struct queued *ring = pages_new(room * sizeof *ring);
 
 	if (!ring)
 		return false;
 	for (uint32_t i = 0; i < q->count; i++)
 		ring[i] = *queued(q, i);
 	t->memory += room * sizeof *ring - q->room * sizeof *ring;
-	free(q->ring);
+	pages_free(q->ring, q->room * sizeof *ring);
 	*q = (struct queue){.ring = ring, .count = q->count, .room = room};
 	return true;
+}
+
+/* Half as many again, at least: so few that have moved on are kept, and those that join pay for looking at all. */
+static uint32_t room_for(uint32_t count)
+{
+	return ((count + count / 2) / QUEUE_LEAST + 1) * QUEUE_LEAST;
+}
+
+/* False: there is no place for another. */
+static bool make_place(struct flow_table *t)
+{
+	struct queue *q = &t->half_open;
+
+	compact(t);
+	uint32_t room = room_for(q->count);
+	if (room > q->room || room < q->room / 4 * 3)
+		resize(t, room);
+	return q->count < q->room;
 }
 
 void flow_half_open(struct flow_table *t, uint32_t slot)
@@ -76,13 +94,10 @@ void flow_half_open(struct flow_table *t, uint32_t slot)
 	struct queue *q = &t->half_open;
 
 	oldest_half_open(t);
-	if (q->count == q->room) {
-		compact(t);
-		if (q->count >= q->room / 4 * 3 && !resize(t, q->room ? q->room * 2 : QUEUE_LEAST) && q->count == q->room)
-			return; /* it will be found by the clock's hand instead */
-	} else if (q->room > QUEUE_LEAST && q->count < q->room / 8) {
-		resize(t, q->room / 2); /* a flood is over; without memory for that, later */
-	}
+	if (q->count == q->room && !make_place(t))
+		return; /* it will be found by the clock's hand instead */
+	if (q->room > QUEUE_LEAST && q->count < q->room / 8)
+		resize(t, room_for(q->count)); /* a flood is over; without memory for that, later */
 	*queued(q, q->count++) = (struct queued){.slot = slot, .id = (uint32_t)flow_entry(t, slot)->id};
 }
 

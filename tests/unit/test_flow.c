@@ -697,7 +697,7 @@ Test(flow, the_queue_shrinks_when_a_flood_is_over)
 	for (uint32_t i = 0; i < MANY - 10; i++)
 		flow_entry(table, slot[i])->bits |= CONN_ESTABLISHED;
 	for (uint32_t i = 0; i < 10; i++)
-		flow_half_open(table, slot[i]); /* which shows nobody, and makes way for one size less each time */
+		flow_half_open(table, slot[i]); /* which shows nobody, and makes way */
 	cr_assert_eq(flow_memory(table), before);
 	cr_assert_eq(flow_victim(table), slot[MANY - 10]);
 }
