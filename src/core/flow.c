@@ -419,14 +419,7 @@ static void take_name(struct flow_table *t, struct entry *e)
 	e->place = 0;
 }
 
-/* With its name, which is then no longer `from`'s. */
-static void move_entry(struct entry *from, struct entry *to)
-{
-	*to = *from;
-	from->place = 0;
-}
-
-/* A free place is left, with nothing behind it. */
+/* A free place is left, with nothing behind it; behind an embryo, others may have moved. */
 static void release(struct flow_table *t, uint32_t slot)
 {
 	if (slot_is_whole(slot))
@@ -435,6 +428,8 @@ static void release(struct flow_table *t, uint32_t slot)
 		ages_leave(t, slot);
 	take_name(t, flow_entry(t, slot));
 	slot_give(t, slot);
+	if (slot_is_embryo(slot))
+		gather_embryos(t);
 }
 
 uint32_t flow_insert(struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t older)

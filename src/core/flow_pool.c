@@ -142,7 +142,7 @@ static void charge(struct flow_table *t, int kind, uint64_t bytes)
 	t->pool[kind].memory += bytes;
 }
 
-static void open_chunk(struct pool *p, uint32_t i)
+void chunk_open(struct pool *p, uint32_t i)
 {
 	p->chunk[i].below = p->open;
 	p->chunk[i].above = NO_CHUNK;
@@ -151,7 +151,7 @@ static void open_chunk(struct pool *p, uint32_t i)
 	p->open = i;
 }
 
-static void close_chunk(struct pool *p, uint32_t i)
+void chunk_close(struct pool *p, uint32_t i)
 {
 	const struct chunk *c = &p->chunk[i];
 
@@ -184,6 +184,7 @@ static uint32_t add_chunk(struct flow_table *t, int kind)
 	for (uint32_t i = 0; i < CHUNK; i++)
 		due[i] = NEVER;
 	charge(t, kind, records_cost(t, kind) + dues_size());
+	p->resident++;
 	return p->chunks++;
 }
 
@@ -197,11 +198,12 @@ static bool need_chunk(struct flow_table *t, int kind)
 		p->idle = NO_CHUNK;
 	} else if ((i = p->vacant) != NO_CHUNK) {
 		p->vacant = p->chunk[i].below;
+		p->resident++;
 		charge(t, kind, records_cost(t, kind));
 	} else if ((i = add_chunk(t, kind)) == NO_CHUNK) {
 		return false;
 	}
-	open_chunk(p, i);
+	chunk_open(p, i);
 	return true;
 }
 
@@ -212,7 +214,7 @@ static void quit_chunk(struct flow_table *t, int kind, uint32_t i)
 	struct chunk *c = &p->chunk[i];
 
 	if (p->idle == NO_CHUNK) {
-		close_chunk(p, i);
+		chunk_close(p, i);
 		p->idle = i;
 		return;
 	}
@@ -220,12 +222,13 @@ static void quit_chunk(struct flow_table *t, int kind, uint32_t i)
 		return;
 	if (madvise(c->record, (records_size(p) + LARGEST_PAGE - 1) & ~(LARGEST_PAGE - 1), MADV_DONTNEED) != 0)
 		return;
-	close_chunk(p, i);
+	chunk_close(p, i);
 	c->free = SLOT_NONE;
 	c->used = 0;
 	c->soonest = NEVER;
 	c->below = p->vacant;
 	p->vacant = i;
+	p->resident--;
 	charge(t, kind, -(uint64_t)records_cost(t, kind));
 }
 
@@ -258,7 +261,7 @@ uint32_t slot_take(struct flow_table *t, int kind)
 	}
 	p->live++;
 	if (++c->live == CHUNK)
-		close_chunk(p, p->open);
+		chunk_close(p, p->open);
 	struct entry *e = pool_at(p, i);
 	memset(e, 0, p->size);
 	return i | (uint32_t)kind << KIND_SHIFT;
@@ -277,7 +280,7 @@ void slot_give(struct flow_table *t, uint32_t slot)
 	c->free = i;
 	p->live--;
 	if (c->live-- == CHUNK)
-		open_chunk(p, i >> CHUNK_BITS);
+		chunk_open(p, i >> CHUNK_BITS);
 	if (!c->live)
 		quit_chunk(t, (int)(slot >> KIND_SHIFT), i >> CHUNK_BITS);
 }

@@ -1,5 +1,5 @@
 /* flow_table.h - the table's own data: flow_index.c has the index, flow.c the records,
- * flow_pool.c their memory, flow_due.c the deadlines, flow_victim.c who gives way. */
+ * flow_pool.c their memory, flow_gather.c how little of it embryos take, flow_due.c the deadlines, flow_victim.c who gives way. */
 #ifndef FLOW_TABLE_H
 #define FLOW_TABLE_H
 
@@ -46,6 +46,7 @@ struct pool {
 	struct chunk *chunk;
 	size_t size;
 	uint32_t chunks;
+	uint32_t resident; /* those of them that are not vacant */
 	uint32_t fresh;  /* the places from here on were never used */
 	uint32_t open;   /* the chunk with free places that was opened last, NO_CHUNK */
 	uint32_t idle;   /* one that is empty, NO_CHUNK */
@@ -112,6 +113,7 @@ struct flow_table {
 	uint32_t grave_hand;
 	struct queue half_open;
 	struct ages embryos;
+	uint32_t departed; /* embryos that are gone, for gather_embryos() */
 	uint64_t memcap;
 	uint64_t tombstones_evicted;
 	struct arena *arena[ARENAS];
@@ -141,10 +143,25 @@ uint32_t slot_take(struct flow_table *table, int kind);
 
 void slot_give(struct flow_table *table, uint32_t slot);
 
+/* From here on slot_take() finds its free places, the first of all; or, until then, it does not. */
+void chunk_open(struct pool *pool, uint32_t chunk);
+void chunk_close(struct pool *pool, uint32_t chunk);
+
+/* To be called when an embryo has gone: where few are left of many, they move together, and the rest of their memory goes back.  No
+ * slot of an embryo is the same behind it, unless it has no deadline, or one that has passed. */
+void gather_embryos(struct flow_table *table);
+
 /* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
  * done where it is called, or has this in it. */
 #define IN_PLACE __attribute__((always_inline)) static inline
 #define HAPPENS  __asm__ volatile("")
+
+/* With its name, which is then no longer `from`'s. */
+static inline void move_entry(struct entry *from, struct entry *to)
+{
+	*to = *from;
+	from->place = 0;
+}
 
 IN_PLACE void prefetch_lines(const void *p, size_t size)
 {

@@ -410,3 +410,217 @@ Test(embryo, memory_that_was_given_back_is_within_the_limit)
 	flow_table_free(table);
 	table = usual;
 }
+
+/* ---- the last of many move together ---- */
+
+enum { CHUNKS = 20, CROWD = CHUNKS * A_CHUNK, LEFT = 8 /* one of so many */ };
+
+static struct tcpaudit_segment mixed_syn(uint32_t n)
+{
+	struct tcpaudit_segment s = syn_number(n);
+
+	if (n % 3 == 0) {
+		s.ip_version = 6;
+		s.src.byte[15] = s.dst.byte[15] = (uint8_t)n;
+	}
+	return s;
+}
+
+static uint32_t find_mixed(uint32_t n)
+{
+	struct tcpaudit_segment s = mixed_syn(n);
+	struct socket_pair pair;
+
+	socket_pair_of(&s, &pair);
+	return flow_find(table, &pair, flow_hash(table, &pair), SLOT_NONE);
+}
+
+static int64_t mixed_due(uint32_t n)
+{
+	return EPOCH + (100 + n % 50) * SECONDS;
+}
+
+static uint32_t conceive_mixed(uint32_t n)
+{
+	struct tcpaudit_segment s = mixed_syn(n);
+	struct socket_pair pair;
+	bool crossed = socket_pair_of(&s, &pair);
+	uint32_t slot = flow_conceive(table, &pair, flow_hash(table, &pair));
+
+	cr_assert_neq(slot, SLOT_NONE);
+	embryo_begin(flow_embryo(table, slot), &s, crossed, true);
+	flow_embryo(table, slot)->scopes = n;
+	flow_entry(table, slot)->label = (uint16_t)n;
+	flow_schedule(table, slot, mixed_due(n));
+	return slot;
+}
+
+static bool is_left(uint32_t n)
+{
+	return n % LEFT == 5;
+}
+
+/* All but one of LEFT leave, from the first to the last in each chunk in turn: all become empty at the same pace. */
+static void thin_out(void)
+{
+	for (uint32_t i = 0; i < CROWD; i++) {
+		uint32_t n = i % CHUNKS * A_CHUNK + i / CHUNKS;
+		if (is_left(n))
+			continue;
+		if (n % LEFT == 1)
+			flow_remove(table, flow_grow(table, find_mixed(n)));
+		else
+			flow_remove(table, find_mixed(n));
+	}
+}
+
+static void is_what_it_was(uint32_t slot, uint32_t n)
+{
+	struct tcpaudit_segment s = mixed_syn(n);
+	struct socket_pair pair;
+	const struct embryo *e = flow_embryo(table, slot);
+
+	socket_pair_of(&s, &pair);
+	cr_assert(slot_is_embryo(slot) && entry_is_of(&e->entry, &pair), "number %u", n);
+	cr_assert_eq(e->entry.id, n + 1);
+	cr_assert_eq(e->iss, n);
+	cr_assert_eq(e->scopes, n);
+	cr_assert_eq(e->entry.label, (uint16_t)n);
+}
+
+Test(embryo, the_last_of_many_move_together)
+{
+	static uint32_t slot[CROWD];
+	uint32_t moved = 0, left = 0;
+
+	flow_start_clock(table, EPOCH);
+	for (uint32_t n = 0; n < CROWD; n++)
+		slot[n] = conceive_mixed(n);
+	uint64_t full = flow_memory(table);
+	uint32_t last = flow_oldest_embryo(table);
+	cr_assert_eq(last, slot[0]);
+	thin_out();
+	cr_assert_leq(flow_memory(table), full - CHUNKS / 2 * A_CHUNK * sizeof(struct embryo));
+	cr_assert_eq(flow_count(table), CROWD / LEFT);
+	cr_assert_eq(count_all(), CROWD / LEFT);
+	for (uint32_t n = 0; n < CROWD; n++) {
+		uint32_t now = find_mixed(n);
+		cr_assert_eq(now != SLOT_NONE, is_left(n), "number %u", n);
+		if (now == SLOT_NONE)
+			continue;
+		is_what_it_was(now, n);
+		moved += now != slot[n];
+		left++;
+	}
+	cr_assert_eq(left, CROWD / LEFT);
+	cr_assert_gt(moved, left / 3);
+	for (uint32_t n = 0; n < CROWD; n++) /* by age as before */
+		if (is_left(n)) {
+			uint32_t oldest = flow_oldest_embryo(table);
+			is_what_it_was(oldest, n);
+			flow_remove(table, oldest);
+		}
+	cr_assert_eq(flow_oldest_embryo(table), SLOT_NONE);
+	cr_assert_eq(flow_count(table), 0);
+}
+
+Test(embryo, who_has_moved_is_due_at_the_same_tick)
+{
+	uint32_t ended = 0;
+
+	flow_start_clock(table, EPOCH);
+	for (uint32_t n = 0; n < CROWD; n++)
+		conceive_mixed(n);
+	thin_out();
+	for (int64_t now = EPOCH; now < EPOCH + 200 * SECONDS; now = flow_next_tick(now))
+		for (uint32_t slot; (slot = flow_due(table, now)) != SLOT_NONE; ended++) {
+			uint32_t n = flow_embryo(table, slot)->iss;
+			is_what_it_was(slot, n);
+			cr_assert_eq(now, flow_next_tick(mixed_due(n)));
+			flow_remove(table, slot);
+		}
+	cr_assert_eq(ended, CROWD / LEFT);
+	cr_assert_eq(flow_count(table), 0);
+}
+
+/* The first of each chunk that stays does not wait for its deadline: nor has any other to move from there. */
+static void nobody_moves(void (*before)(void))
+{
+	static uint32_t slot[CROWD];
+
+	flow_start_clock(table, EPOCH);
+	for (uint32_t n = 0; n < CROWD; n++)
+		slot[n] = conceive_mixed(n);
+	before();
+	uint64_t full = flow_memory(table);
+	for (uint32_t n = 0; n < CROWD; n++)
+		if (!is_left(n))
+			flow_remove(table, slot[n]);
+	for (uint32_t n = 0; n < CROWD; n++)
+		if (is_left(n))
+			is_what_it_was(slot[n], n);
+	cr_assert_eq(flow_memory(table), full);
+}
+
+static void all_but_the_first_are_in_a_turn(void)
+{
+	for (uint32_t k = 0; k < CHUNKS; k++)
+		flow_schedule(table, find_mixed(k * A_CHUNK + 5), EPOCH + 10 * SECONDS);
+	cr_assert_eq(flow_due(table, EPOCH + 20 * SECONDS), find_mixed(5));
+}
+
+Test(embryo, who_is_due_already_stays)
+{
+	nobody_moves(all_but_the_first_are_in_a_turn);
+	for (uint32_t k = 1; k < CHUNKS; k++)
+		cr_assert_eq(flow_due(table, EPOCH + 20 * SECONDS), find_mixed(k * A_CHUNK + 5));
+	cr_assert_eq(flow_due(table, EPOCH + 20 * SECONDS), SLOT_NONE);
+}
+
+static void one_of_each_is_about_to_end(void)
+{
+	for (uint32_t k = 0; k < CHUNKS; k++)
+		flow_schedule(table, find_mixed(k * A_CHUNK + 5), EPOCH + 10 * SECONDS);
+	for (uint32_t k = 0; k < CHUNKS; k++)
+		cr_assert_eq(flow_due(table, EPOCH + 20 * SECONDS), find_mixed(k * A_CHUNK + 5));
+	cr_assert_eq(flow_due(table, EPOCH + 20 * SECONDS), SLOT_NONE);
+}
+
+Test(embryo, who_is_about_to_end_stays)
+{
+	nobody_moves(one_of_each_is_about_to_end);
+}
+
+static void the_capture_has_ended(void)
+{
+	flow_close(table);
+}
+
+Test(embryo, nobody_moves_behind_the_end)
+{
+	nobody_moves(the_capture_has_ended);
+}
+
+/* What is full stays full: each that comes makes the oldest go. */
+Test(embryo, a_flood_moves_nobody)
+{
+	const uint64_t memcap = 32 << 20;
+	static uint32_t slot[3 * CROWD];
+	struct flow_table *usual = table;
+	uint32_t oldest = 0;
+
+	table = flow_table_new(key, memcap);
+	flow_start_clock(table, EPOCH);
+	for (uint32_t n = 0; n < 3 * CROWD; n++) {
+		if (flow_embryos_full(table)) {
+			cr_assert_eq(flow_oldest_embryo(table), slot[oldest]);
+			flow_remove(table, slot[oldest++]);
+		}
+		slot[n] = conceive_mixed(n);
+	}
+	cr_assert_gt(oldest, CROWD);
+	for (uint32_t n = oldest; n < 3 * CROWD; n++)
+		is_what_it_was(slot[n], n);
+	flow_table_free(table);
+	table = usual;
+}
