@@ -1,37 +1,23 @@
 /* flow_index.c - see flow_index.h. */
 #include "flow_index.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
+
+#include "pages.h"
 
 #define LEAST 1024 /* buckets */
 #define LARGE (1u << 19) /* buckets, 32 MiB: from there on memory counts for more than what overflows */
 #define STEP  4    /* home buckets that each new entry moves: it has grown long before it is crowded again */
 
-/* It is visited at random: huge pages spare the misses of the address translation.  They come zeroed, one by one as they are
- * touched; cleared at once, those of millions of connections would take too long. */
-static struct bucket *map_huge(size_t size)
+/* It is visited at random: huge pages spare the misses of the address translation.  They are cleared one by one as they are touched;
+ * those of millions of connections would take too long at once. */
+static struct bucket *buckets_new(size_t size)
 {
-	char *begin = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (begin == MAP_FAILED)
-		return NULL;
-	size_t before = (HUGE_PAGE - (uintptr_t)begin % HUGE_PAGE) % HUGE_PAGE;
-	if (before)
-		munmap(begin, before);
-	munmap(begin + before + size, HUGE_PAGE - before);
-	madvise(begin + before, size, MADV_HUGEPAGE);
-	return (struct bucket *)(void *)(begin + before);
-}
+	struct bucket *b = pages_new_huge(size);
 
-static bool side_init(struct index_side *side, uint32_t buckets)
-{
-	const size_t size = buckets * sizeof(struct bucket);
-
-	*side = (struct index_side){.buckets = buckets, .bucket = size < HUGE_PAGE ? aligned_alloc(64, size) : map_huge(size)};
-	if (side->bucket && size < HUGE_PAGE)
-		memset(side->bucket, 0, size);
-	return side->bucket;
+	if (b && size >= HUGE_PAGE)
+		madvise(b, size, MADV_HUGEPAGE);
+	return b;
 }
 
 static size_t side_size(const struct index_side *side)
@@ -39,12 +25,15 @@ static size_t side_size(const struct index_side *side)
 	return side->bucket ? side->buckets * sizeof *side->bucket : 0;
 }
 
+static bool side_init(struct index_side *side, uint32_t buckets)
+{
+	*side = (struct index_side){.buckets = buckets, .bucket = buckets_new(buckets * sizeof(struct bucket))};
+	return side->bucket;
+}
+
 static void side_free(struct index_side *side)
 {
-	if (side_size(side) < HUGE_PAGE)
-		free(side->bucket);
-	else
-		munmap(side->bucket, side_size(side));
+	pages_free(side->bucket, side_size(side));
 	*side = (struct index_side){0};
 }
 

@@ -9,8 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WAYS      7
-#define HUGE_PAGE ((size_t)2 << 20)
+#define WAYS 7
 
 struct bucket {
 	uint32_t tag[WAYS];

@@ -26,33 +26,6 @@ bool table_over(const struct flow_table *t, uint64_t more)
 	return t->memcap && t->memory + more > t->memcap;
 }
 
-void *pages_new(size_t size)
-{
-	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return pages == MAP_FAILED ? NULL : pages;
-}
-
-void pages_free(void *pages, size_t size)
-{
-	if (pages)
-		munmap(pages, size);
-}
-
-/* They begin with a huge page; malloc() would touch another one before it. */
-static char *huge_pages_new(size_t size)
-{
-	char *pages = pages_new(size + HUGE_PAGE);
-
-	if (!pages)
-		return NULL;
-	size_t before = -(uintptr_t)pages & (HUGE_PAGE - 1);
-	if (before)
-		munmap(pages, before);
-	munmap(pages + before + size, HUGE_PAGE - before);
-	return pages + before;
-}
-
 /* Where a table grows to gigabytes, faults of small pages become a third of the time.  Below, huge ones were no better, and for all
  * that is allocated worse. */
 static struct arena *arena_new(const struct flow_table *t, size_t size)
@@ -62,7 +35,7 @@ static struct arena *arena_new(const struct flow_table *t, size_t size)
 
 	size = (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
 	if (arena)
-		memory = huge_pages_new(size);
+		memory = pages_new_huge(size);
 	if (!memory) {
 		free(arena);
 		return NULL;

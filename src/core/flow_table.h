@@ -7,6 +7,7 @@
 #include "embryo.h"
 #include "flow.h"
 #include "flow_index.h"
+#include "pages.h"
 
 #define CHUNK_BITS   12
 #define CHUNK        (1u << CHUNK_BITS)
@@ -124,10 +125,6 @@ struct flow_table {
 
 /* Would so much more exceed the cap? */
 bool table_over(const struct flow_table *table, uint64_t more);
-
-/* Memory of its own, zeroed, that goes back to the system when it is freed: malloc() may keep what is smaller than 32 MiB. */
-void *pages_new(size_t size);
-void pages_free(void *pages, size_t size); /* or NULL */
 
 /* Cuts a chunk off the newest arena of a pool or of others, at a cache line. */
 void *table_carve(struct flow_table *table, int arena, size_t size);
