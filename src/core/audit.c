@@ -100,12 +100,17 @@ static bool too_many(const struct tcpaudit *e)
 	return e->settings.max_flows && flow_count(e->table) >= e->settings.max_flows;
 }
 
+#define GIVE_WAY_MOST 16 /* connections, to what one of them needs beside its record */
+
 /* Sacrifices connections until another one has room, and another history. `older` may be among them.  What nobody has answered
  * goes first. */
-static void make_room(struct tcpaudit *e, uint32_t *older)
+static void make_room(struct tcpaudit *e, const struct socket_pair *pair, uint32_t *older)
 {
-	while (too_many(e) || flow_full(e->table)) {
-		uint32_t victim = too_many(e) ? flow_oldest_embryo(e->table) : SLOT_NONE;
+	for (unsigned names = 0;;) {
+		bool many = too_many(e), full = many || flow_full(e->table);
+		if (!full && (!flow_names_full(e->table, pair) || names++ == GIVE_WAY_MOST))
+			return;
+		uint32_t victim = many ? flow_oldest_embryo(e->table) : SLOT_NONE;
 		if (victim == SLOT_NONE)
 			victim = flow_victim(e->table);
 		if (victim == SLOT_NONE)
@@ -113,6 +118,18 @@ static void make_room(struct tcpaudit *e, uint32_t *older)
 		if (victim == *older)
 			*older = flow_links(e->table, victim).older;
 		engine_evict(e, victim);
+	}
+}
+
+/* Without memory for what links them, the incarnations before give way to the one that begins. */
+static void forget_older(struct tcpaudit *e, uint32_t older)
+{
+	for (uint32_t next; older != SLOT_NONE; older = next) {
+		next = flow_links(e->table, older).older;
+		if (slot_buried(older))
+			flow_remove(e->table, older);
+		else
+			engine_evict(e, older);
 	}
 }
 
@@ -189,10 +206,18 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 	return true;
 }
 
-/* Without memory for them, a rule that is for some connections only is for none. */
-static void remember_scopes(struct tcpaudit *e, struct connection *c, uint32_t scopes)
+/* Others give way to them; without memory even then, a rule that is for some connections only is for none. */
+static void remember_scopes(struct tcpaudit *e, uint32_t slot, uint32_t scopes)
 {
-	if (scopes && flow_rarity(e->table, c))
+	struct connection *c = flow_connection(e->table, slot);
+	uint32_t victim;
+
+	for (unsigned n = 0; scopes && n < GIVE_WAY_MOST && !flow_rarity(e->table, c); n++) {
+		if ((victim = flow_victim(e->table)) == SLOT_NONE || victim == slot)
+			break;
+		engine_evict(e, victim);
+	}
+	if (scopes && connection_rarity(c))
 		connection_rarity(c)->scopes = scopes;
 }
 
@@ -206,7 +231,7 @@ ASIDE uint32_t engine_grow(struct tcpaudit *e, uint32_t slot)
 		engine_evict(e, slot);
 		return SLOT_NONE;
 	}
-	remember_scopes(e, flow_connection(e->table, whole), scopes);
+	remember_scopes(e, whole, scopes);
 	flow_schedule(e->table, whole, engine_deadline(e, whole));
 	flow_schedule_by(e->table, whole, e->now + engine_soonest(e));
 	flow_half_open(e->table, whole);
@@ -219,10 +244,14 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 	const struct socket_pair *pair = &b->pair[i];
 	uint32_t hash = b->hash[i];
 	bool crossed = b->crossed[i];
-	make_room(e, &older);
+	make_room(e, pair, &older);
 	if (older != SLOT_NONE && flow_links(e->table, older).newer != SLOT_NONE)
 		older = flow_find(e->table, pair, hash, SLOT_NONE);
 	uint32_t slot = flow_insert(e->table, pair, hash, older);
+	if (slot == SLOT_NONE && older != SLOT_NONE) {
+		forget_older(e, older);
+		slot = flow_insert(e->table, pair, hash, SLOT_NONE);
+	}
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
 	struct connection *c = flow_connection(e->table, slot);
@@ -231,7 +260,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
 	if (e->sink.scopes)
-		remember_scopes(e, c, e->sink.scopes(e->sink.user, b->frame[i]));
+		remember_scopes(e, slot, e->sink.scopes(e->sink.user, b->frame[i]));
 	if (is_syn(s))
 		remember_former(e, c);
 	if (e->labeller.text && is_syn(s))

@@ -309,7 +309,7 @@ static bool is_abort_icmp(const struct facts *f)
 
 static bool is_vanished(const struct facts *f)
 {
-	return connection_rarity(f->c) && connection_rarity(f->c)->unanswered >= 4;
+	return connection_unanswered(f->c) >= 4;
 }
 
 static bool is_superseded(const struct facts *f)

@@ -225,7 +225,7 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	bool open = !is_closing(h);
 	if (s->flags & TCPAUDIT_RST)
 		history_before_reset(h, c->end, (uint64_t[]){connection_text(c, 0), connection_text(c, 1)}, c->last_from, s->time,
-		                     connection_rarity(c) ? connection_rarity(c)->unanswered : 0);
+		                     connection_unanswered(c));
 	history_add(h, c->end, s, from, sent, extra, unusual);
 	if (open && is_closing(h))
 		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - connection_last(c)) : -1;
@@ -306,6 +306,8 @@ static void follow_syn(struct connection *c, struct flow_table *table, const str
 			c->entry.bits |= CONN_SYN;
 			c->syn_tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
 			connection_mark(c, table, MARK_SYN, s);
+			if (connection_marked(c, MARK_SYN_ACK)) /* whatever that took, it is not known */
+				c->end[TCPAUDIT_SERVER].bits |= TCB_TOOK_APART;
 			*odd |= s->len > 0;
 		} else {
 			*odd = true;
@@ -430,7 +432,7 @@ static bool resynchronise(struct connection *c, struct flow_table *table, const 
 }
 
 /* An acknowledgment of what was not seen: the capture missed it, unless the peer's FIN says that there is nothing more. */
-static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+static void fill_gap(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
 {
 	struct tcb *peer = &c->end[!from];
 	const struct history *h = connection_kept(c).history;
@@ -439,7 +441,10 @@ static void fill_gap(struct connection *c, const struct tcpaudit_segment *s, uns
 		return;
 	if (!(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
 		return;
-	tcb_add_text(peer, connection_rare(c, !from), (uint32_t)seq_diff(s->ack, peer->maxseq));
+	uint32_t missing = (uint32_t)seq_diff(s->ack, peer->maxseq), sum;
+	if (__builtin_add_overflow(peer->text, missing, &sum))
+		flow_rarity(table, c);
+	tcb_add_text(peer, connection_rare(c, !from), missing);
 	peer->maxseq = s->ack;
 	peer->bits |= TCB_GAP;
 	c->entry.capture |= CAPTURE_GAP_ACKED;
@@ -511,11 +516,16 @@ void connection_witness(struct connection *c, struct flow_table *table, const st
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
+/* One needs no memory: idle connections are probed now and then. */
 static void count_unanswered(struct connection *c, struct flow_table *table, unsigned from, const struct sent *sent)
 {
 	if (c->last_from[!from] > c->last_from[from])
 		connection_answered(c);
-	else if ((sent->repeat || sent->probe) && flow_rarity(table, c) && connection_rarity(c)->unanswered < UINT16_MAX)
+	else if (!sent->repeat && !sent->probe)
+		return;
+	else if (!(c->end[from].bits & TCB_UNANSWERED))
+		c->end[from].bits |= TCB_UNANSWERED;
+	else if (flow_rarity(table, c) && connection_rarity(c)->unanswered < UINT16_MAX - 2)
 		connection_rarity(c)->unanswered++;
 }
 
@@ -580,7 +590,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		tcb->bits |= TCB_ISS;
 	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, table, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
-		fill_gap(c, s, from);
+		fill_gap(c, table, s, from);
 	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, connection_rarity(c)->end[!from].hole_low)) {
 		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
 		c->entry.capture |= CAPTURE_GAP_ACKED;

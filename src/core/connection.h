@@ -130,8 +130,20 @@ static inline uint64_t connection_text(const struct connection *c, unsigned x)
 /* The other end was heard. */
 static inline void connection_answered(struct connection *c)
 {
-	if (connection_rarity(c))
-		connection_rarity(c)->unanswered = 0;
+	if ((c->end[0].bits | c->end[1].bits) & TCB_UNANSWERED) {
+		c->end[0].bits &= ~(uint32_t)TCB_UNANSWERED;
+		c->end[1].bits &= ~(uint32_t)TCB_UNANSWERED;
+		if (connection_rarity(c))
+			connection_rarity(c)->unanswered = 0;
+	}
+}
+
+/* Repeats by one end since the other was heard. */
+static inline uint16_t connection_unanswered(const struct connection *c)
+{
+	unsigned more = connection_rarity(c) ? connection_rarity(c)->unanswered : 0;
+
+	return (uint16_t)(more + !!(c->end[0].bits & TCB_UNANSWERED) + !!(c->end[1].bits & TCB_UNANSWERED));
 }
 
 static inline uint32_t connection_scopes(const struct connection *c)

@@ -345,6 +345,37 @@ static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64
 	       !losses_within(&e->losses, embryo->start, at);
 }
 
+/* The connection that an embryo stands for, while it is reported. */
+struct stand_in {
+	struct connection connection;
+	struct rarity rarity;
+};
+
+static struct connection *stand_in(struct stand_in *room, const struct embryo *embryo)
+{
+	struct connection *c = &room->connection;
+
+	embryo_grow(embryo, c);
+	if (embryo->scopes) {
+		room->rarity = rarity_of(c->kept);
+		room->rarity.scopes = embryo->scopes;
+		c->kept.rarity = &room->rarity;
+		c->entry.bits |= CONN_RARE;
+	}
+	return c;
+}
+
+static void stand_down(struct flow_table *table, struct stand_in *room)
+{
+	struct connection *c = &room->connection;
+
+	if (c->entry.bits & CONN_RARE && c->kept.rarity == &room->rarity) {
+		c->kept = room->rarity.kept;
+		c->entry.bits &= ~(uint32_t)CONN_RARE;
+	}
+	flow_strip(table, c);
+}
+
 #ifdef TCPAUDIT_BOTH_WAYS
 /* The same. */
 static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int64_t at)
@@ -352,11 +383,11 @@ static void report_long_way(struct tcpaudit *e, const struct embryo *embryo, int
 	struct tcpaudit_counters counters = e->counters;
 	struct tcpaudit_sink sink = e->sink;
 	struct tcpaudit_connection record;
-	struct connection room;
+	struct stand_in room;
 
 	e->sink = (struct tcpaudit_sink){0};
-	embryo_grow(embryo, &room);
-	report(e, &room, at, &record, NULL);
+	report(e, stand_in(&room, embryo), at, &record, NULL);
+	stand_down(e->table, &room);
 	assert(memcmp(&record, &e->lone, sizeof record) == 0);
 	counters.by_kind[record.kind]++;
 	assert(memcmp(&counters, &e->counters, sizeof counters) == 0);
@@ -390,18 +421,18 @@ static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64
 {
 	bool lone = is_lone(e, embryo, at), known = lone && e->lone_known;
 	struct tcpaudit_connection record;
-	struct connection room;
+	struct stand_in room;
 
 	if (known)
 		report_lone(e, embryo, at);
 	if (known && !was)
 		return;
-	embryo_grow(embryo, &room);
+	struct connection *c = stand_in(&room, embryo);
 	if (known)
-		*was = engine_remains(&room);
+		*was = engine_remains(c);
 	else
-		report(e, &room, at, &record, was);
-	flow_strip(e->table, &room);
+		report(e, c, at, &record, was);
+	stand_down(e->table, &room);
 	if (was)
 		conclude(was, known ? &e->lone : &record);
 	if (lone && !known) {

@@ -58,12 +58,11 @@ struct rarity *flow_rarity(struct flow_table *t, struct connection *c)
 
 	if (r || table_over(t, sizeof *r))
 		return r;
-	r = calloc(1, sizeof *r);
+	r = malloc(sizeof *r);
 	if (!r)
 		return NULL;
 	t->memory += sizeof *r;
-	r->links = (struct links){SLOT_NONE, SLOT_NONE};
-	r->kept = c->kept;
+	*r = rarity_of(c->kept);
 	c->kept.rarity = r;
 	c->entry.bits |= CONN_RARE;
 	return r;
@@ -374,10 +373,21 @@ static void ages_leave(struct flow_table *t, uint32_t slot)
 	}
 }
 
+/* Whose records are there already may have their names above the cap, up to a 32nd of it. */
+static bool flow_nameless(const struct flow_table *t)
+{
+	return !t->wides && t->memcap && t->memory + HISTORIES * sizeof(union wide_slip) > t->memcap + t->memcap / 32;
+}
+
+bool flow_names_full(const struct flow_table *t, const struct socket_pair *p)
+{
+	return place_of(p) & PLACE_WIDE && flow_nameless(t);
+}
+
 static struct wide *wide_new(struct flow_table *t)
 {
 	if (!t->wides) {
-		union wide_slip *chunk = table_over(t, HISTORIES * sizeof *chunk) ? NULL : table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
+		union wide_slip *chunk = flow_nameless(t) ? NULL : table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
 		if (!chunk)
 			return NULL;
 		t->memory += HISTORIES * sizeof *chunk;

@@ -68,6 +68,10 @@ enum {
 	CONN_RARE = 0x80000,            /* it has a rarity */
 };
 
+#define SLOT_NONE      UINT32_MAX
+#define SLOT_TOMBSTONE 0x80000000u /* these bits of a slot tell which of the three it is */
+#define SLOT_EMBRYO    0x40000000u
+
 /* The other incarnations of its socket pair. */
 struct links {
 	uint32_t older; /* slot of the one before, SLOT_NONE */
@@ -101,7 +105,7 @@ struct rarity {
 	int64_t lag; /* ns by which its newest frame was behind packet time; 0: not by much */
 	struct tcb_rare end[2];
 	uint32_t scopes;     /* of the user's policy, by the first frame */
-	uint16_t unanswered; /* repeats by one end since the other was heard */
+	uint16_t unanswered; /* repeats since the other end was heard, beyond what TCB_UNANSWERED tells */
 	bool is_far;         /* all marks are here */
 	struct far_mark mark[MARKS];
 };
@@ -120,6 +124,14 @@ struct connection {
 
 _Static_assert(offsetof(struct connection, end) == 64, "each end lies in its own line and half of another");
 _Static_assert(sizeof(struct connection) == 192, "ten million of them are noticed");
+
+/* A new one, which takes over what a connection keeps. */
+static inline struct rarity rarity_of(union kept kept)
+{
+	return (struct rarity){.kept = kept,
+	                       .links = {SLOT_NONE, SLOT_NONE},
+	                       .end = {{.took = TURNAROUND_UNKNOWN}, {.took = TURNAROUND_UNKNOWN}}};
+}
 
 /* NULL: nothing of it is rare; flow_rarity(). */
 static inline struct rarity *connection_rarity(const struct connection *c)
@@ -226,10 +238,6 @@ struct tombstone {
 	struct tcpaudit_evidence asked;
 };
 
-#define SLOT_NONE      UINT32_MAX
-#define SLOT_TOMBSTONE 0x80000000u /* these bits of a slot tell which of the three it is */
-#define SLOT_EMBRYO    0x40000000u
-
 static inline bool slot_buried(uint32_t slot)
 {
 	return slot & SLOT_TOMBSTONE;
@@ -313,6 +321,9 @@ uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, u
 
 /* Has another connection no room, or its history, without exceeding memcap? */
 bool flow_full(const struct flow_table *table);
+
+/* Has the name of another pair no room?  That of another one that goes may leave some. */
+bool flow_names_full(const struct flow_table *table, const struct socket_pair *pair);
 
 /* A zeroed embryo, the youngest, of a pair that is not in the table.  SLOT_NONE when it has no room. */
 uint32_t flow_conceive(struct flow_table *table, const struct socket_pair *pair, uint32_t hash);

@@ -112,6 +112,10 @@ uint32_t flow_victim(struct flow_table *t)
 	}
 	for (unsigned looks = 0; looks < VICTIM_LOOKS || victim == SLOT_NONE; looks++) {
 		uint32_t slot = t->hand++ % pool->fresh;
+		if (!pool->chunk[slot >> CHUNK_BITS].live) {
+			t->hand = (slot | (CHUNK - 1)) + 1;
+			continue;
+		}
 		const struct connection *c = flow_connection(t, slot);
 		if (c->entry.id && (victim == SLOT_NONE || connection_last(c) < connection_last(flow_connection(t, victim))))
 			victim = slot;

@@ -152,6 +152,7 @@ Test(connection, a_syn_that_comes_second)
 	say(A, TCPAUDIT_SYN, -2 * MILLI);
 	is_marked(MARK_SYN, 2, -2 * MILLI);
 	is_marked(MARK_SYN_ACK, 1, 0);
+	took(-1, -1); /* the SYN-ACK did not answer it, as far as was seen */
 }
 
 /* An answer is one to the newest SYN. */
@@ -187,6 +188,70 @@ Test(connection, marks_without_memory)
 		cr_assert_not(connection_marked(other, mark), "%d", mark);
 	cr_assert_eq(connection_turnaround(other).of[B], TURNAROUND_UNKNOWN);
 	flow_table_free(tight);
+}
+
+/* ... and none comes out of nothing when there is memory again. */
+Test(connection, an_answer_that_nobody_could_remember)
+{
+	static const uint8_t key[16] = {1};
+	struct socket_pair pair = {.ip_version = 4, .port = {40000, 80}};
+	struct flow_table *tight = flow_table_new(key, 1);
+	struct connection *other = flow_connection(tight, flow_insert(tight, &pair, flow_hash(tight, &pair), SLOT_NONE));
+	const int64_t after[] = {0, SECOND, SECOND + 10 * MILLI};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct tcpaudit_segment s = segment(i / 2, i < 2 ? TCPAUDIT_SYN : TCPAUDIT_SYN | TCPAUDIT_ACK, after[i]);
+		if (i == 0)
+			connection_begin(other, &s, A);
+		connection_take(other, tight, &s, i / 2, false);
+	}
+	cr_assert_null(connection_rarity(other));
+	cr_assert_eq(connection_turnaround(other).of[B], TURNAROUND_UNKNOWN);
+	flow_account(tight, -(int64_t)flow_memory(tight)); /* as if it were free */
+	flow_account(tight, -(int64_t)sizeof(struct rarity));
+	cr_assert_not_null(flow_rarity(tight, other));
+	cr_assert_eq(connection_turnaround(other).of[B], TURNAROUND_UNKNOWN);
+	flow_table_free(tight);
+}
+
+/* A gap of gigabytes is counted though its end has sent nothing rare. */
+Test(connection, gaps_beyond_four_gigabytes)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, MILLI);
+	say(A, TCPAUDIT_ACK, 2 * MILLI);
+	uint64_t text = 0;
+	for (unsigned i = 0; i < 100000; i++) {
+		struct tcpaudit_segment s = segment(A, TCPAUDIT_ACK, (3 + i) * MILLI);
+		text += 60000;
+		s.ack += (uint32_t)text;
+		take(s, A);
+	}
+	cr_assert_eq(connection_text(c, B), text);
+}
+
+/* One probe of an idle connection needs no memory, and is forgotten when it is answered. */
+Test(connection, probes_that_are_answered)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, MILLI);
+	say(A, TCPAUDIT_ACK, 2 * MILLI);
+	for (int i = 1; i < 4; i++) {
+		struct tcpaudit_segment s = segment(A, TCPAUDIT_ACK, i * 100 * SECOND);
+		s.seq--;
+		take(s, A);
+		cr_assert_eq(connection_unanswered(c), 1);
+		say(B, TCPAUDIT_ACK, i * 100 * SECOND + MILLI);
+		take(segment(A, TCPAUDIT_ACK, i * 100 * SECOND + SECOND), A);
+		cr_assert_eq(connection_unanswered(c), 0);
+	}
+	cr_assert_null(connection_rarity(c));
+	for (int i = 1; i < 6; i++) {
+		struct tcpaudit_segment s = segment(A, TCPAUDIT_ACK, (1000 + i) * SECOND);
+		s.seq--;
+		take(s, A);
+		cr_assert_eq(connection_unanswered(c), i);
+	}
 }
 
 /* What has a rarity keeps what it had. */

@@ -427,31 +427,52 @@ Test(tcb, counts_stop_at_their_highest_without_memory)
 	cr_assert_eq(e.end[0].text, 110);
 }
 
-/* The TSval of the newest text is known for as long as there is memory for it. */
+static void stamped(struct ends *e, struct tcb_rare *rare, uint32_t len, uint32_t tsval, bool needs)
+{
+	struct tcpaudit_segment s = segment_of(TCPAUDIT_ACK, e->end[0].maxseq, len, 301);
+	s.options = TCPAUDIT_OPT_TIMESTAMPS;
+	s.tsval = tsval;
+	struct sent is = tcb_judge(&e->end[0], rare, &e->end[1], &s, 10 * MILLISECONDS);
+	cr_assert_eq(tcb_needs_rare(&e->end[0], &s, &is), needs);
+	tcb_sent(&e->end[0], rare, &e->end[1], &s, &is, true);
+}
+
+/* The TSval of the newest text is known unless that is long past. */
+Test(tcb, text_timestamp_behind)
+{
+	struct ends e = opened(5, 300);
+	uint32_t tsval = UINT32_MAX - 40000;
+
+	stamped(&e, NULL, 10, tsval, false);
+	for (uint32_t i = 1; i < 4; i++) {
+		stamped(&e, NULL, 0, tsval + i * 20000, false);
+		cr_assert(e.end[0].bits & TCB_TEXT_TS);
+		cr_assert_eq(tcb_text_tsval(&e.end[0], NULL), tsval);
+	}
+	stamped(&e, NULL, 0, tsval + 80000, false);
+	cr_assert_not(e.end[0].bits & TCB_TEXT_TS);
+	stamped(&e, NULL, 10, tsval + 200000, false);
+	cr_assert(e.end[0].bits & TCB_TEXT_TS);
+	cr_assert_eq(tcb_text_tsval(&e.end[0], NULL), tsval + 200000);
+	stamped(&e, NULL, 10, tsval + 900000, false);
+	cr_assert_eq(tcb_text_tsval(&e.end[0], NULL), tsval + 900000, "new text is not past");
+}
+
+/* Text far below the highest TSval needs memory to be known. */
 Test(tcb, text_timestamp_far_behind)
 {
 	for (int remembered = 0; remembered < 2; remembered++) {
 		struct ends e = opened(5, 300);
 		struct tcb_rare *rare = remembered ? &e.rare[0] : NULL;
-		uint32_t tsval = UINT32_MAX - 40000;
-		struct tcpaudit_segment s = segment_of(TCPAUDIT_ACK, 6, 10, 301);
 
-		for (int i = 0; i < 5; i++) {
-			s.options = TCPAUDIT_OPT_TIMESTAMPS;
-			s.tsval = tsval + (uint32_t)i * 20000;
-			struct sent is = tcb_judge(&e.end[0], rare, &e.end[1], &s, 10 * MILLISECONDS);
-			cr_assert_eq(tcb_needs_rare(&e.end[0], &s, &is), i == 4, "step %d", i);
-			tcb_sent(&e.end[0], rare, &e.end[1], &s, &is, true);
-			cr_assert_eq(!(e.end[0].bits & TCB_TEXT_TS), i == 4 && !remembered);
-			if (e.end[0].bits & TCB_TEXT_TS)
-				cr_assert_eq(tcb_text_tsval(&e.end[0], rare), tsval, "step %d", i);
-			s = segment_of(TCPAUDIT_ACK, 16, 0, 301);
-		}
-		s = segment_of(TCPAUDIT_ACK, 16, 10, 301);
-		s.options = TCPAUDIT_OPT_TIMESTAMPS;
-		s.tsval = tsval + 80001;
-		struct sent is = tcb_judge(&e.end[0], rare, &e.end[1], &s, 10 * MILLISECONDS);
-		tcb_sent(&e.end[0], rare, &e.end[1], &s, &is, true);
-		cr_assert_eq(tcb_text_tsval(&e.end[0], rare), tsval + 80001);
+		stamped(&e, rare, 0, 1000000, false);
+		stamped(&e, rare, 10, 1000, true);
+		cr_assert_eq(e.end[0].tsval, 1000000);
+		cr_assert_eq(!!(e.end[0].bits & TCB_TEXT_TS), remembered);
+		if (remembered)
+			cr_assert_eq(tcb_text_tsval(&e.end[0], rare), 1000);
+		stamped(&e, rare, 10, 999999, false);
+		cr_assert_eq(tcb_text_tsval(&e.end[0], rare), 999999);
+		cr_assert(e.end[0].bits & TCB_TEXT_TS);
 	}
 }

@@ -163,8 +163,8 @@ bool tcb_needs_rare(const struct tcb *tcb, const struct tcpaudit_segment *s, con
 
 	return is->repeat || (tcb->bits & TCB_SEQ && seq_gt(s->seq, tcb->maxseq)) || tcb->packets == UINT32_MAX ||
 	       __builtin_add_overflow(tcb->bytes, s->wirelen, &sum) || __builtin_add_overflow(tcb->text, is->fresh, &sum) ||
-	       (tcb->bits & TCB_TEXT_TS && s->options & TCPAUDIT_OPT_TIMESTAMPS &&
-	        tcb_text_behind(tcb, s->tsval) >= TEXT_FAR_BEHIND);
+	       (is->new_text && s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval && seq_gt(tcb->tsval, s->tsval) &&
+	        (uint32_t)seq_diff(tcb->tsval, s->tsval) >= TEXT_FAR_BEHIND);
 }
 
 /* Where the TSval of its newest new text is remembered.  Without memory for one that is far behind, it is not known any more. */
@@ -172,6 +172,7 @@ static void remember_text_tsval(struct tcb *tcb, struct tcb_rare *rare, uint32_t
 {
 	uint32_t behind = (uint32_t)seq_diff(tcb->tsval, tsval);
 
+	tcb->bits |= TCB_TEXT_TS;
 	if (behind < TEXT_FAR_BEHIND) {
 		tcb->text_behind = (uint16_t)behind;
 	} else if (rare) {
@@ -179,18 +180,20 @@ static void remember_text_tsval(struct tcb *tcb, struct tcb_rare *rare, uint32_t
 		rare->text_tsval = tsval;
 	} else {
 		tcb->bits &= ~(uint32_t)TCB_TEXT_TS;
+		tcb->text_behind = 0;
 	}
 }
 
-static void note_tsval(struct tcb *tcb, struct tcb_rare *rare, uint32_t tsval)
+/* What was said with text that is long past is not held against what comes: it would need memory on each idle connection. */
+static void note_tsval(struct tcb *tcb, uint32_t tsval)
 {
-	uint32_t text_tsval = tcb_text_tsval(tcb, rare);
-
 	if (tcb->tsval && !seq_gt(tsval, tcb->tsval))
 		return;
+	uint32_t behind = tcb_text_behind(tcb, tsval);
+	if (behind >= TEXT_FAR_BEHIND)
+		tcb->bits &= ~(uint32_t)TCB_TEXT_TS;
+	tcb->text_behind = tcb->bits & TCB_TEXT_TS ? (uint16_t)behind : 0;
 	tcb->tsval = tsval;
-	if (tcb->bits & TCB_TEXT_TS)
-		remember_text_tsval(tcb, rare, text_tsval);
 }
 
 /* One hole is followed, which is what a capture with rare losses has; several are taken for one long one. */
@@ -233,7 +236,7 @@ void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const st
 	if (s->flags & TCPAUDIT_SYN)
 		tcb_options(tcb, s);
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS)
-		note_tsval(tcb, rare, s->tsval);
+		note_tsval(tcb, s->tsval);
 	if (s->flags & TCPAUDIT_RST)
 		return; /* its numbers may be another's, and its text is no part of the stream */
 	if (!(tcb->bits & TCB_SEQ))
@@ -248,10 +251,8 @@ void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const st
 	if (is->new_text) {
 		tcb->bits |= s->flags & TCPAUDIT_SYN ? TCB_TEXT : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
 		tcb_add_text(tcb, rare, is->fresh);
-		if (s->options & TCPAUDIT_OPT_TIMESTAMPS) {
-			tcb->bits |= TCB_TEXT_TS;
+		if (s->options & TCPAUDIT_OPT_TIMESTAMPS)
 			remember_text_tsval(tcb, rare, s->tsval);
-		}
 		if (peer->mss && s->len > peer->mss)
 			tcb->bits |= TCB_BIG;
 	}

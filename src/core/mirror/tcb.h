@@ -30,9 +30,10 @@ enum {
 	TCB_ECN_SETUP = 0x10000,       /* its SYN asked for ECN, RFC 3168 6.1.1 */
 	TCB_ACCURATE_ECN = 0x20000,    /* ... or for RFC 9768 */
 	TCB_TEXT_BEHIND_SYN = 0x40000, /* sent text in a segment without SYN */
-	TCB_TEXT_TS = 0x80000,         /* the TSval of its newest new text is known: tcb_text_tsval() */
+	TCB_TEXT_TS = 0x80000,         /* the TSval of its newest new text is known, and not long ago: tcb_text_tsval() */
 	TCB_LONG = 0x100000,           /* its text has gone once around a quarter of the circle, at least */
 	TCB_REPEATED = 0x200000,       /* sent something again: struct tcb_rare counts it */
+	TCB_UNANSWERED = 0x800000,     /* it has sent something again, and the other end was not heard since */
 	TCB_TOOK_APART = 0x400000,     /* the time for its answer is not that between the marks: struct tcb_rare has it */
 };
 
@@ -49,7 +50,7 @@ struct tcb {
 	uint32_t text;        /* octets of new text, holes included */
 	uint16_t mss;         /* it announced; 0 none */
 	uint16_t ip_id;       /* of its newest segment */
-	uint16_t text_behind; /* by how much the TSval of its newest new text is below tsval; TEXT_FAR_BEHIND */
+	uint16_t text_behind; /* by how much the TSval of its newest new text is below tsval, valid with TCB_TEXT_TS; TEXT_FAR_BEHIND */
 	uint8_t ttl;          /* of its first segment */
 	uint8_t wscale : 4;   /* shift for the windows it sends; 0 until known */
 	uint8_t verified : 4; /* checksums verified, up to 8 */
