@@ -257,13 +257,14 @@ void connection_mark(struct connection *c, struct flow_table *table, int which, 
 {
 	struct far_mark *far = mark_is_near(c, which, s) ? NULL : take_far(c, table);
 	int64_t after = s->time - c->start;
+	bool coarse = after >= MARK_FINE;
 
 	if (far)
-		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time};
+		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time - (coarse ? after % 1000 : 0)};
 	else if (c->apart != APART_MOST && which != MARK_SYN)
 		c->mark[which - 1] = (struct mark){
-		        .frames = ((uint32_t)(s->frame - connection_first(c)) + 1) | (after > UINT32_MAX ? MARK_COARSE : 0),
-		        .after = (uint32_t)(after > UINT32_MAX ? after / 1000 : after)};
+		        .frames = ((uint32_t)(s->frame - connection_first(c)) + 1) | (coarse ? MARK_COARSE : 0),
+		        .after = (uint32_t)(coarse ? after / 1000 : after)};
 }
 
 /* An end has answered what was seen at `from` (ns); most take as long as lies between the marks. */

@@ -25,6 +25,7 @@ struct mark {
 };
 
 #define MARK_COARSE 0x80000000u
+#define MARK_FINE   4294967000 /* ns behind the start; from there on times are rounded down to microseconds, wherever they are kept */
 #define MARK_FRAMES 0x7fffffffu
 
 /* One that is not. */
@@ -220,10 +221,9 @@ static inline int64_t connection_mark_time(const struct connection *c, int which
 /* Is it the mark of what was seen then? */
 static inline bool connection_mark_is_of(const struct connection *c, int which, int64_t time)
 {
-	bool coarse = which != MARK_SYN && !connection_far(c) && c->mark[which - 1].frames & MARK_COARSE;
-	int64_t later = time - connection_mark_time(c, which);
+	int64_t marked = connection_mark_time(c, which), later = time - marked;
 
-	return later >= 0 && later < (coarse ? 1000 : 1);
+	return later >= 0 && later < (marked - c->start >= MARK_FINE ? 1000 : 1);
 }
 
 /* What stays of a connection that was reported, so that late segments find it: report.md's flow_id goes with them. */
