@@ -1,7 +1,7 @@
 /* audit.c - the engine: batches of segments to the connections that they belong to.
  *
- * Which incarnation of a socket pair each is for, incarnation.c finds out.  Frames become segments, and get their packet time, in front.c; when a connection is over,
- * engine_time.c decides; what is said of it, engine_report.c finds out. */
+ * Which incarnation of a socket pair each is for, incarnation.c finds out.  Frames become segments, and get their packet time, in
+ * front.c; when a connection is over, engine_time.c decides; what is said of it, engine_report.c finds out. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -74,7 +74,7 @@ static struct facts find_facts(const struct case_file *file)
 	const struct connection *c = file->connection;
 	const struct history *h = file->history;
 	struct facts f = {.file = file, .c = c, .h = h, .reset = close_reset(h)};
-	bool sent[2] = {c->end[0].packets, c->end[1].packets};
+	bool sent[2] = {connection_heard(c, 0), connection_heard(c, 1)};
 
 	f.done = c->entry.bits & CONN_ESTABLISHED || c->entry.bits & CONN_MIDSTREAM;
 	f.syn_only = !f.done && c->entry.bits & CONN_SYN &&
@@ -425,7 +425,7 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 		return TCPAUDIT_CERTAIN;
 	if (kind == TCPAUDIT_KIND_FIN_RST_THIRD || kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY)
 		return TCPAUDIT_LIKELY;
-	if (f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & TCB_HOLE)
+	if (f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE))
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
 }
@@ -443,7 +443,8 @@ static uint64_t lost_octets(const struct facts *f, unsigned x)
 	return lost < text ? lost : text;
 }
 
-static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took, unsigned x)
+static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
+                          unsigned x)
 {
 	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
 

@@ -69,6 +69,9 @@ static uint8_t count_retries(const struct case_file *file, unsigned end, unsigne
 	const struct history *h = file->history;
 	uint8_t retries = 0;
 
+	if (connection_lost_marks(c)) /* the first one is not told from the others */
+		return 0;
+
 	for (int i = 0; i < h->count; i++) {
 		const struct event *e = &h->event[i];
 		if (e->from != end || e->is & (EVENT_STRAY | EVENT_DUPLICATE) || e->seq != c->end[end].iss ||

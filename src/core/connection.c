@@ -228,7 +228,7 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 		                     connection_unanswered(c));
 	history_add(h, c->end, s, from, sent, extra, unusual);
 	if (open && is_closing(h))
-		h->idle = c->end[0].packets || c->end[1].packets ? nonnegative(s->time - connection_last(c)) : -1;
+		h->idle = connection_heard(c, 0) || connection_heard(c, 1) ? nonnegative(s->time - connection_last(c)) : -1;
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
@@ -242,9 +242,9 @@ static struct far_mark *take_far(struct connection *c, struct flow_table *table)
 
 	if (r && r->is_far)
 		return r->mark;
-	for (int mark = 0; mark < MARKS; mark++)
-		if (connection_marked(c, mark))
-			far[mark] = (struct far_mark){.frame = connection_mark_frame(c, mark), .time = connection_mark_time(c, mark)};
+	for (int i = 0; i < MARKS; i++)
+		if (connection_marked(c, i))
+			far[i] = (struct far_mark){.frame = connection_mark_frame(c, i), .time = connection_mark_time(c, i)};
 	memset(c->mark, 0, sizeof c->mark);
 	c->apart = APART_MOST;
 	if (!r)
@@ -253,18 +253,17 @@ static struct far_mark *take_far(struct connection *c, struct flow_table *table)
 	return memcpy(r->mark, far, sizeof far);
 }
 
-void connection_mark(struct connection *c, struct flow_table *table, int which, const struct tcpaudit_segment *s)
+/* Remembers a segment as one of the handshake's marks. */
+static void mark(struct connection *c, struct flow_table *table, int which, const struct tcpaudit_segment *s)
 {
-	struct far_mark *far = mark_is_near(c, which, s) ? NULL : take_far(c, table);
+	if (mark_is_near(c, which, s)) {
+		connection_mark_near(c, which, s);
+		return;
+	}
+	struct far_mark *far = take_far(c, table);
 	int64_t after = s->time - c->start;
-	bool coarse = after >= MARK_FINE;
-
 	if (far)
-		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time - (coarse ? after % 1000 : 0)};
-	else if (c->apart != APART_MOST && which != MARK_SYN)
-		c->mark[which - 1] = (struct mark){
-		        .frames = ((uint32_t)(s->frame - connection_first(c)) + 1) | (coarse ? MARK_COARSE : 0),
-		        .after = (uint32_t)(coarse ? after / 1000 : after)};
+		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time - (after >= MARK_FINE ? after % 1000 : 0)};
 }
 
 /* An end has answered what was seen at `from` (ns); most take as long as lies between the marks. */
@@ -306,7 +305,7 @@ static void follow_syn(struct connection *c, struct flow_table *table, const str
 		if (from == TCPAUDIT_CLIENT && first && !connection_marked(c, MARK_SYN)) {
 			c->entry.bits |= CONN_SYN;
 			c->syn_tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
-			connection_mark(c, table, MARK_SYN, s);
+			mark(c, table, MARK_SYN, s);
 			if (connection_marked(c, MARK_SYN_ACK)) /* whatever that took, it is not known */
 				c->end[TCPAUDIT_SERVER].bits |= TCB_TOOK_APART;
 			*odd |= s->len > 0;
@@ -321,7 +320,7 @@ static void follow_syn(struct connection *c, struct flow_table *table, const str
 	}
 	if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SIMULTANEOUS_OPEN)) {
 		c->entry.bits |= CONN_SYN_ACK;
-		connection_mark(c, table, MARK_SYN_ACK, s);
+		mark(c, table, MARK_SYN_ACK, s);
 		if (connection_marked(c, MARK_SYN))
 			note_answer(c, table, from, c->last_from[TCPAUDIT_CLIENT], s->time);
 		if (!(c->end[TCPAUDIT_CLIENT].bits & TCB_SEQ) || s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
@@ -339,7 +338,8 @@ static void follow_syn(struct connection *c, struct flow_table *table, const str
 }
 
 /* The first acknowledgment of the server's SYN, and the server's first segment that shows progress behind it (E3, E4). */
-static bool follow_ack(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
+static bool follow_ack(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
+                       const struct sent *sent)
 {
 	const struct tcb *peer = &c->end[!from];
 
@@ -351,7 +351,7 @@ static bool follow_ack(struct connection *c, struct flow_table *table, const str
 		if (!(c->entry.bits & CONN_ESTABLISHED))
 			connection_agree_options(c);
 		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK | CONN_MARKED_ACK;
-		connection_mark(c, table, MARK_ACK, s);
+		mark(c, table, MARK_ACK, s);
 		if (connection_marked(c, MARK_SYN_ACK))
 			note_answer(c, table, from, c->last_from[TCPAUDIT_SERVER], s->time);
 		return true;
@@ -363,7 +363,7 @@ static bool follow_ack(struct connection *c, struct flow_table *table, const str
 	if (!(c->entry.bits & CONN_ESTABLISHED))
 		connection_agree_options(c);
 	c->entry.bits |= CONN_MARKED_RESPONSE;
-	connection_mark(c, table, MARK_RESPONSE, s);
+	mark(c, table, MARK_RESPONSE, s);
 	return true;
 }
 
@@ -580,7 +580,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		sent.fits = fits = false; /* its sender's ISS is not known by it: it may answer an older SYN */
 	if (syn && fits && !(tcb->bits & TCB_SEQ))
 		tcb_open(tcb, s);
-	bool opened = syn && fits && tcb->packets == 0;
+	bool opened = syn && fits && !connection_heard(c, from);
 	if (opened)
 		tcb->bits &= ~(uint32_t)TCB_ISS; /* follow_syn() asks whether it is the first */
 	if (syn && fits)
@@ -592,7 +592,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, table, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, table, s, from);
-	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control && seq_gt(s->ack, connection_rarity(c)->end[!from].hole_low)) {
+	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control &&
+	    seq_gt(s->ack, connection_rare(c, !from)->hole_low)) {
 		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
 		c->entry.capture |= CAPTURE_GAP_ACKED;
 	}

@@ -102,6 +102,24 @@ static inline bool mark_is_near(const struct connection *c, int which, const str
 	       s->frame - connection_first(c) < MARK_FRAMES;
 }
 
+/* Marks one that is; of MARK_SYN there is nothing more to say. */
+static inline void connection_mark_near(struct connection *c, int which, const struct tcpaudit_segment *s)
+{
+	const int64_t after = s->time - c->start;
+	const bool coarse = after >= MARK_FINE;
+
+	if (which == MARK_SYN)
+		return;
+	c->mark[which - 1].frames = ((uint32_t)(s->frame - connection_first(c)) + 1) | (coarse ? MARK_COARSE : 0);
+	c->mark[which - 1].after = (uint32_t)(coarse ? after / 1000 : after);
+}
+
+/* Was anything of an end seen? */
+static inline bool connection_heard(const struct connection *c, unsigned x)
+{
+	return c->end[x].packets || (connection_rare(c, x) && connection_rare(c, x)->packets_high);
+}
+
 /* How long each end took for its answer in the handshake. */
 static inline struct turnaround connection_turnaround(const struct connection *c)
 {

@@ -29,10 +29,7 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 
 static void brief_drop(struct flow_table *t, struct connection *c)
 {
-	union slip *slip = (union slip *)(void *)connection_kept(c).brief;
-
-	slip->next = t->slips;
-	t->slips = slip;
+	stock_give(&t->briefs, connection_kept(c).brief);
 	c->entry.bits &= ~(uint32_t)CONN_BRIEF;
 	connection_keep(c, (union kept){.history = NULL});
 }
@@ -48,8 +45,7 @@ void flow_history_drop(struct flow_table *t, struct connection *c)
 		return;
 	t->memory -= history_memory(h);
 	history_fini(h);
-	h->next = t->spare;
-	t->spare = h;
+	stock_give(&t->histories, h);
 }
 
 struct rarity *flow_rarity(struct flow_table *t, struct connection *c)
@@ -84,44 +80,30 @@ void flow_strip(struct flow_table *t, struct connection *c)
 
 struct history *flow_history_new(struct flow_table *t)
 {
-	if (!t->spare && table_over(t, HISTORIES * sizeof(struct history)))
+	uint64_t more = stock_more(&t->histories);
+
+	if (more && table_over(t, more))
 		return NULL; /* the engine makes room when a connection begins; this one has none any more */
-	if (!t->spare) {
-		struct history *chunk = table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
-		if (!chunk)
-			return NULL;
-		t->memory += HISTORIES * sizeof *chunk;
-		for (int i = HISTORIES - 1; i >= 0; i--) {
-			chunk[i].next = t->spare;
-			t->spare = &chunk[i];
-		}
-	}
-	struct history *h = t->spare;
-	t->spare = h->next;
-	if (t->spare)
-		prefetch_lines(t->spare, 4 * 64); /* for the next one who asks: it has long left all caches */
+	struct history *h = stock_take(t, &t->histories);
+	if (!h)
+		return NULL;
+	if (t->histories.first)
+		prefetch_lines(t->histories.first, 4 * 64); /* for the next one who asks: it has long left all caches */
 	history_init(h);
 	return h;
 }
 
 bool flow_brief_new(struct flow_table *t, struct connection *c)
 {
-	if (!t->slips) {
-		union slip *chunk = table_over(t, HISTORIES * sizeof *chunk) ? NULL : table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
-		if (!chunk)
-			return false;
-		t->memory += HISTORIES * sizeof *chunk;
-		for (int i = HISTORIES - 1; i >= 0; i--) {
-			chunk[i].next = t->slips;
-			t->slips = &chunk[i];
-		}
-	}
-	union slip *slip = t->slips;
-	t->slips = slip->next;
-	if (t->slips)
-		prefetch_lines(t->slips, offsetof(struct brief, stamps));
-	memset(slip, 0, offsetof(struct brief, event));
-	connection_keep(c, (union kept){.brief = &slip->brief});
+	uint64_t more = stock_more(&t->briefs);
+	struct brief *brief = more && table_over(t, more) ? NULL : stock_take(t, &t->briefs);
+
+	if (!brief)
+		return false;
+	if (t->briefs.first)
+		prefetch_lines(t->briefs.first, offsetof(struct brief, stamps));
+	memset(brief, 0, offsetof(struct brief, event));
+	connection_keep(c, (union kept){.brief = brief});
 	c->entry.bits |= CONN_BRIEF;
 	return true;
 }
@@ -333,8 +315,7 @@ bool flow_full(const struct flow_table *t)
 	const struct pool *p = &t->pool[CONNECTIONS];
 	uint64_t more = pool_more(t, CONNECTIONS);
 
-	if (!t->spare)
-		more += HISTORIES * sizeof(struct history);
+	more += stock_more(&t->histories);
 	return more && table_over(t, more) && p->live;
 }
 
@@ -374,31 +355,16 @@ static void ages_leave(struct flow_table *t, uint32_t slot)
 }
 
 /* Whose records are there already may have their names above the cap, up to a 32nd of it. */
-static bool flow_nameless(const struct flow_table *t)
+static bool lacks_names(const struct flow_table *t)
 {
-	return !t->wides && t->memcap && t->memory + HISTORIES * sizeof(union wide_slip) > t->memcap + t->memcap / 32;
+	uint64_t more = stock_more(&t->names);
+
+	return more && t->memcap && t->memory + more > t->memcap + t->memcap / 32;
 }
 
 bool flow_names_full(const struct flow_table *t, const struct socket_pair *p)
 {
-	return place_of(p) & PLACE_WIDE && flow_nameless(t);
-}
-
-static struct wide *wide_new(struct flow_table *t)
-{
-	if (!t->wides) {
-		union wide_slip *chunk = flow_nameless(t) ? NULL : table_carve(t, OTHERS, HISTORIES * sizeof *chunk);
-		if (!chunk)
-			return NULL;
-		t->memory += HISTORIES * sizeof *chunk;
-		for (int i = HISTORIES - 1; i >= 0; i--) {
-			chunk[i].next = t->wides;
-			t->wides = &chunk[i];
-		}
-	}
-	union wide_slip *slip = t->wides;
-	t->wides = slip->next;
-	return &slip->wide;
+	return place_of(p) & PLACE_WIDE && lacks_names(t);
 }
 
 /* False when out of memory. */
@@ -410,7 +376,7 @@ static bool give_name(struct flow_table *t, struct entry *e, const struct socket
 	for (unsigned i = 0; !(place & PLACE_WIDE) && i < 2; i++)
 		e->name.ipv4[i] = ipv4_word(&p->address[i]);
 	if (place & PLACE_WIDE) {
-		e->name.wide = wide_new(t);
+		e->name.wide = lacks_names(t) ? NULL : stock_take(t, &t->names);
 		if (!e->name.wide)
 			return false;
 		*e->name.wide = (struct wide){.address = {p->address[0], p->address[1]}, .network = p->network};
@@ -423,9 +389,7 @@ static void take_name(struct flow_table *t, struct entry *e)
 {
 	if (!(e->place & PLACE_WIDE))
 		return;
-	union wide_slip *slip = (union wide_slip *)(void *)e->name.wide;
-	slip->next = t->wides;
-	t->wides = slip;
+	stock_give(&t->names, e->name.wide);
 	e->place = 0;
 }
 

@@ -184,6 +184,12 @@ static inline const struct far_mark *connection_far(const struct connection *c)
 	return c->entry.bits & CONN_RARE && c->kept.rarity->is_far ? c->kept.rarity->mark : NULL;
 }
 
+/* Was there no memory for them? */
+static inline bool connection_lost_marks(const struct connection *c)
+{
+	return c->apart == APART_MOST && !connection_far(c);
+}
+
 /* Was one of the handshake's frames seen, which one, and when? */
 static inline bool connection_marked(const struct connection *c, int which)
 {

@@ -64,12 +64,35 @@ void *table_carve(struct flow_table *t, int which, size_t size)
 	return p;
 }
 
+void *stock_take(struct flow_table *t, struct stock *s)
+{
+	char *chunk = s->first ? NULL : table_carve(t, OTHERS, HISTORIES * s->size);
+
+	if (!s->first && !chunk)
+		return NULL;
+	t->memory += stock_more(s);
+	for (size_t at = HISTORIES * s->size; chunk && at; at -= s->size)
+		stock_give(s, chunk + at - s->size);
+	void *piece = s->first;
+	memcpy(&s->first, piece, sizeof s->first);
+	return piece;
+}
+
+void stock_give(struct stock *s, void *piece)
+{
+	memcpy(piece, &s->first, sizeof s->first);
+	s->first = piece;
+}
+
 void pools_init(struct flow_table *t)
 {
 	static const size_t size[POOLS] = {sizeof(struct connection), sizeof(struct embryo), sizeof(struct tombstone)};
 
 	for (int k = 0; k < POOLS; k++)
 		t->pool[k] = (struct pool){.size = size[k], .open = NO_CHUNK, .idle = NO_CHUNK, .vacant = NO_CHUNK};
+	t->histories.size = sizeof(struct history);
+	t->briefs.size = sizeof(struct brief);
+	t->names.size = sizeof(struct wide);
 }
 
 void pools_free(struct flow_table *t)

@@ -91,15 +91,11 @@ enum { OTHERS = POOLS, ARENAS };
 
 struct arena;
 
-union wide_slip {
-	struct wide wide;
-	union wide_slip *next;
+/* Pieces of one size, HISTORIES of them cut at once.  Those that are not in use are a list through their beginnings. */
+struct stock {
+	void *first;
+	size_t size;
 };
-
-union slip {
-	struct brief brief;
-	union slip *next;
-} __attribute__((aligned(64)));
 
 struct flow_table {
 	struct flow_key key;
@@ -118,9 +114,9 @@ struct flow_table {
 	uint64_t memcap;
 	uint64_t tombstones_evicted;
 	struct arena *arena[ARENAS];
-	struct history *spare; /* list through history->next */
-	union slip *slips;     /* briefs that are not in use */
-	union wide_slip *wides; /* names likewise */
+	struct stock histories;
+	struct stock briefs;
+	struct stock names; /* wide ones */
 };
 
 /* Would so much more exceed the cap? */
@@ -128,6 +124,16 @@ bool table_over(const struct flow_table *table, uint64_t more);
 
 /* Cuts a chunk off the newest arena of a pool or of others, at a cache line. */
 void *table_carve(struct flow_table *table, int arena, size_t size);
+
+/* What the table grows by with another piece. */
+static inline uint64_t stock_more(const struct stock *stock)
+{
+	return stock->first ? 0 : HISTORIES * stock->size;
+}
+
+/* A piece, whatever is in it; NULL when out of memory.  Above the cap, too. */
+void *stock_take(struct flow_table *table, struct stock *stock);
+void stock_give(struct stock *stock, void *piece);
 
 void pools_init(struct flow_table *table);
 void pools_free(struct flow_table *table);

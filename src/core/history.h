@@ -129,7 +129,6 @@ struct isn_habit {
 
 struct history {
 	struct event *event;
-	struct history *next; /* of those that are not in use */
 	uint8_t count;
 	uint8_t room;
 	uint16_t dropped;

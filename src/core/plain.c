@@ -96,7 +96,7 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 /* ---- the handshake ---- */
 
 /* The first SYN, or the first SYN-ACK behind it, of a connection that nothing else is known of. */
-static bool take_syn(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
+static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
 	const uint16_t usual = TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS;
 	bool answers = s->flags & TCPAUDIT_ACK;
@@ -120,7 +120,7 @@ static bool take_syn(struct connection *c, struct flow_table *table, struct tcpa
 	count_checksum(tcb, s, verify);
 	tcb_open(tcb, s);
 	c->entry.bits |= answers ? CONN_SYN_ACK : CONN_SYN;
-	connection_mark(c, table, mark, s);
+	connection_mark_near(c, mark, s);
 	if (answers) {
 		connection_answered(c);
 		tcb->hiack = s->ack;
@@ -145,20 +145,20 @@ static bool completes_handshake(const struct connection *c, const struct tcpaudi
 {
 	const uint32_t client = c->end[TCPAUDIT_CLIENT].bits, server = c->end[TCPAUDIT_SERVER].bits;
 
-	return from == TCPAUDIT_CLIENT && (c->entry.bits & ~(uint32_t)OF_NOTE) == (CONN_SYN | CONN_SYN_ACK) && !connection_kept(c).history &&
-	       !(s->flags & TCPAUDIT_FIN) && connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) &&
+	return from == TCPAUDIT_CLIENT && (c->entry.bits & ~(uint32_t)OF_NOTE) == (CONN_SYN | CONN_SYN_ACK) &&
+	       !connection_kept(c).history && !(s->flags & TCPAUDIT_FIN) && connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) &&
 	       connection_mark_is_of(c, MARK_SYN_ACK, c->last_from[TCPAUDIT_SERVER]) && client & server & TCB_ISS &&
 	       !(client & (TCB_TEXT | TCB_ACK)) && s->ack == c->end[TCPAUDIT_SERVER].maxseq &&
 	       s->ack == seq_add(c->end[TCPAUDIT_SERVER].iss, 1) && in_order(c, s, from, 0);
 }
 
-static void complete_handshake(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s)
+static void complete_handshake(struct connection *c, const struct tcpaudit_segment *s)
 {
 	struct tcb *tcb = &c->end[TCPAUDIT_CLIENT];
 
 	connection_agree_options(c);
 	c->entry.bits |= HANDSHAKE;
-	connection_mark(c, table, MARK_ACK, s);
+	connection_mark_near(c, MARK_ACK, s);
 	tcb->redge = seq_add(s->ack, (uint32_t)s->window << tcb->wscale);
 	tcb->bits |= TCB_ACK;
 }
@@ -193,7 +193,9 @@ static bool keep_plain(struct connection *c, struct flow_table *table, const str
 
 static bool closed(const struct connection *c)
 {
-	return c->entry.bits & CONN_BRIEF ? connection_kept(c).brief->acked == 3 : connection_kept(c).history && history_closed(connection_kept(c).history);
+	const union kept kept = connection_kept(c);
+
+	return c->entry.bits & CONN_BRIEF ? kept.brief->acked == 3 : kept.history && history_closed(kept.history);
 }
 
 /* The last of the handshake, the server's first answer, FINs, and what follows them. */
@@ -221,10 +223,10 @@ static bool take_mark_or_close(struct connection *c, struct flow_table *table, s
 		return false;
 	count_checksum(tcb, s, verify);
 	if (completes)
-		complete_handshake(c, table, s);
+		complete_handshake(c, s);
 	if (answer) {
 		c->entry.bits |= CONN_MARKED_RESPONSE;
-		connection_mark(c, table, MARK_RESPONSE, s);
+		connection_mark_near(c, MARK_RESPONSE, s);
 	}
 	count_segment(c, s, from, fingerprint);
 	if (fin) {
@@ -241,7 +243,7 @@ bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_
 	struct tcb *tcb = &c->end[from];
 
 	if (s->flags & TCPAUDIT_SYN)
-		return take_syn(c, table, s, from, verify);
+		return take_syn(c, s, from, verify);
 	if ((s->flags & ~(TCPAUDIT_PSH | TCPAUDIT_FIN)) != TCPAUDIT_ACK)
 		return false;
 	if ((c->entry.bits & (OPEN | TROUBLE | CONN_FIN)) != OPEN || s->flags & TCPAUDIT_FIN)

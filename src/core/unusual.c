@@ -98,8 +98,8 @@ static bool third_is_wrong(const struct connection *c, const struct tcpaudit_seg
 {
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
 
-	if (from != TCPAUDIT_CLIENT || connection_marked(c, MARK_ACK) || !connection_marked(c, MARK_SYN) || !connection_marked(c, MARK_SYN_ACK) ||
-	    !(s->flags & TCPAUDIT_ACK))
+	if (from != TCPAUDIT_CLIENT || connection_marked(c, MARK_ACK) || !connection_marked(c, MARK_SYN) ||
+	    !connection_marked(c, MARK_SYN_ACK) || !(s->flags & TCPAUDIT_ACK))
 		return false;
 	return seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq) || (!s->len && s->seq != own->maxseq);
 }
@@ -140,7 +140,8 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 	}
 	if (sent->ack_unsent)
 		is |= UNUSUAL_ACK_UNSENT;
-	if (sent->new_text && !peer->mss && connection_marked(c, from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK) && s->len > default_mss(s))
+	if (sent->new_text && !peer->mss && s->len > default_mss(s) &&
+	    connection_marked(c, from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK))
 		is |= UNUSUAL_MSS;
 	if (from == TCPAUDIT_SERVER && (c->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN &&
 	    s->flags & TCPAUDIT_ACK)

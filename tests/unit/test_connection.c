@@ -184,6 +184,7 @@ Test(connection, marks_without_memory)
 	s = segment(B, TCPAUDIT_SYN | TCPAUDIT_ACK, 5000 * SECOND);
 	connection_take(other, tight, &s, B, false);
 	cr_assert_null(connection_rarity(other));
+	cr_assert(connection_lost_marks(other));
 	for (int mark = 0; mark < MARKS; mark++)
 		cr_assert_not(connection_marked(other, mark), "%d", mark);
 	cr_assert_eq(connection_turnaround(other).of[B], TURNAROUND_UNKNOWN);
@@ -212,6 +213,44 @@ Test(connection, an_answer_that_nobody_could_remember)
 	cr_assert_not_null(flow_rarity(tight, other));
 	cr_assert_eq(connection_turnaround(other).of[B], TURNAROUND_UNKNOWN);
 	flow_table_free(tight);
+}
+
+/* A hole that nobody could remember counts as one all the same. */
+Test(connection, a_hole_without_memory)
+{
+	static const uint8_t key[16] = {1};
+	struct socket_pair pair = {.ip_version = 4, .port = {40000, 80}};
+	struct flow_table *tight = flow_table_new(key, 1);
+	struct connection *other = flow_connection(tight, flow_insert(tight, &pair, flow_hash(tight, &pair), SLOT_NONE));
+	const uint16_t flags[] = {TCPAUDIT_SYN, TCPAUDIT_SYN | TCPAUDIT_ACK, TCPAUDIT_ACK, TCPAUDIT_ACK};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct tcpaudit_segment s = segment(i == 1, flags[i], i * MILLI);
+		s.len = i == 3 ? 10 : 0;
+		s.seq += i == 3 ? 100 : 0;
+		if (i == 0)
+			connection_begin(other, &s, A);
+		connection_take(other, tight, &s, i == 1, false);
+	}
+	cr_assert_null(connection_rarity(other));
+	cr_assert(other->end[A].bits & TCB_GAP && !(other->end[A].bits & TCB_HOLE));
+	cr_assert_eq(connection_text(other, A), 110);
+	flow_table_free(tight);
+}
+
+/* Where counts come around, nobody has fallen silent. */
+Test(connection, heard_after_four_billion_packets)
+{
+	say(A, TCPAUDIT_SYN, 0);
+	cr_assert(connection_heard(c, A) && !connection_heard(c, B));
+	say(B, TCPAUDIT_SYN | TCPAUDIT_ACK, MILLI);
+	say(A, TCPAUDIT_ACK, 2 * MILLI);
+	c->end[A].packets = UINT32_MAX;
+	struct tcpaudit_segment s = segment(A, TCPAUDIT_ACK, 3 * MILLI);
+	s.len = 10;
+	take(s, A);
+	cr_assert_eq(c->end[A].packets, 0);
+	cr_assert(connection_heard(c, A));
 }
 
 /* A gap of gigabytes is counted though its end has sent nothing rare. */

@@ -48,9 +48,8 @@ static struct tcpaudit_segment syn_number(uint32_t n)
 	return s;
 }
 
-static uint32_t conceive(uint32_t n)
+static uint32_t conceive_of(struct tcpaudit_segment s)
 {
-	struct tcpaudit_segment s = syn_number(n);
 	struct socket_pair pair;
 	bool crossed = socket_pair_of(&s, &pair);
 	uint32_t slot = flow_conceive(table, &pair, flow_hash(table, &pair));
@@ -60,13 +59,22 @@ static uint32_t conceive(uint32_t n)
 	return slot;
 }
 
-static uint32_t find_number(uint32_t n)
+static uint32_t conceive(uint32_t n)
 {
-	struct tcpaudit_segment s = syn_number(n);
+	return conceive_of(syn_number(n));
+}
+
+static uint32_t find_of(struct tcpaudit_segment s)
+{
 	struct socket_pair pair;
 
 	socket_pair_of(&s, &pair);
 	return flow_find(table, &pair, flow_hash(table, &pair), SLOT_NONE);
+}
+
+static uint32_t find_number(uint32_t n)
+{
+	return find_of(syn_number(n));
 }
 
 /* ---- what a SYN says ---- */
@@ -428,11 +436,7 @@ static struct tcpaudit_segment mixed_syn(uint32_t n)
 
 static uint32_t find_mixed(uint32_t n)
 {
-	struct tcpaudit_segment s = mixed_syn(n);
-	struct socket_pair pair;
-
-	socket_pair_of(&s, &pair);
-	return flow_find(table, &pair, flow_hash(table, &pair), SLOT_NONE);
+	return find_of(mixed_syn(n));
 }
 
 static int64_t mixed_due(uint32_t n)
@@ -442,13 +446,9 @@ static int64_t mixed_due(uint32_t n)
 
 static uint32_t conceive_mixed(uint32_t n)
 {
-	struct tcpaudit_segment s = mixed_syn(n);
-	struct socket_pair pair;
-	bool crossed = socket_pair_of(&s, &pair);
-	uint32_t slot = flow_conceive(table, &pair, flow_hash(table, &pair));
+	uint32_t slot = conceive_of(mixed_syn(n));
 
 	cr_assert_neq(slot, SLOT_NONE);
-	embryo_begin(flow_embryo(table, slot), &s, crossed, true);
 	flow_embryo(table, slot)->scopes = n;
 	flow_entry(table, slot)->label = (uint16_t)n;
 	flow_schedule(table, slot, mixed_due(n));

@@ -23,9 +23,8 @@ void check_cap_handshake_part(struct judging *j)
 
 void check_cap_one_direction(struct judging *j)
 {
-	const struct tcb *a = &j->c->end[0], *b = &j->c->end[1];
-	unsigned sender = a->packets ? 0 : 1;
-	if ((a->packets && b->packets) || j->c->end[sender].packets < 3)
+	unsigned sender = connection_heard(j->c, 0) ? 0 : 1;
+	if (connection_heard(j->c, !sender) || tcb_packets(&j->c->end[sender], connection_rare(j->c, sender)) < 3)
 		return;
 	note_if(j, j->c->end[sender].bits & TCB_ACK); /* a silent peer cannot be acknowledged */
 }

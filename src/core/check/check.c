@@ -359,7 +359,7 @@ static bool is_rare(const struct case_file *file)
 	const struct connection *c = file->connection;
 	const uint32_t begun = CONN_SYN | CONN_SYN_ACK;
 
-	return (c->entry.bits & (begun | CONN_MIDSTREAM | CONN_EVICTED)) != begun || !c->end[0].packets || !c->end[1].packets ||
+	return (c->entry.bits & (begun | CONN_MIDSTREAM | CONN_EVICTED)) != begun || !connection_heard(c, 0) || !connection_heard(c, 1) ||
 	       file->history->dropped || connection_habit(c) || (file->ended && !connection_settled(c));
 }
 

@@ -33,8 +33,8 @@ enum {
 	TCB_TEXT_TS = 0x80000,         /* the TSval of its newest new text is known, and not long ago: tcb_text_tsval() */
 	TCB_LONG = 0x100000,           /* its text has gone once around a quarter of the circle, at least */
 	TCB_REPEATED = 0x200000,       /* sent something again: struct tcb_rare counts it */
-	TCB_UNANSWERED = 0x800000,     /* it has sent something again, and the other end was not heard since */
 	TCB_TOOK_APART = 0x400000,     /* the time for its answer is not that between the marks: struct tcb_rare has it */
+	TCB_UNANSWERED = 0x800000,     /* it has sent something again, and the other end was not heard since */
 };
 
 struct tcb {
