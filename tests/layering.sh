@@ -11,10 +11,10 @@ stage() {
     src/core/names.c) echo names ;;
     src/core/decode* | src/core/defrag* | src/core/walk.h | src/core/wire.h | src/core/link_layer* | src/core/tunnel* | src/core/tcp_options* | src/core/checksum*) echo decode ;;
     src/core/mirror/* | src/core/history* | src/core/brief* | src/core/stream*) echo mirror ;;
-    src/core/flow* | src/core/pages* | src/core/embryo* | src/core/connection* | src/core/plain* | src/core/unusual* | src/core/pressure* | src/core/incarnation* | src/core/isn*) echo flow ;;
+    src/core/flow* | src/core/pages* | src/core/prefetch.h | src/core/embryo* | src/core/connection* | src/core/plain* | src/core/unusual* | src/core/pressure* | src/core/incarnation* | src/core/isn*) echo flow ;;
     src/core/close* | src/core/forgery*) echo close ;;
     src/core/check/*) echo check ;;
-    src/core/audit* | src/core/front* | src/core/reader* | src/core/late* | src/core/losses* | src/core/hosts* | src/core/endings* | src/core/engine* | src/core/shards* | src/core/outbox*) echo audit ;;
+    src/core/audit* | src/core/front* | src/core/packed* | src/core/reader* | src/core/late* | src/core/losses* | src/core/hosts* | src/core/endings* | src/core/engine* | src/core/shards* | src/core/outbox*) echo audit ;;
     src/capture/*) echo capture ;;
     src/report/*) echo report ;;
     src/rules/*) echo rules ;;

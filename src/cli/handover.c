@@ -24,6 +24,7 @@
 #define BYTES  ((size_t)32 << 20) /* on their way at once, unless a single batch has more */
 #define PARTS_EACH 4u  /* so that nobody waits long for the others */
 #define PARTS_MOST 32u /* they make what each has to do smaller */
+_Static_assert(PARTS_MOST < TEAM_PARTS, "each, and what they have in common");
 #define LOOKS  2000               /* before going to sleep: some 50 microseconds */
 
 struct handover {
@@ -251,7 +252,7 @@ static bool split(struct handover *h, unsigned workers, char **error)
 {
 	struct tcpaudit_team team;
 
-	if ((h->team = team_new(workers - 2, h->pin, 2, error)) == NULL)
+	if ((h->team = team_new(workers - 2, h->pin, error)) == NULL)
 		return false;
 	team = team_functions(h->team);
 	return tcpaudit_split(h->engine, workers * PARTS_EACH < PARTS_MOST ? workers * PARTS_EACH : PARTS_MOST, &team);

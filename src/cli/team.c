@@ -1,4 +1,7 @@
-/* team.c - see team.h.  Jobs come a few hundred microseconds apart: who finds none looks a few times more, and then sleeps. */
+/* team.c - see team.h.  Jobs come a few hundred microseconds apart: who finds none looks a few times more, and then sleeps.
+ *
+ * Whoever has done a part before has what it needs in the caches of its processor: each begins with parts of its own, the same in
+ * every job, and takes over those of others when there are no more of them. */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
@@ -13,18 +16,20 @@
 
 #define LOOKS 2000 /* before going to sleep: some 50 microseconds */
 
+enum { CALLER, HELPER, OTHERS }; /* who does parts, beside threads of the team's own: the first numbers */
+
 struct team {
 	const struct pin *pin;
-	size_t first;
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	void (*part)(void *user, unsigned i);
 	void *user;
-	unsigned parts, next, running;
-	_Atomic bool open; /* there are parts that nobody does yet */
+	uint64_t todo;     /* parts that nobody does yet: a bit each */
+	_Atomic bool open; /* there are such */
 	_Atomic unsigned left; /* of the job's parts */
 	_Atomic bool ended;
-	unsigned threads;
+	unsigned wanted;  /* threads of its own */
+	unsigned threads; /* that there are */
 	struct member {
 		struct team *team;
 		size_t number;
@@ -39,15 +44,35 @@ static inline void relax(void)
 #endif
 }
 
+/* Every so manyth is of one's own, `who` the first of them. */
+static uint64_t own_parts(const struct team *t, size_t who)
+{
+	uint64_t own = 0;
+
+	for (size_t i = who; i < TEAM_PARTS; i += t->wanted + OTHERS)
+		own |= UINT64_C(1) << i;
+	return own;
+}
+
+/* The highest first.  The lock is held. */
+static unsigned claim(struct team *t, uint64_t own)
+{
+	uint64_t from = t->todo & own ? t->todo & own : t->todo;
+	unsigned i = 63 - (unsigned)__builtin_clzll(from);
+
+	t->todo &= ~(UINT64_C(1) << i);
+	if (t->todo == 0)
+		atomic_store(&t->open, false);
+	return i;
+}
+
 /* The lock is held, and is free meanwhile. */
-static bool do_parts(struct team *t)
+static bool do_parts(struct team *t, uint64_t own)
 {
 	bool any = false;
 
-	while (t->next < t->parts) {
-		unsigned i = t->next++;
-		if (t->next == t->parts)
-			atomic_store(&t->open, false);
+	while (t->todo != 0) {
+		unsigned i = claim(t, own);
 		pthread_mutex_unlock(&t->lock);
 		t->part(t->user, i);
 		pthread_mutex_lock(&t->lock);
@@ -58,14 +83,19 @@ static bool do_parts(struct team *t)
 	return any;
 }
 
-bool team_help(struct team *t)
+static bool help(struct team *t, uint64_t own)
 {
 	if (!atomic_load(&t->open))
 		return false;
 	pthread_mutex_lock(&t->lock);
-	bool any = do_parts(t);
+	bool any = do_parts(t, own);
 	pthread_mutex_unlock(&t->lock);
 	return any;
+}
+
+bool team_help(struct team *t)
+{
+	return help(t, own_parts(t, HELPER));
 }
 
 static void run(void *user, void (*part)(void *user, unsigned i), void *parts_user, unsigned parts)
@@ -75,12 +105,11 @@ static void run(void *user, void (*part)(void *user, unsigned i), void *parts_us
 	pthread_mutex_lock(&t->lock);
 	t->part = part;
 	t->user = parts_user;
-	t->parts = parts;
-	t->next = 0;
+	t->todo = parts < TEAM_PARTS ? (UINT64_C(1) << parts) - 1 : UINT64_MAX;
 	atomic_store(&t->left, parts);
 	atomic_store(&t->open, true);
 	pthread_cond_broadcast(&t->work);
-	do_parts(t);
+	do_parts(t, own_parts(t, CALLER));
 	pthread_mutex_unlock(&t->lock);
 	for (unsigned i = 0; i < LOOKS && atomic_load(&t->left); i++)
 		relax();
@@ -120,10 +149,12 @@ static void *serve(void *user)
 	struct member *m = user;
 	struct team *t = m->team;
 
+	const uint64_t own = own_parts(t, m->number);
+
 	pin_worker(t->pin, m->number);
 	while (goes_on(t)) {
 		team_sleep(t, goes_on, t);
-		team_help(t);
+		help(t, own);
 	}
 	return NULL;
 }
@@ -143,14 +174,14 @@ static int start(struct team *t, unsigned threads)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (; t->threads < threads && reason == 0; t->threads += reason == 0) {
 		struct member *m = &t->member[t->threads];
-		*m = (struct member){.team = t, .number = t->first + t->threads};
+		*m = (struct member){.team = t, .number = OTHERS + t->threads};
 		reason = pthread_create(&m->thread, NULL, serve, m);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return reason;
 }
 
-struct team *team_new(unsigned threads, const struct pin *pin, size_t first, char **error)
+struct team *team_new(unsigned threads, const struct pin *pin, char **error)
 {
 	struct team *t = calloc(1, sizeof *t + threads * sizeof t->member[0]);
 	int reason;
@@ -158,7 +189,7 @@ struct team *team_new(unsigned threads, const struct pin *pin, size_t first, cha
 	if (t == NULL)
 		return NULL;
 	t->pin = pin;
-	t->first = first;
+	t->wanted = threads;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->work, NULL);
 	pthread_cond_init(&t->done, NULL);

@@ -8,8 +8,11 @@
 
 struct team;
 
-/* With so many threads of its own, pinned from worker `first` on.  NULL and *error. */
-struct team *team_new(unsigned threads, const struct pin *pin, size_t first, char **error);
+#define TEAM_PARTS 64 /* of a job, at most */
+
+/* With so many threads of its own, beside the one that calls and one that helps; pinned as workers behind these two.  NULL and
+ * *error. */
+struct team *team_new(unsigned threads, const struct pin *pin, char **error);
 
 /* For tcpaudit_split(): the caller does its share, too. */
 struct tcpaudit_team team_functions(struct team *team);

@@ -520,13 +520,10 @@ static void fetch_bucket(const struct tcpaudit *e, const struct batch *b, unsign
 
 _Static_assert(BATCH <= 32, "a bit for each segment");
 
-/* What the segments need, as far as their buckets are there. */
-static void fetch_records(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
+void engine_fetch(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
 {
 	uint32_t behind = 0;
 
-	for (unsigned i = 0; i < b->count && !b->buckets; i++)
-		fetch_bucket(e, b, i);
 	for (unsigned i = 0; i < b->count; i++)
 		behind |= (uint32_t)!flow_likely_at_once(e->table, b->hash[i], &likely[i]) << i;
 	for (; behind; behind &= behind - 1) {
@@ -582,7 +579,9 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 
 	if (!e->started && b->frames > 0)
 		engine_start(e, b->first);
-	fetch_records(e, b, likely);
+	for (unsigned i = 0; i < b->count && !b->buckets; i++)
+		fetch_bucket(e, b, i);
+	engine_fetch(e, b, likely);
 	for (unsigned i = 0; i < b->count; i++) {
 		if (next)
 			fetch_bucket(e, next, i);
@@ -603,8 +602,8 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 /* Decodes up to a batch, so that the table's buckets can be on their way while the next frame is decoded; then judges. */
 static void do_batch(struct tcpaudit *e, const struct tcpaudit_frame *frames, unsigned count)
 {
-	front_fill(&e->front, &e->batch, frames, count, e->table);
-	judge_batch(e, &e->batch, NULL);
+	front_fill(&e->front, &e->batch[0], frames, count, e->table);
+	judge_batch(e, &e->batch[0], NULL);
 	front_release(&e->front);
 }
 
@@ -614,11 +613,26 @@ void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, si
 		do_batch(e, frames + done, (unsigned)(count - done < BATCH ? count - done : BATCH));
 }
 
+/* Opens a batch where none is; one that has its octets is open. */
+static struct batch *open_batch(struct tcpaudit *e, struct tcpaudit_batch *batch, unsigned where)
+{
+	if (batch->octets)
+		return &batch->batch;
+	packed_open_all(&batch->packed, &e->batch[where]);
+	return &e->batch[where];
+}
+
 void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *batch, struct tcpaudit_batch *next)
 {
+	const bool ahead = e->opened_ahead == batch;
+
+	e->opened ^= ahead;
+	struct batch *b = ahead ? &e->batch[e->opened] : open_batch(e, batch, e->opened);
+	struct batch *behind = next ? open_batch(e, next, !e->opened) : NULL;
+	e->opened_ahead = next && !next->octets ? next : NULL;
 	e->front.counters = batch->counters;
-	e->front.now = batch->batch.now;
-	judge_batch(e, &batch->batch, next ? &next->batch : NULL);
+	e->front.now = b->now;
+	judge_batch(e, b, behind);
 	batch_judged(batch);
 }
 

@@ -32,7 +32,9 @@ struct tcpaudit {
 	struct losses losses;
 	struct tcpaudit_connection lone; /* record of the last embryo that was reported */
 	bool lone_known;
-	struct batch batch; /* of its own front */
+	struct batch batch[2]; /* of its own front; or what a reader has packed, and what comes behind it */
+	unsigned opened;       /* which of the two */
+	const struct tcpaudit_batch *opened_ahead; /* is in the other one; NULL: nothing */
 	struct shards *shards; /* it has been split: all connections are theirs; NULL: not */
 	struct part *part;     /* of another engine this is one; NULL: not */
 };
@@ -51,6 +53,9 @@ static inline int64_t tombstone_until(const struct tombstone *t)
 
 /* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part);
+
+/* Finds out where the connections of a batch are, as far as their buckets are there, and has them brought on their way. */
+void engine_fetch(const struct tcpaudit *engine, const struct batch *batch, struct likely likely[BATCH]);
 
 /* Judges segment i of the batch, at the engine's time.  `likely`: where its connection was a moment ago. */
 void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i, struct likely likely);

@@ -8,6 +8,7 @@
 #include "flow.h"
 #include "flow_index.h"
 #include "pages.h"
+#include "prefetch.h"
 
 #define CHUNK_BITS   12
 #define CHUNK        (1u << CHUNK_BITS)
@@ -154,22 +155,11 @@ void chunk_close(struct pool *pool, uint32_t chunk);
  * slot of an embryo is the same behind it, unless it has no deadline, or one that has passed. */
 void gather_embryos(struct flow_table *table);
 
-/* gcc takes a function that does nothing but ask for memory in advance for one without an effect, and leaves out its calls: so it is
- * done where it is called, or has this in it. */
-#define IN_PLACE __attribute__((always_inline)) static inline
-#define HAPPENS  __asm__ volatile("")
-
 /* With its name, which is then no longer `from`'s. */
 static inline void move_entry(struct entry *from, struct entry *to)
 {
 	*to = *from;
 	from->place = 0;
-}
-
-IN_PLACE void prefetch_lines(const void *p, size_t size)
-{
-	for (size_t line = 0; line < size; line += 64)
-		__builtin_prefetch((const char *)p + line);
 }
 
 static inline void *pool_at(const struct pool *p, uint32_t i)

@@ -11,7 +11,8 @@
 struct tcpaudit_reader {
 	struct front front;
 	bool verifies;
-	bool octets; /* are needed by who judges */
+	bool octets;        /* are needed by who judges */
+	struct batch batch; /* if they are not: what is to be packed */
 };
 
 struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings, bool octets)
@@ -42,7 +43,9 @@ size_t tcpaudit_reader_memory(const struct tcpaudit_reader *reader)
 
 struct tcpaudit_batch *tcpaudit_batch_new(void)
 {
-	return calloc(1, sizeof(struct tcpaudit_batch));
+	struct tcpaudit_batch *batch = aligned_alloc(_Alignof(struct tcpaudit_batch), sizeof *batch);
+
+	return batch ? memset(batch, 0, sizeof *batch) : NULL;
 }
 
 void tcpaudit_batch_free(struct tcpaudit_batch *batch)
@@ -150,26 +153,20 @@ static void own_all(struct front *front, struct tcpaudit_batch *batch)
 		to = own(batch, i, to);
 }
 
-static void own_none(struct batch *b)
-{
-	for (unsigned i = 0; i < b->count; i++) {
-		b->segment[i].header = NULL;
-		b->frame[i] = NULL;
-	}
-}
-
 void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch, const struct tcpaudit_frame *frames,
                    size_t count)
 {
 	struct front *front = &reader->front;
+	struct batch *read = reader->octets ? &batch->batch : &reader->batch;
 
-	front_fill(front, &batch->batch, frames, (unsigned)count, NULL);
+	front_fill(front, read, frames, (unsigned)count, NULL);
 	if (reader->verifies)
-		verify_ahead(&batch->batch, reader->octets ? SHORT : UINT32_MAX);
+		verify_ahead(read, reader->octets ? SHORT : UINT32_MAX);
+	batch->octets = reader->octets;
 	if (reader->octets)
 		own_all(front, batch);
 	else
-		own_none(&batch->batch);
+		packed_fill(&batch->packed, read, frames);
 	front_release(front);
 	batch->counters = front->counters;
 }

@@ -6,6 +6,7 @@
 
 #include "flow_order.h"
 #include "outbox.h"
+#include "prefetch.h"
 #include "reader.h"
 
 #define SECOND     1000000000ll
@@ -14,17 +15,22 @@
 #define AT_ONCE    256          /* reports of one part that wait until it is their turn */
 #define LOOKS      64           /* at what is due, until these are counted */
 #define BEHIND_ALL UINT32_MAX   /* tick: at the end */
+#define AHEAD      8            /* of what was learnt: written by others, it is far away */
 
-/* What connections have learnt in a round, by the segment that told them. */
+#define ROUND_SEGMENTS (TCPAUDIT_ROUND * BATCH)
+
+/* What connections have learnt in a round.  Each part writes into a place of its own, one behind the other; the order of segments is
+ * found out when all are done. */
 struct lesson {
-	unsigned count; /* of segments */
-	bool told[TCPAUDIT_ROUND * BATCH];
-	struct learnt learnt[TCPAUDIT_ROUND * BATCH];
+	struct learnt learnt[ROUND_SEGMENTS];
+	uint16_t segment[ROUND_SEGMENTS]; /* which told it */
+	unsigned count;                   /* of what was learnt */
+	uint16_t order[ROUND_SEGMENTS];   /* of it, by segment */
 	unsigned verdicts;
 	struct {
-		unsigned segment;
+		unsigned learnt;
 		struct verdict verdict;
-	} verdict[TCPAUDIT_ROUND * BATCH];
+	} verdict[ROUND_SEGMENTS];
 };
 
 enum { IN_TURN, BROUGHT, BOXES };
@@ -34,7 +40,9 @@ struct part {
 	struct outbox box[BOXES]; /* what time brings, in order; and what segments do */
 	struct outbox *to;
 	struct lesson *lesson; /* of this round */
-	unsigned judging;      /* segment */
+	unsigned lesson_begin; /* its place there, and what of it is filled */
+	unsigned lesson_end;
+	unsigned judging; /* segment */
 	uint16_t *segment; /* of the round, in order: batch * BATCH + place */
 	unsigned segments;
 	bool more; /* is due */
@@ -80,8 +88,8 @@ static void keep_finding(void *user, const struct tcpaudit_finding *finding)
 
 struct learnt *part_learns(struct part *p)
 {
-	p->lesson->told[p->judging] = true;
-	return &p->lesson->learnt[p->judging];
+	p->lesson->segment[p->lesson_end] = (uint16_t)p->judging;
+	return &p->lesson->learnt[p->lesson_end++];
 }
 
 /* ---- building ---- */
@@ -119,7 +127,8 @@ struct shards *shards_new(struct tcpaudit *engine, unsigned parts, const struct 
 	s->whole = engine;
 	s->team = *team;
 	for (unsigned i = 0; i < 2; i++)
-		s->lesson[i] = calloc(1, sizeof *s->lesson[i]);
+		if ((s->lesson[i] = aligned_alloc(_Alignof(struct lesson), sizeof *s->lesson[i])))
+			s->lesson[i]->count = s->lesson[i]->verdicts = 0;
 	if (!s->lesson[0] || !s->lesson[1]) {
 		shards_free(s);
 		return NULL;
@@ -218,12 +227,30 @@ static void tell(struct shards *s)
 
 /* ---- what connections have learnt ---- */
 
+/* Puts what the parts have learnt in the order of segments, of which each has told of one thing at most. */
+static void put_in_order(struct shards *s, struct lesson *l)
+{
+	uint64_t told[ROUND_SEGMENTS / 64] = {0};
+	uint16_t by[ROUND_SEGMENTS];
+
+	for (unsigned i = 0; i < s->count; i++)
+		for (unsigned k = s->part[i].lesson_begin; k < s->part[i].lesson_end; k++) {
+			told[l->segment[k] / 64] |= UINT64_C(1) << l->segment[k] % 64;
+			by[l->segment[k]] = (uint16_t)k;
+		}
+	for (unsigned word = 0; word < ROUND_SEGMENTS / 64; word++)
+		for (uint64_t left = told[word]; left; left &= left - 1)
+			l->order[l->count++] = by[word * 64 + (unsigned)__builtin_ctzll(left)];
+}
+
 /* Between rounds: twins are the one thing that later segments of the same round ask for. */
 static void meet(struct shards *s, struct lesson *l)
 {
-	for (unsigned i = 0; i < l->count; i++)
-		if (l->told[i])
-			hosts_meet(&s->whole->hosts, &l->learnt[i], &s->whole->counters);
+	for (unsigned i = 0; i < l->count; i++) {
+		if (i + AHEAD < l->count)
+			__builtin_prefetch(&l->learnt[l->order[i + AHEAD]]);
+		hosts_meet(&s->whole->hosts, &l->learnt[l->order[i]], &s->whole->counters);
+	}
 }
 
 /* Beside the next round: nobody else touches what hosts have in common. */
@@ -232,10 +259,10 @@ static void compare(struct shards *s, struct lesson *l)
 	struct tcpaudit *e = s->whole;
 
 	for (unsigned i = 0; i < l->count; i++) {
-		if (!l->told[i])
-			continue;
-		l->verdict[l->verdicts].segment = i;
-		l->verdicts += hosts_compare(&e->hosts, &l->learnt[i], &e->settings, &e->counters, &l->verdict[l->verdicts].verdict);
+		if (i + AHEAD < l->count)
+			prefetch_lines(&l->learnt[l->order[i + AHEAD]], sizeof l->learnt[0]);
+		l->verdict[l->verdicts].learnt = l->order[i];
+		l->verdicts += hosts_compare(&e->hosts, &l->learnt[l->order[i]], &e->settings, &e->counters, &l->verdict[l->verdicts].verdict);
 	}
 }
 
@@ -243,8 +270,7 @@ static void compare(struct shards *s, struct lesson *l)
 static void conclude(struct lesson *l)
 {
 	for (unsigned i = 0; i < l->verdicts; i++)
-		hosts_tell(&l->learnt[l->verdict[i].segment], &l->verdict[i].verdict);
-	memset(l->told, 0, l->count * sizeof l->told[0]);
+		hosts_tell(&l->learnt[l->verdict[i].learnt], &l->verdict[i].verdict);
 	l->verdicts = l->count = 0;
 }
 
@@ -302,106 +328,80 @@ static void expire(struct shards *s, int64_t now)
 
 /* ---- segments ---- */
 
-static struct batch *batch_of(const struct shards *s, unsigned segment)
+static const struct packed *packed_of(const struct shards *s, unsigned segment)
 {
-	return &s->batch[segment / BATCH]->batch;
+	return &s->batch[segment / BATCH]->packed;
 }
 
-/* Beside the index of the table, which goes by the low bits. */
-static struct part *part_for(struct shards *s, uint32_t hash)
+/* By the highest octet of its hash; the index of the table goes by the low bits. */
+static struct part *part_for(struct shards *s, uint8_t high)
 {
-	return &s->part[(uint64_t)hash * s->count >> 32];
+	return &s->part[high * s->count >> 8];
 }
 
-static uint32_t hash_of(const struct shards *s, const struct part *p, unsigned k)
-{
-	return batch_of(s, p->segment[k])->hash[p->segment[k] % BATCH];
-}
-
-static void fetch_bucket(const struct shards *s, const struct part *p, unsigned k)
+IN_PLACE void fetch_packed(const struct shards *s, const struct part *p, unsigned k)
 {
 	if (k < p->segments)
-		flow_prefetch_bucket(p->engine->table, hash_of(s, p, k));
+		packed_prefetch(packed_of(s, p->segment[k]), p->segment[k] % BATCH);
 }
 
-/* Another thread has read it. */
-static void fetch_segment(const struct shards *s, const struct part *p, unsigned k)
+/* Opens a part's next segment, and has its bucket brought on its way. */
+static void open_segment(const struct shards *s, struct part *p, unsigned k)
 {
+	struct batch *b = &p->engine->batch[k / BATCH % 2];
+
 	if (k >= p->segments)
 		return;
-	const struct batch *b = batch_of(s, p->segment[k]);
-	const char *segment = (const char *)&b->segment[p->segment[k] % BATCH];
-	for (size_t line = 0; line < sizeof b->segment[0]; line += 64)
-		__builtin_prefetch(segment + line);
-	__builtin_prefetch(&b->pair[p->segment[k] % BATCH]);
+	packed_open(packed_of(s, p->segment[k]), p->segment[k] % BATCH, b, k % BATCH);
+	flow_prefetch_bucket(p->engine->table, b->hash[k % BATCH]);
 }
 
-/* What some segments need, whose buckets are on their way. */
-static void fetch_records(const struct shards *s, const struct part *p, unsigned from, unsigned to, struct likely likely[BATCH])
-{
-	uint32_t behind = 0;
-
-	for (unsigned k = from; k < to; k++)
-		behind |= (uint32_t)!flow_likely_at_once(p->engine->table, hash_of(s, p, k), &likely[k - from]) << (k - from);
-	for (; behind; behind &= behind - 1) {
-		unsigned k = (unsigned)__builtin_ctz(behind);
-		likely[k] = flow_likely(p->engine->table, hash_of(s, p, from + k));
-	}
-	flow_prefetch_records(p->engine->table, likely, to - from);
-	for (unsigned k = from; k < to; k++) {
-		const struct batch *b = batch_of(s, p->segment[k]);
-		unsigned i = p->segment[k] % BATCH;
-		flow_prefetch_history(likely[k - from].whole);
-		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			flow_prefetch_due(p->engine->table, likely[k - from].slot);
-	}
-}
-
-static void judge_one(struct part *p, struct batch *b, unsigned i, unsigned segment, struct likely likely)
+static void judge_one(struct part *p, unsigned segment, int64_t now, struct batch *b, unsigned i, struct likely likely)
 {
 	p->judging = segment;
-	p->engine->now = b->clock[b->place[i]];
+	p->engine->now = now;
 	engine_judge(p->engine, b, i, likely);
 }
 
 /* A part's segments of the round. */
 static void judge_part(struct shards *s, struct part *p)
 {
-	struct likely likely[BATCH]; /* and not in the batch, where others write beside it */
+	struct likely likely[BATCH];
 
-	p->lesson = s->lesson[0];
-	for (unsigned k = 0; k < BATCH; k++)
-		fetch_bucket(s, p, k);
 	for (unsigned k = 0; k < 2 * BATCH; k++)
-		fetch_segment(s, p, k);
+		fetch_packed(s, p, k);
+	for (unsigned k = 0; k < BATCH; k++)
+		open_segment(s, p, k);
 	for (unsigned from = 0; from < p->segments; from += BATCH) {
-		unsigned to = from + BATCH < p->segments ? from + BATCH : p->segments;
-		fetch_records(s, p, from, to, likely);
-		for (unsigned k = from; k < to; k++) {
-			fetch_segment(s, p, k + 2 * BATCH);
-			fetch_bucket(s, p, k + BATCH);
-			judge_one(p, batch_of(s, p->segment[k]), p->segment[k] % BATCH, p->segment[k], likely[k - from]);
+		struct batch *b = &p->engine->batch[from / BATCH % 2];
+		b->count = from + BATCH < p->segments ? BATCH : p->segments - from;
+		engine_fetch(p->engine, b, likely);
+		for (unsigned i = 0; i < b->count; i++) {
+			unsigned segment = p->segment[from + i];
+			fetch_packed(s, p, from + i + 2 * BATCH);
+			open_segment(s, p, from + i + BATCH);
+			judge_one(p, segment, packed_clock(packed_of(s, segment), segment % BATCH), b, i, likely[i]);
 		}
 	}
 }
 
-/* First what nobody can help with. */
+/* Behind the parts comes what nobody can help with. */
 static void do_part(void *user, unsigned i)
 {
 	struct shards *s = user;
 
-	if (i == 0)
+	if (i == s->count)
 		compare(s, s->lesson[1]);
 	else
-		judge_part(s, &s->part[i - 1]);
+		judge_part(s, &s->part[i]);
 }
 
 /* ---- rounds ---- */
 
-static void distribute(struct shards *s, unsigned number, const struct batch *b)
+static void distribute(struct shards *s, unsigned number, const struct packed *packed)
 {
-	for (unsigned i = 0; i < b->count; i++) {
-		struct part *p = part_for(s, b->hash[i]);
+	for (unsigned i = 0; i < packed->count; i++) {
+		struct part *p = part_for(s, packed->high[i]);
 		p->segment[p->segments++] = (uint16_t)(number * BATCH + i);
 	}
 }
@@ -413,22 +413,26 @@ static void round_of(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch
 	s->batch = batches;
 	for (unsigned i = 0; i < s->count; i++)
 		s->part[i].segments = 0;
-	for (unsigned k = 0; k < count; k++) {
-		distribute(s, k, &batches[k]->batch);
-		segments += batches[k]->batch.count;
+	for (unsigned k = 0; k < count; k++)
+		distribute(s, k, &batches[k]->packed);
+	for (unsigned i = 0; i < s->count; i++) {
+		struct part *p = &s->part[i];
+		p->lesson = s->lesson[0];
+		p->lesson_begin = p->lesson_end = segments;
+		segments += p->segments;
 	}
-	s->lesson[0]->count = count * BATCH;
 	if (segments >= SMALL)
 		s->team.run(s->team.user, do_part, s, s->count + 1);
 	else
 		for (unsigned i = 0; i <= s->count; i++)
 			do_part(s, i);
 	conclude(s->lesson[1]);
+	put_in_order(s, s->lesson[0]);
 	meet(s, s->lesson[0]);
 	struct lesson *learnt = s->lesson[0];
 	s->lesson[0] = s->lesson[1];
 	s->lesson[1] = learnt;
-	e->now = batches[count - 1]->batch.now;
+	e->now = batches[count - 1]->packed.now;
 	tell(s);
 }
 
@@ -447,41 +451,40 @@ void shards_lost(struct shards *s, const struct losses *losses)
 /* A batch in which anything may depend on anything. */
 static void one_by_one(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch *const *batch)
 {
-	struct batch *b = &(*batch)->batch;
+	const struct packed *packed = &(*batch)->packed;
 	struct likely likely[BATCH];
 
 	conclude_all(s);
-	for (unsigned i = 0; i < b->count; i++)
-		flow_prefetch_bucket(part_for(s, b->hash[i])->engine->table, b->hash[i]);
-	for (unsigned i = 0; i < b->count; i++)
-		likely[i] = flow_likely(part_for(s, b->hash[i])->engine->table, b->hash[i]);
-	for (unsigned place = 0, i = 0; place < b->frames; place++) {
-		if (b->lost >> place & 1)
-			note_loss(s, e->now, b->clock[place]);
-		e->now = b->clock[place];
+	for (unsigned i = 0; i < packed->count; i++)
+		flow_prefetch_bucket(part_for(s, packed->high[i])->engine->table, packed->segment[i].hash);
+	for (unsigned i = 0; i < packed->count; i++)
+		likely[i] = flow_likely(part_for(s, packed->high[i])->engine->table, packed->segment[i].hash);
+	for (unsigned place = 0, i = 0; place < packed->frames; place++) {
+		if (packed->lost >> place & 1)
+			note_loss(s, e->now, packed->clock[place]);
+		e->now = packed->clock[place];
 		expire(s, e->now);
-		if (i == b->count || b->place[i] != place)
+		if (i == packed->count || packed->segment[i].place != place)
 			continue;
-		struct part *p = part_for(s, b->hash[i]);
+		struct part *p = part_for(s, packed->high[i]);
 		p->lesson = s->lesson[1];
-		p->lesson->count = 1;
-		judge_one(p, b, i, 0, likely[i]);
-		meet(s, p->lesson);
-		conclude_all(s);
+		p->lesson_begin = p->lesson_end = 0;
+		packed_open(packed, i, &p->engine->batch[0], 0);
+		judge_one(p, 0, e->now, &p->engine->batch[0], 0, likely[i]);
+		if (p->lesson_end) {
+			p->lesson->order[p->lesson->count++] = 0;
+			meet(s, p->lesson);
+			conclude_all(s);
+		}
 		i++;
 	}
-	e->now = b->now;
+	e->now = packed->now;
 	tell(s);
 }
 
-static bool joins(const struct shards *s, const struct batch *b, int64_t begin)
+static bool joins(const struct shards *s, const struct packed *packed, int64_t begin)
 {
-	return !b->lost && b->now - begin < s->longest && b->now < flow_next_tick(begin);
-}
-
-static int64_t begin_of(const struct batch *b)
-{
-	return b->frames ? b->clock[0] : b->now;
+	return !packed->lost && packed->now - begin < s->longest && packed->now < flow_next_tick(begin);
 }
 
 /* How many of the batches make a round. */
@@ -489,18 +492,18 @@ static unsigned length_of_round(const struct shards *s, struct tcpaudit_batch *c
 {
 	unsigned length = 0;
 
-	while (length < count && length < TCPAUDIT_ROUND && joins(s, &batches[length]->batch, begin_of(&batches[0]->batch)))
+	while (length < count && length < TCPAUDIT_ROUND && joins(s, &batches[length]->packed, batches[0]->packed.begin))
 		length++;
 	return length;
 }
 
-static void begin(struct tcpaudit *e, struct shards *s, const struct batch *b)
+static void begin(struct tcpaudit *e, struct shards *s, const struct packed *packed)
 {
-	if (e->started || !b->frames)
+	if (e->started || !packed->frames)
 		return;
-	engine_start(e, b->first);
+	engine_start(e, packed->first);
 	for (unsigned i = 0; i < s->count; i++)
-		engine_start(s->part[i].engine, b->first);
+		engine_start(s->part[i].engine, packed->first);
 }
 
 void shards_judge(struct tcpaudit *e, struct tcpaudit_batch *const *batches, unsigned count)
@@ -508,10 +511,10 @@ void shards_judge(struct tcpaudit *e, struct tcpaudit_batch *const *batches, uns
 	struct shards *s = e->shards;
 
 	for (unsigned done = 0, length; done < count; done += length) {
-		begin(e, s, &batches[done]->batch);
+		begin(e, s, &batches[done]->packed);
 		length = length_of_round(s, batches + done, count - done);
 		if (length) {
-			expire(s, begin_of(&batches[done]->batch));
+			expire(s, batches[done]->packed.begin);
 			round_of(e, s, batches + done, length);
 		} else {
 			one_by_one(e, s, batches + done);

@@ -1,0 +1,144 @@
+/* packed.c - see packed.h. */
+#include "packed.h"
+
+#include <string.h>
+
+#define USUAL (TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS)
+
+static inline bool is_usual(const struct packed *p, const struct tcpaudit_segment *s, unsigned place)
+{
+	return s->ip_version == 4 && !s->network && !(s->options & ~USUAL) && !s->sack_count && s->len <= UINT16_MAX &&
+	       s->wirelen <= UINT16_MAX && s->input == p->input && s->ordinal == p->ordinal + place && s->frame == p->number + place;
+}
+
+static inline void pack(struct packed_segment *to, const struct tcpaudit_segment *s)
+{
+	to->time = s->time;
+	memcpy(&to->address[0], &s->src, sizeof to->address[0]);
+	memcpy(&to->address[1], &s->dst, sizeof to->address[1]);
+	to->port[0] = s->src_port;
+	to->port[1] = s->dst_port;
+	to->seq = s->seq;
+	to->ack = s->ack;
+	to->tsval = s->tsval;
+	to->tsecr = s->tsecr;
+	to->len = (uint16_t)s->len;
+	to->wirelen = (uint16_t)s->wirelen;
+	to->flags = s->flags;
+	to->window = s->window;
+	to->options = s->options;
+	to->mss = s->mss;
+	to->noticed = s->noticed;
+	to->sum = s->sum;
+	to->ip_id = s->ip_id;
+	to->vlan = s->vlan;
+	to->wscale = s->wscale;
+	to->ttl = s->ttl;
+}
+
+void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_frame *frames)
+{
+	p->frames = b->frames;
+	p->count = b->count;
+	p->ordinal = b->frames ? frames[0].ordinal : 0;
+	p->number = b->frames ? frames[0].number : 0;
+	p->input = b->frames ? frames[0].input : 0;
+	p->lost = b->lost;
+	p->first = b->first;
+	p->now = b->now;
+	p->begin = b->frames ? b->clock[0] : b->now;
+	memcpy(p->clock, b->clock, b->frames * sizeof b->clock[0]);
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct tcpaudit_segment *s = &b->segment[i];
+		struct packed_segment *to = &p->segment[i];
+		to->is = (uint8_t)((b->icmp[i] || !is_usual(p, s, b->place[i]) ? PACKED_WHOLE : 0) |
+		                   (b->clock[b->place[i]] != s->time ? PACKED_LATE : 0));
+		if (to->is & PACKED_WHOLE) {
+			p->whole[i].segment = *s;
+			p->whole[i].icmp = b->icmp[i];
+		} else {
+			pack(to, s);
+		}
+		to->hash = b->hash[i];
+		to->place = b->place[i];
+		p->high[i] = (uint8_t)(b->hash[i] >> 24);
+	}
+}
+
+static inline struct tcpaudit_address ipv4_of(uint32_t word)
+{
+	struct tcpaudit_address address = {{0}};
+
+	memcpy(&address, &word, sizeof word);
+	return address;
+}
+
+/* All but its SACK blocks, of which there are none. */
+static inline void unpack(const struct packed *p, const struct packed_segment *from, struct tcpaudit_segment *s)
+{
+	s->time = from->time;
+	s->ordinal = p->ordinal + from->place;
+	s->frame = p->number + from->place;
+	s->input = p->input;
+	s->vlan = from->vlan;
+	s->network = 0;
+	s->ip_version = 4;
+	s->ttl = from->ttl;
+	s->ip_id = from->ip_id;
+	s->src_port = from->port[0];
+	s->dst_port = from->port[1];
+	s->src = ipv4_of(from->address[0]);
+	s->dst = ipv4_of(from->address[1]);
+	s->seq = from->seq;
+	s->ack = from->ack;
+	s->len = from->len;
+	s->flags = from->flags;
+	s->window = from->window;
+	s->options = from->options;
+	s->mss = from->mss;
+	s->wscale = from->wscale;
+	s->sack_count = 0;
+	s->unusable = TCPAUDIT_UNUSABLE_NONE;
+	s->icmp_type = 0;
+	s->icmp_code = 0;
+	s->icmp_quotes = false;
+	s->noticed = from->noticed;
+	s->sum = from->sum;
+	s->tsval = from->tsval;
+	s->tsecr = from->tsecr;
+	s->wirelen = from->wirelen;
+	s->text_caplen = 0;
+	s->header_len = 0;
+	s->header = NULL;
+}
+
+void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k)
+{
+	const struct packed_segment *from = &p->segment[i];
+	struct tcpaudit_segment *s = &b->segment[k];
+
+	if (from->is & PACKED_WHOLE) {
+		*s = p->whole[i].segment;
+		s->header = NULL;
+	} else {
+		unpack(p, from, s);
+	}
+	b->icmp[k] = from->is & PACKED_WHOLE && p->whole[i].icmp;
+	b->frame[k] = NULL;
+	b->place[k] = from->place;
+	b->hash[k] = from->hash;
+	b->crossed[k] = socket_pair_of(s, &b->pair[k]);
+}
+
+void packed_open_all(const struct packed *p, struct batch *b)
+{
+	b->frames = p->frames;
+	b->count = p->count;
+	b->first = p->first;
+	b->now = p->now;
+	b->lost = p->lost;
+	b->buckets = false;
+	memcpy(b->clock, p->clock, p->frames * sizeof p->clock[0]);
+	for (unsigned i = 0; i < p->count; i++)
+		packed_open(p, i, b, i);
+}

@@ -1,0 +1,86 @@
+/* packed.h - segments on their way from the thread that reads to those that judge.
+ *
+ * To fetch a line of cache that another processor has written takes longer than to decode what is in it: so nearly every segment
+ * travels in a single one.  What says nothing without the octets of its frame is left behind: those are not there either. */
+#ifndef PACKED_H
+#define PACKED_H
+
+#include "front.h"
+#include "prefetch.h"
+
+enum {
+	PACKED_WHOLE = 1, /* it is elsewhere */
+	PACKED_LATE = 2,  /* packet time is not its own time */
+};
+
+/* An IPv4 segment outside tunnels, with no options but those that nearly all have; or the note that it is elsewhere. */
+struct packed_segment {
+	int64_t time;
+	uint32_t address[2]; /* source and destination, as in the packet */
+	uint16_t port[2];
+	uint32_t seq;
+	uint32_t ack;
+	uint32_t tsval;
+	uint32_t tsecr;
+	uint32_t hash; /* of its socket pair; if it is whole, too */
+	uint16_t len;
+	uint16_t wirelen;
+	uint16_t flags;
+	uint16_t window;
+	uint16_t options;
+	uint16_t mss;
+	uint16_t noticed;
+	uint16_t sum;
+	uint16_t ip_id;
+	uint16_t vlan;
+	uint8_t wscale;
+	uint8_t ttl;
+	uint8_t place; /* among the frames; if it is whole, too */
+	uint8_t is;    /* PACKED_ bits */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct packed_segment) == 64, "a cache line");
+
+/* A batch without the octets of its frames. */
+struct packed {
+	unsigned frames;
+	unsigned count;   /* of segments */
+	uint64_t ordinal; /* of the first frame */
+	uint64_t number;
+	uint16_t input;
+	uint32_t lost; /* and the following: as in struct batch */
+	int64_t first;
+	int64_t now;
+	int64_t begin;       /* packet time of the first frame, or now */
+	uint8_t high[BATCH]; /* the highest octet of each hash */
+	int64_t clock[BATCH];
+	struct packed_segment segment[BATCH];
+	struct {
+		struct tcpaudit_segment segment;
+		bool icmp;
+	} whole[BATCH];
+};
+
+/* Packs what was read from these frames. */
+void packed_fill(struct packed *packed, const struct batch *batch, const struct tcpaudit_frame *frames);
+
+/* Puts segment i to place k of a batch. */
+void packed_open(const struct packed *packed, unsigned i, struct batch *batch, unsigned k);
+
+/* All of them, and what is known of their frames. */
+void packed_open_all(const struct packed *packed, struct batch *batch);
+
+/* Packet time when segment i is looked at. */
+static inline int64_t packed_clock(const struct packed *packed, unsigned i)
+{
+	const struct packed_segment *s = &packed->segment[i];
+
+	return s->is ? packed->clock[s->place] : s->time;
+}
+
+IN_PLACE void packed_prefetch(const struct packed *packed, unsigned i)
+{
+	__builtin_prefetch(&packed->segment[i]);
+}
+
+#endif
