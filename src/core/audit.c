@@ -399,7 +399,7 @@ static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct
 	uint32_t now = c->entry.bits & ~was;
 	if (now & (CONN_SETTLED | CONN_CLOSED))
 		flow_schedule(e->table, slot, engine_deadline_of(e, c)); /* before that there is nothing to look at */
-	else if (now && e->settings.idle_timeout < HALF_OPEN_FOR)
+	else if (e->settings.idle_timeout < HALF_OPEN_FOR && now)
 		flow_schedule_by(e->table, slot, engine_deadline_of(e, c)); /* it may be sooner now */
 	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
 	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
@@ -530,7 +530,7 @@ void engine_fetch(const struct tcpaudit *e, const struct batch *b, struct likely
 		unsigned i = (unsigned)__builtin_ctz(behind);
 		likely[i] = flow_likely(e->table, b->hash[i]);
 	}
-	flow_prefetch_records(e->table, likely, b->count);
+	flow_prefetch_records(likely, b->count);
 	for (unsigned i = 0; i < b->count; i++) {
 		flow_prefetch_history(likely[i].whole);
 		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
@@ -561,7 +561,7 @@ void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely
 }
 
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
-static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
+ASIDE static void pass_many(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
 {
 	for (; from < to; from++) {
 		if (b->lost >> from & 1)
@@ -569,6 +569,14 @@ static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from
 		e->now = b->clock[from];
 		engine_expire(e, DUE_A_FRAME);
 	}
+}
+
+static inline void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
+{
+	if (to - from != 1 || b->lost || b->clock[from] >= e->quiet_until)
+		pass_many(e, b, from, to);
+	else
+		e->now = b->clock[from]; /* as nearly always */
 }
 
 /* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */

@@ -159,7 +159,9 @@ void flow_prefetch_buckets(const struct flow_table *t, const uint32_t *hash, uns
 
 static struct likely likely_slot(const struct flow_table *t, uint32_t slot)
 {
-	return (struct likely){.slot = slot, .whole = slot_is_whole(slot) ? flow_connection(t, slot) : NULL};
+	void *record = pool_at(&t->pool[slot >> KIND_SHIFT], slot & PLACE);
+
+	return (struct likely){.slot = slot, .record = record, .whole = slot_is_whole(slot) ? record : NULL};
 }
 
 struct likely flow_likely(const struct flow_table *t, uint32_t hash)
@@ -183,20 +185,18 @@ bool flow_likely_at_once(const struct flow_table *t, uint32_t hash, struct likel
 	return false;
 }
 
-void flow_prefetch_records(const struct flow_table *t, const struct likely *likely, unsigned count)
+void flow_prefetch_records(const struct likely *likely, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (likely[i].whole)
-			prefetch_lines(likely[i].whole, sizeof(struct connection));
-		else if (likely[i].slot != SLOT_NONE)
-			prefetch_lines(flow_entry(t, likely[i].slot), sizeof(struct embryo));
+		prefetch_lines(either(likely[i].record, &likely[i]), sizeof(struct connection));
 	HAPPENS;
 }
 
 void flow_prefetch_history(const struct connection *c)
 {
-	if (!c)
-		return;
+	static const struct connection nobody;
+
+	c = either(c, &nobody);
 	prefetch_close(c);
 	if (c->entry.place & PLACE_WIDE)
 		__builtin_prefetch(c->entry.name.wide);
@@ -313,9 +313,10 @@ static void index_entry(struct flow_table *t, uint32_t hash, uint32_t slot)
 bool flow_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[CONNECTIONS];
-	uint64_t more = pool_more(t, CONNECTIONS);
 
-	more += stock_more(&t->histories);
+	if (!t->memcap)
+		return false;
+	uint64_t more = pool_more(t, CONNECTIONS) + stock_more(&t->histories);
 	return more && table_over(t, more) && p->live;
 }
 

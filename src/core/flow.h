@@ -277,6 +277,7 @@ void flow_prefetch_buckets(const struct flow_table *table, const uint32_t *hash,
 /* Where a hash leads most likely; records never move, but what is in one may be another connection by and by. */
 struct likely {
 	uint32_t slot;            /* SLOT_NONE: there is none */
+	const void *record;       /* NULL then */
 	struct connection *whole; /* NULL: it is none */
 };
 
@@ -288,7 +289,7 @@ bool flow_likely_at_once(const struct flow_table *table, uint32_t hash, struct l
 
 /* Brings those records on their way.  All in a row: each is far away, and the processor looks for several at once, as long as nothing
  * else comes between. */
-void flow_prefetch_records(const struct flow_table *table, const struct likely *likely, unsigned count);
+void flow_prefetch_records(const struct likely *likely, unsigned count);
 
 /* When that is there: its history. */
 void flow_prefetch_history(const struct connection *whole);

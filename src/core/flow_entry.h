@@ -37,6 +37,8 @@ _Static_assert(sizeof(struct entry) == 32, "half a cache line");
 
 static inline uint16_t place_of(const struct socket_pair *p)
 {
+	if (!(p->vlan | p->network | (p->ip_version ^ 4u))) /* as nearly always */
+		return 0;
 	return (uint16_t)((p->vlan & PLACE_VLAN) | (p->ip_version == 6 ? PLACE_IPV6 : 0) | (p->network ? PLACE_TUNNEL : 0));
 }
 

@@ -32,22 +32,25 @@ static inline bool socket_pair_is_crossed(const struct tcpaudit_segment *s)
 }
 
 /* Fills the canonical pair of a segment; the return value says whether the sender is its second socket.  Nobody can foresee that: so
- * values are chosen, not places. */
+ * there is no branch, even where the compiler would see one. */
 static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
 {
 	const bool crossed = socket_pair_is_crossed(s);
-	uint64_t src[2], dst[2], first[2], second[2];
+	const uint64_t swap = -(uint64_t)crossed;
+	const uint16_t ports = (uint16_t)((s->src_port ^ s->dst_port) & swap);
+	uint64_t src[2], dst[2];
 
 	memcpy(src, &s->src, sizeof src);
 	memcpy(dst, &s->dst, sizeof dst);
 	for (unsigned i = 0; i < 2; i++) {
-		first[i] = crossed ? dst[i] : src[i];
-		second[i] = crossed ? src[i] : dst[i];
+		const uint64_t both = (src[i] ^ dst[i]) & swap;
+		src[i] ^= both;
+		dst[i] ^= both;
 	}
-	memcpy(&p->address[0], first, sizeof first);
-	memcpy(&p->address[1], second, sizeof second);
-	p->port[0] = crossed ? s->dst_port : s->src_port;
-	p->port[1] = crossed ? s->src_port : s->dst_port;
+	memcpy(&p->address[0], src, sizeof src);
+	memcpy(&p->address[1], dst, sizeof dst);
+	p->port[0] = s->src_port ^ ports;
+	p->port[1] = s->dst_port ^ ports;
 	p->network = s->network;
 	p->vlan = s->vlan;
 	p->ip_version = s->ip_version;

@@ -194,13 +194,16 @@ IN_PLACE void prefetch_buckets(const struct flow_table *t, uint32_t hash)
 	__builtin_prefetch(&side->bucket[index_home(side, hash) ^ 1]);
 }
 
-/* What is kept of its close. */
+/* What is kept of its close: mostly nothing, or a brief. */
 IN_PLACE void prefetch_close(const struct connection *c)
 {
-	if (c->kept.history) /* or its rarity */
-		prefetch_lines(c->kept.history, c->entry.bits & CONN_RARE    ? sizeof(struct rarity)
-		                                : c->entry.bits & CONN_BRIEF ? offsetof(struct brief, stamps)
-		                                                      : offsetof(struct history, inside) + 4 * sizeof(struct event));
+	const size_t most = offsetof(struct brief, stamps);
+
+	prefetch_lines(either(c->kept.history, c), most);
+	if (c->entry.bits & CONN_RARE)
+		prefetch_lines((const char *)c->kept.rarity + most, sizeof(struct rarity) - most);
+	else if (c->kept.history && !(c->entry.bits & CONN_BRIEF))
+		prefetch_lines((const char *)c->kept.history + most, offsetof(struct history, inside) + 4 * sizeof(struct event) - most);
 }
 
 IN_PLACE void prefetch_slots(const struct flow_table *t, uint32_t record, uint32_t history)

@@ -27,7 +27,7 @@ static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
 	struct clock *clock = &front->source[f->source & 63];
 	int64_t time = f->time;
 
-	if ((uint64_t)time - (uint64_t)front->now <= JUMP && time <= LATEST && time >= clock->newest && clock->held == INT64_MIN &&
+	if (time >= clock->newest && (uint64_t)time - (uint64_t)front->now <= JUMP && clock->held == INT64_MIN && time <= LATEST &&
 	    front->started) {
 		clock->newest = front->now = time; /* as nearly always */
 		return time;
@@ -57,8 +57,10 @@ static inline bool has_segment(struct front *front, enum tcpaudit_fate fate, con
 	front->counters.fate[fate]++;
 	if (fate != TCPAUDIT_FATE_TCP)
 		return fate == TCPAUDIT_FATE_ICMP && s->icmp_quotes;
-	front->counters.unusable[s->unusable] += s->unusable != TCPAUDIT_UNUSABLE_NONE;
-	return !s->unusable;
+	if (s->unusable == TCPAUDIT_UNUSABLE_NONE)
+		return true;
+	front->counters.unusable[s->unusable]++;
+	return false;
 }
 
 void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,

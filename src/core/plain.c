@@ -79,16 +79,13 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 			tcb->text_behind = (uint16_t)tcb_text_behind(tcb, s->tsval);
 		tcb->tsval = s->tsval;
 	}
-	c->entry.bits |= CONN_ACK;
-	if (s->len) {
-		c->entry.bits |= CONN_DATA;
-		tcb->bits |= s->options ? TCB_TEXT | TCB_TEXT_BEHIND_SYN | TCB_TEXT_TS : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
-		tcb->text_behind = s->options ? 0 : tcb->text_behind;
-		tcb->text += s->len;
-		tcb->bits |= tcb->text >> 30 ? TCB_LONG : 0;
-		tcb->maxseq = seq_add(s->seq, s->len);
-	}
-	if (c->last_from[!from] > c->last_from[from])
+	c->entry.bits |= s->len ? CONN_ACK | CONN_DATA : CONN_ACK;
+	tcb->bits |= !s->len ? 0 : s->options ? TCB_TEXT | TCB_TEXT_BEHIND_SYN | TCB_TEXT_TS : TCB_TEXT | TCB_TEXT_BEHIND_SYN;
+	tcb->text_behind = s->len && s->options ? 0 : tcb->text_behind;
+	tcb->text += s->len;
+	tcb->bits |= tcb->text >> 30 ? TCB_LONG : 0;
+	tcb->maxseq = seq_add(s->seq, s->len);
+	if ((tcb->bits | c->end[!from].bits) & TCB_UNANSWERED && c->last_from[!from] > c->last_from[from])
 		connection_answered(c);
 	c->last_from[from] = s->time;
 }
@@ -217,7 +214,7 @@ static bool take_mark_or_close(struct connection *c, struct flow_table *table, s
 	}
 	if ((completes && !mark_is_near(c, MARK_ACK, s)) || (answer && !mark_is_near(c, MARK_RESPONSE, s)))
 		return false;
-	if (!s->len && !fin && fingerprint == tcb->fingerprint)
+	if (fingerprint == tcb->fingerprint && !s->len && !fin)
 		return false; /* perhaps the same frame again */
 	if (!checksum_good(tcb, s, verify, closing) || (closing && !keep_plain(c, table, s, from)))
 		return false;
@@ -251,7 +248,7 @@ bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_
 	if (!in_order(c, s, from, TCB_ACK))
 		return false;
 	uint32_t fingerprint = tcb_fingerprint(s);
-	if (!s->len && fingerprint == tcb->fingerprint)
+	if (fingerprint == tcb->fingerprint && !s->len)
 		return false;
 	if (!checksum_good(tcb, s, verify, false))
 		return false;

@@ -6,9 +6,16 @@
 #define PREFETCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define IN_PLACE __attribute__((always_inline)) static inline
 #define HAPPENS  __asm__ volatile("")
+
+/* One of two addresses, if nobody can foresee which: the compiler would take a branch. */
+IN_PLACE const void *either(const void *p, const void *if_null)
+{
+	return (const void *)((uintptr_t)p | ((uintptr_t)if_null & -(uintptr_t)(p == NULL)));
+}
 
 IN_PLACE void prefetch_lines(const void *p, size_t size)
 {
