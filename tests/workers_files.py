@@ -3,7 +3,7 @@
 
  pcaps      each capture of pcaps/, in all formats
  mix        thousands of conversations, some damaged: with options that look at frames, memory, time or text; compressed;
-            several files; cut anywhere
+            several files; cut anywhere; with clocks that jump
  pipes      a slow writer, a slow reader, a reader that goes away, signals meanwhile
 
 What the arguments say of themselves is left out, and what of many hosts was forgotten: the random key decides that."""
@@ -132,13 +132,13 @@ def conversation(rng, number, start, ports=None):
     return frames
 
 
-def mix(path, seed, connections, start=makecap.START):
+def mix(path, seed, connections, start=makecap.START, jump_at=997, jumps=(-2.0, 86400.0)):
     rng = random.Random(seed)
     frames = [frame for i in range(connections) for frame in conversation(rng, i, start + i * 0.01)]
     frames += [(start + i * 0.3, makecap.ethernet(makecap.udp_packet("10.0.0.1", "10.0.0.2", (53, 53), b"?"))) for i in range(99)]
     frames.sort(key=lambda frame: frame[0])
-    for i in range(0, len(frames), 997):  # clocks that jump
-        frames[i] = (frames[i][0] + rng.choice((-2.0, 86400.0)), frames[i][1])
+    for i in range(0, len(frames), jump_at):  # clocks that jump
+        frames[i] = (frames[i][0] + rng.choice(jumps), frames[i][1])
     return makecap.pcap(path, frames)
 
 
@@ -165,6 +165,10 @@ def try_mix(folder):
         same(f"mix {options[1]}", *options, "-r", path)
     for options in FORMATS:
         same(f"mix {options[1]}, in parts", *options, "--no-dpi", "-r", path, workers=(2, 3, 4, 9))
+    ragged = os.path.join(folder, "ragged.pcap")
+    mix(ragged, 4, 1500, jump_at=2, jumps=(-3.0, -1.0, -0.6, -0.4, 0.5))
+    for what, options in (("", []), (", short idle", ["--idle-timeout", "1"]), (" beside others", ["-r", other])):
+        same(f"clocks that jump often{what}", *everything, "--no-dpi", *options, "-r", ragged, workers=(2, 3, 5))
     flow = max(map(int, re.findall(rb'"flow_id":(\d+)', whole[1])))
     for what, options in (
             ("without labels", ["--no-dpi"]), ("no checksums", ["--checksum", "off"]), ("a filter", ["-f", "tcp port 80 or udp"]),

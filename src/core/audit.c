@@ -310,8 +310,9 @@ static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 }
 
 /* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was: what
- * is left of it may be over, too. */
-static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
+ * is left of it may be over, too.  The segment brings that about, in whichever tick it may have been over: whoever looks at what is due
+ * finds it only later, since it is over sooner than was foreseen. */
+static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 {
 	bool any = false;
 
@@ -324,13 +325,7 @@ static bool end_overdue(struct tcpaudit *e, uint32_t slot, uint64_t ordinal)
 			flow_remove(e->table, slot);
 			continue;
 		}
-		int64_t due = engine_deadline(e, slot);
-		if (engine_is_over(e, due))
-			engine_end_in_turn(e, slot, due);
-		else
-			engine_report(e, slot, due);
-		if (e->part)
-			part_is_judging(e->part, e->now, ordinal);
+		engine_report(e, slot, engine_deadline(e, slot));
 	}
 	return any;
 }
@@ -348,13 +343,13 @@ ASIDE static uint32_t current(struct tcpaudit *e, const struct batch *b, unsigne
 		engine_expire(e, UINT64_MAX);
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	}
-	while (end_overdue(e, slot, b->segment[i].ordinal))
+	while (end_overdue(e, slot))
 		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
 	return slot;
 }
 
 /* In whichever VLAN and tunnel, as long as it is in one alone; of what is over by now, none counts. */
-static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pair, uint32_t hash, uint64_t ordinal)
+static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pair, uint32_t hash)
 {
 	uint32_t found = SLOT_NONE, slot;
 
@@ -362,7 +357,7 @@ static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pai
 		if (is_overdue(e, slot)) {
 			if (e->settings.in_order)
 				engine_expire(e, UINT64_MAX);
-			end_overdue(e, flow_find_elsewhere(e->table, pair, hash, n), ordinal);
+			end_overdue(e, flow_find_elsewhere(e->table, pair, hash, n));
 			n = 0;
 		} else {
 			found = n++ ? SLOT_NONE : slot;
@@ -386,8 +381,10 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 /* Hands the segment to its connection, and on what that makes of it. */
 static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
 {
-	if (e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c)))
+	const bool lags = e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c));
+	if (lags)
 		engine_note_lag(e, c, s->time);
+	const bool sooner = lags || s->time < connection_last(c);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
@@ -399,7 +396,7 @@ static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct
 	uint32_t now = c->entry.bits & ~was;
 	if (now & (CONN_SETTLED | CONN_CLOSED))
 		flow_schedule(e->table, slot, engine_deadline_of(e, c)); /* before that there is nothing to look at */
-	else if (e->settings.idle_timeout < HALF_OPEN_FOR && now)
+	else if (sooner || (e->settings.idle_timeout < HALF_OPEN_FOR && now))
 		flow_schedule_by(e->table, slot, engine_deadline_of(e, c)); /* it may be sooner now */
 	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
 	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |
@@ -428,7 +425,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
-		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i], s->ordinal);
+		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i]);
 		if (slot_is_embryo(other))
 			other = engine_grow(e, other);
 		if (other != SLOT_NONE && incarnation_fits(e->table, other, s, crossed)) {
@@ -491,7 +488,7 @@ static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 {
 	struct socket_pair pair;
 	bool crossed = socket_pair_of(s, &pair);
-	uint32_t slot = find_elsewhere(e, &pair, flow_hash(e->table, &pair), s->ordinal);
+	uint32_t slot = find_elsewhere(e, &pair, flow_hash(e->table, &pair));
 
 	if (slot_is_embryo(slot))
 		slot = engine_grow(e, slot);

@@ -92,9 +92,6 @@ bool engine_is_over(const struct tcpaudit *engine, int64_t due);
 /* Looks at so many of those whose time has come, at most.  True: there may be more. */
 bool engine_expire(struct tcpaudit *engine, uint64_t most);
 
-/* Reports what is_over(). */
-void engine_end_in_turn(struct tcpaudit *engine, uint32_t slot, int64_t due);
-
 /* ---- engine_report.c ---- */
 
 /* Offers the new text of a segment, `fresh` octets, to the labeller, as far as it was captured; its last word, when no more comes. */

@@ -59,7 +59,8 @@ bool engine_is_over(const struct tcpaudit *e, int64_t due)
 	return flow_next_tick(due) <= e->now;
 }
 
-void engine_end_in_turn(struct tcpaudit *e, uint32_t slot, int64_t due)
+/* Reports what is over, in the order of ticks. */
+static void end_in_turn(struct tcpaudit *e, uint32_t slot, int64_t due)
 {
 	if (e->part)
 		part_orders(e->part, flow_tick_behind(due), flow_entry(e->table, slot)->id);
@@ -82,7 +83,7 @@ static void look_at(struct tcpaudit *e, uint32_t slot)
 	if (!engine_is_over(e, due))
 		flow_schedule(e->table, slot, due);
 	else if (!endings_add(&e->endings, e->table, ending))
-		engine_end_in_turn(e, slot, due);
+		end_in_turn(e, slot, due);
 }
 
 /* Ends the first of those that were found due, unless something has happened to it since.  False if none is left. */
@@ -96,7 +97,7 @@ static bool end_next(struct tcpaudit *e)
 		return true;
 	int64_t due = engine_deadline(e, ending.slot);
 	if (engine_is_over(e, due))
-		engine_end_in_turn(e, ending.slot, due);
+		end_in_turn(e, ending.slot, due);
 	else
 		flow_schedule(e->table, ending.slot, due);
 	return true;
