@@ -7,15 +7,26 @@
 
 static inline bool is_usual(const struct packed *p, const struct tcpaudit_segment *s, unsigned place)
 {
-	return s->ip_version == 4 && !s->network && !(s->options & ~USUAL) && !s->sack_count && s->len <= UINT16_MAX &&
+	return !s->network && !(s->options & ~USUAL) && !s->sack_count && s->len <= UINT16_MAX &&
 	       s->wirelen <= UINT16_MAX && s->input == p->input && s->ordinal == p->ordinal + place && s->frame == p->number + place;
+}
+
+static inline void pack_addresses(struct packed *p, unsigned i, const struct tcpaudit_segment *s)
+{
+	if (s->ip_version == 4) {
+		memcpy(&p->segment[i].address[0], &s->src, sizeof p->segment[i].address[0]);
+		memcpy(&p->segment[i].address[1], &s->dst, sizeof p->segment[i].address[1]);
+		return;
+	}
+	p->address[i][0] = s->src;
+	p->address[i][1] = s->dst;
+	p->segment[i].is |= PACKED_IPV6;
+	p->ipv6 = true;
 }
 
 static inline void pack(struct packed_segment *to, const struct tcpaudit_segment *s)
 {
 	to->time = s->time;
-	memcpy(&to->address[0], &s->src, sizeof to->address[0]);
-	memcpy(&to->address[1], &s->dst, sizeof to->address[1]);
 	to->port[0] = s->src_port;
 	to->port[1] = s->dst_port;
 	to->seq = s->seq;
@@ -47,6 +58,7 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 	p->first = b->first;
 	p->now = b->now;
 	p->begin = b->frames ? b->clock[0] : b->now;
+	p->ipv6 = false;
 	memcpy(p->clock, b->clock, b->frames * sizeof b->clock[0]);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct tcpaudit_segment *s = &b->segment[i];
@@ -58,6 +70,7 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 			p->whole[i].icmp = b->icmp[i];
 		} else {
 			pack(to, s);
+			pack_addresses(p, i, s);
 		}
 		to->hash = b->hash[i];
 		to->place = b->place[i];
@@ -73,7 +86,17 @@ static inline struct tcpaudit_address ipv4_of(uint32_t word)
 	return address;
 }
 
-/* All but its SACK blocks, of which there are none. */
+static inline void unpack_addresses(const struct packed *p, unsigned i, struct tcpaudit_segment *s)
+{
+	const struct packed_segment *from = &p->segment[i];
+	const bool ipv6 = from->is & PACKED_IPV6;
+
+	s->ip_version = ipv6 ? 6 : 4;
+	s->src = ipv6 ? p->address[i][0] : ipv4_of(from->address[0]);
+	s->dst = ipv6 ? p->address[i][1] : ipv4_of(from->address[1]);
+}
+
+/* All but its addresses, and its SACK blocks, of which there are none. */
 static inline void unpack(const struct packed *p, const struct packed_segment *from, struct tcpaudit_segment *s)
 {
 	s->time = from->time;
@@ -82,13 +105,10 @@ static inline void unpack(const struct packed *p, const struct packed_segment *f
 	s->input = p->input;
 	s->vlan = from->vlan;
 	s->network = 0;
-	s->ip_version = 4;
 	s->ttl = from->ttl;
 	s->ip_id = from->ip_id;
 	s->src_port = from->port[0];
 	s->dst_port = from->port[1];
-	s->src = ipv4_of(from->address[0]);
-	s->dst = ipv4_of(from->address[1]);
 	s->seq = from->seq;
 	s->ack = from->ack;
 	s->len = from->len;
@@ -122,6 +142,7 @@ void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k
 		s->header = NULL;
 	} else {
 		unpack(p, from, s);
+		unpack_addresses(p, i, s);
 	}
 	b->icmp[k] = from->is & PACKED_WHOLE && p->whole[i].icmp;
 	b->frame[k] = NULL;

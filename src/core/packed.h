@@ -11,12 +11,13 @@
 enum {
 	PACKED_WHOLE = 1, /* it is elsewhere */
 	PACKED_LATE = 2,  /* packet time is not its own time */
+	PACKED_IPV6 = 4,  /* its addresses are elsewhere */
 };
 
-/* An IPv4 segment outside tunnels, with no options but those that nearly all have; or the note that it is elsewhere. */
+/* A segment outside tunnels, with no options but those that nearly all have; or the note that it is elsewhere. */
 struct packed_segment {
 	int64_t time;
-	uint32_t address[2]; /* source and destination, as in the packet */
+	uint32_t address[2]; /* IPv4: source and destination, as in the packet */
 	uint16_t port[2];
 	uint32_t seq;
 	uint32_t ack;
@@ -52,9 +53,11 @@ struct packed {
 	int64_t first;
 	int64_t now;
 	int64_t begin;       /* packet time of the first frame, or now */
+	bool ipv6;           /* is among what is packed */
 	uint8_t high[BATCH]; /* the highest octet of each hash */
 	int64_t clock[BATCH];
 	struct packed_segment segment[BATCH];
+	struct tcpaudit_address address[BATCH][2]; /* IPv6 */
 	struct {
 		struct tcpaudit_segment segment;
 		bool icmp;
@@ -75,12 +78,14 @@ static inline int64_t packed_clock(const struct packed *packed, unsigned i)
 {
 	const struct packed_segment *s = &packed->segment[i];
 
-	return s->is ? packed->clock[s->place] : s->time;
+	return s->is & (PACKED_WHOLE | PACKED_LATE) ? packed->clock[s->place] : s->time;
 }
 
 IN_PLACE void packed_prefetch(const struct packed *packed, unsigned i)
 {
 	__builtin_prefetch(&packed->segment[i]);
+	if (packed->ipv6)
+		__builtin_prefetch(packed->address[i]);
 }
 
 #endif
