@@ -182,7 +182,7 @@ void tcpaudit_read_count(struct tcpaudit_reader *reader, enum tcpaudit_fate fate
 void tcpaudit_read_end(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch);
 
 /* Judges the batch, and counts what its reader has counted.  `next`: the one that will be judged next, if it is there already:
- * what it needs is fetched from memory meanwhile; or NULL. */
+ * what it needs is fetched from memory meanwhile, and it must be judged next, as it is; or NULL. */
 void tcpaudit_judge(struct tcpaudit *engine, struct tcpaudit_batch *batch, struct tcpaudit_batch *next);
 
 #define TCPAUDIT_ROUND 128 /* batches that are judged together */

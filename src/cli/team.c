@@ -24,7 +24,7 @@ struct team {
 	pthread_cond_t work, done;
 	void (*part)(void *user, unsigned i);
 	void *user;
-	uint64_t todo;     /* parts that nobody does yet: a bit each */
+	uint64_t unclaimed; /* parts that nobody does yet: a bit each */
 	_Atomic bool open; /* there are such */
 	_Atomic unsigned left; /* of the job's parts */
 	_Atomic bool ended;
@@ -57,11 +57,11 @@ static uint64_t own_parts(const struct team *t, size_t who)
 /* The highest first.  The lock is held. */
 static unsigned claim(struct team *t, uint64_t own)
 {
-	uint64_t from = t->todo & own ? t->todo & own : t->todo;
+	uint64_t from = t->unclaimed & own ? t->unclaimed & own : t->unclaimed;
 	unsigned i = 63 - (unsigned)__builtin_clzll(from);
 
-	t->todo &= ~(UINT64_C(1) << i);
-	if (t->todo == 0)
+	t->unclaimed &= ~(UINT64_C(1) << i);
+	if (t->unclaimed == 0)
 		atomic_store(&t->open, false);
 	return i;
 }
@@ -71,7 +71,7 @@ static bool do_parts(struct team *t, uint64_t own)
 {
 	bool any = false;
 
-	while (t->todo != 0) {
+	while (t->unclaimed != 0) {
 		unsigned i = claim(t, own);
 		pthread_mutex_unlock(&t->lock);
 		t->part(t->user, i);
@@ -105,7 +105,7 @@ static void run(void *user, void (*part)(void *user, unsigned i), void *parts_us
 	pthread_mutex_lock(&t->lock);
 	t->part = part;
 	t->user = parts_user;
-	t->todo = parts < TEAM_PARTS ? (UINT64_C(1) << parts) - 1 : UINT64_MAX;
+	t->unclaimed = parts < TEAM_PARTS ? (UINT64_C(1) << parts) - 1 : UINT64_MAX;
 	atomic_store(&t->left, parts);
 	atomic_store(&t->open, true);
 	pthread_cond_broadcast(&t->work);

@@ -381,10 +381,8 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 /* Hands the segment to its connection, and on what that makes of it. */
 static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
 {
-	const bool lags = e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c));
-	if (lags)
-		engine_note_lag(e, c, s->time);
-	const bool sooner = lags || s->time < connection_last(c);
+	if (e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c)))
+		engine_note_lag(e, slot, s->time);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
@@ -396,7 +394,7 @@ static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct
 	uint32_t now = c->entry.bits & ~was;
 	if (now & (CONN_SETTLED | CONN_CLOSED))
 		flow_schedule(e->table, slot, engine_deadline_of(e, c)); /* before that there is nothing to look at */
-	else if (sooner || (e->settings.idle_timeout < HALF_OPEN_FOR && now))
+	else if (e->settings.idle_timeout < HALF_OPEN_FOR && now)
 		flow_schedule_by(e->table, slot, engine_deadline_of(e, c)); /* it may be sooner now */
 	unsigned known = (now & CONN_SYN_ACK && was & CONN_SYN ? HOSTS_ANSWERED : 0u) |
 	                 (now & CONN_ESTABLISHED ? HOSTS_ESTABLISHED : 0u) |

@@ -83,11 +83,8 @@ int64_t engine_soonest(const struct tcpaudit *engine);
 int64_t engine_calm(const struct tcpaudit *engine);
 
 /* Interfaces whose clocks differ, and captures that were put together: nothing of a connection is over before it was seen, whatever
- * time that tells.  `time`: of a frame that is about to be taken. */
-void engine_note_lag(struct tcpaudit *engine, struct connection *c, int64_t time);
-
-/* Has a tick begun since its deadline? */
-bool engine_is_over(const struct tcpaudit *engine, int64_t due);
+ * time that tells.  `time`: of a frame that a whole connection is about to take. */
+void engine_note_lag(struct tcpaudit *engine, uint32_t slot, int64_t time);
 
 /* Looks at so many of those whose time has come, at most.  True: there may be more. */
 bool engine_expire(struct tcpaudit *engine, uint64_t most);

@@ -43,18 +43,20 @@ int64_t engine_deadline(const struct tcpaudit *e, uint32_t slot)
 	return engine_deadline_of(e, flow_connection(e->table, slot));
 }
 
-void engine_note_lag(struct tcpaudit *e, struct connection *c, int64_t time)
+void engine_note_lag(struct tcpaudit *e, uint32_t slot, int64_t time)
 {
+	struct connection *c = flow_connection(e->table, slot);
 	int64_t last = connection_last(c), lag = e->now - (time > last ? time : last);
 
 	if (lag > LAG_NOTED && flow_rarity(e->table, c))
 		connection_rarity(c)->lag = lag;
 	else if (connection_rarity(c))
 		connection_rarity(c)->lag = 0;
+	flow_schedule_by(e->table, slot, engine_deadline_of(e, c)); /* it lags less, perhaps */
 }
 
 /* It ends at the first tick behind its deadline: which others are looked at with it depends on nothing else. */
-bool engine_is_over(const struct tcpaudit *e, int64_t due)
+static bool is_over(const struct tcpaudit *e, int64_t due)
 {
 	return flow_next_tick(due) <= e->now;
 }
@@ -80,7 +82,7 @@ static void look_at(struct tcpaudit *e, uint32_t slot)
 	}
 	int64_t due = engine_deadline(e, slot);
 	struct ending ending = {.tick = flow_tick_behind(due), .slot = slot, .id = flow_entry(e->table, slot)->id};
-	if (!engine_is_over(e, due))
+	if (!is_over(e, due))
 		flow_schedule(e->table, slot, due);
 	else if (!endings_add(&e->endings, e->table, ending))
 		end_in_turn(e, slot, due);
@@ -96,7 +98,7 @@ static bool end_next(struct tcpaudit *e)
 	if (flow_entry(e->table, ending.slot)->id != ending.id)
 		return true;
 	int64_t due = engine_deadline(e, ending.slot);
-	if (engine_is_over(e, due))
+	if (is_over(e, due))
 		end_in_turn(e, ending.slot, due);
 	else
 		flow_schedule(e->table, ending.slot, due);

@@ -50,6 +50,14 @@ static inline uint32_t ipv4_word(const struct tcpaudit_address *address)
 	return word;
 }
 
+static inline struct tcpaudit_address ipv4_address_of(uint32_t word)
+{
+	struct tcpaudit_address address = {{0}};
+
+	memcpy(&address, &word, sizeof word);
+	return address;
+}
+
 /* Is it of exactly this pair, network and VLAN included? */
 static inline bool entry_is_of(const struct entry *e, const struct socket_pair *p)
 {
@@ -62,12 +70,7 @@ static inline bool entry_is_of(const struct entry *e, const struct socket_pair *
 
 static inline struct tcpaudit_address entry_address(const struct entry *e, unsigned socket)
 {
-	struct tcpaudit_address address = {{0}};
-
-	if (e->place & PLACE_WIDE)
-		return e->name.wide->address[socket];
-	memcpy(&address, &e->name.ipv4[socket], sizeof e->name.ipv4[socket]);
-	return address;
+	return e->place & PLACE_WIDE ? e->name.wide->address[socket] : ipv4_address_of(e->name.ipv4[socket]);
 }
 
 static inline uint32_t entry_network(const struct entry *e)

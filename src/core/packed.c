@@ -14,8 +14,8 @@ static inline bool is_usual(const struct packed *p, const struct tcpaudit_segmen
 static inline void pack_addresses(struct packed *p, unsigned i, const struct tcpaudit_segment *s)
 {
 	if (s->ip_version == 4) {
-		memcpy(&p->segment[i].address[0], &s->src, sizeof p->segment[i].address[0]);
-		memcpy(&p->segment[i].address[1], &s->dst, sizeof p->segment[i].address[1]);
+		p->segment[i].address[0] = ipv4_word(&s->src);
+		p->segment[i].address[1] = ipv4_word(&s->dst);
 		return;
 	}
 	p->address[i][0] = s->src;
@@ -78,22 +78,14 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 	}
 }
 
-static inline struct tcpaudit_address ipv4_of(uint32_t word)
-{
-	struct tcpaudit_address address = {{0}};
-
-	memcpy(&address, &word, sizeof word);
-	return address;
-}
-
 static inline void unpack_addresses(const struct packed *p, unsigned i, struct tcpaudit_segment *s)
 {
 	const struct packed_segment *from = &p->segment[i];
 	const bool ipv6 = from->is & PACKED_IPV6;
 
 	s->ip_version = ipv6 ? 6 : 4;
-	s->src = ipv6 ? p->address[i][0] : ipv4_of(from->address[0]);
-	s->dst = ipv6 ? p->address[i][1] : ipv4_of(from->address[1]);
+	s->src = ipv6 ? p->address[i][0] : ipv4_address_of(from->address[0]);
+	s->dst = ipv6 ? p->address[i][1] : ipv4_address_of(from->address[1]);
 }
 
 /* All but its addresses, and its SACK blocks, of which there are none. */

@@ -54,7 +54,7 @@ struct packed {
 	int64_t now;
 	int64_t begin;       /* packet time of the first frame, or now */
 	bool ipv6;           /* is among what is packed */
-	uint8_t high[BATCH]; /* the highest octet of each hash */
+	uint8_t high[BATCH]; /* the highest octet of each hash: whose it is can be told without a look at each segment */
 	int64_t clock[BATCH];
 	struct packed_segment segment[BATCH];
 	struct tcpaudit_address address[BATCH][2]; /* IPv6 */

@@ -5,6 +5,18 @@
 
 #include "wire.h"
 
+static void read_mss(struct tcpaudit_segment *segment, const uint8_t *p, size_t length)
+{
+	(void)length;
+	segment->mss = get_be16(p + 2);
+}
+
+static void read_wscale(struct tcpaudit_segment *segment, const uint8_t *p, size_t length)
+{
+	(void)length;
+	segment->wscale = p[2];
+}
+
 static void read_sack(struct tcpaudit_segment *segment, const uint8_t *p, size_t length)
 {
 	if ((length - 2) % 8 != 0) {
@@ -19,8 +31,9 @@ static void read_sack(struct tcpaudit_segment *segment, const uint8_t *p, size_t
 	}
 }
 
-static void read_mptcp(struct tcpaudit_segment *segment, const uint8_t *p)
+static void read_mptcp(struct tcpaudit_segment *segment, const uint8_t *p, size_t length)
 {
+	(void)length;
 	if (p[2] >> 4 == 7) /* RFC 8684 3.5 */
 		segment->options |= TCPAUDIT_OPT_MP_FASTCLOSE;
 }
@@ -35,50 +48,24 @@ static void read_experiment(struct tcpaudit_segment *segment, const uint8_t *p, 
 
 /* Options by kind; one with a length outside [least, most] is unknown to every end, and so to us. */
 static const struct {
-	uint16_t bit; /* 0: told when it is read, or nothing to tell */
+	uint16_t bit; /* 0: told by `read`, or nothing to tell */
 	uint8_t least, most;
+	void (*read)(struct tcpaudit_segment *segment, const uint8_t *p, size_t length);
 } option_kinds[256] = {
-        [2] = {TCPAUDIT_OPT_MSS, 4, 4},
-        [3] = {TCPAUDIT_OPT_WSCALE, 3, 3},
-        [4] = {TCPAUDIT_OPT_SACK_PERMITTED, 2, 2},
-        [5] = {TCPAUDIT_OPT_SACK, 10, 34},
-        [8] = {TCPAUDIT_OPT_TIMESTAMPS, 10, 10},
-        [19] = {TCPAUDIT_OPT_MD5, 18, 18},
-        [28] = {0, 4, 4}, /* user timeout, RFC 5482 */
-        [29] = {TCPAUDIT_OPT_AO, 4, 40},
-        [30] = {TCPAUDIT_OPT_MPTCP, 3, 40},
-        [34] = {TCPAUDIT_OPT_FAST_OPEN, 2, 18},
-        [172] = {0, 2, 11}, /* accurate ECN, RFC 9768 */
-        [174] = {0, 2, 11},
-        [254] = {0, 2, 40},
+        [2] = {TCPAUDIT_OPT_MSS, 4, 4, read_mss},
+        [3] = {TCPAUDIT_OPT_WSCALE, 3, 3, read_wscale},
+        [4] = {TCPAUDIT_OPT_SACK_PERMITTED, 2, 2, NULL},
+        [5] = {TCPAUDIT_OPT_SACK, 10, 34, read_sack},
+        [8] = {TCPAUDIT_OPT_TIMESTAMPS, 10, 10, options_timestamps},
+        [19] = {TCPAUDIT_OPT_MD5, 18, 18, NULL},
+        [28] = {0, 4, 4, NULL}, /* user timeout, RFC 5482 */
+        [29] = {TCPAUDIT_OPT_AO, 4, 40, NULL},
+        [30] = {TCPAUDIT_OPT_MPTCP, 3, 40, read_mptcp},
+        [34] = {TCPAUDIT_OPT_FAST_OPEN, 2, 18, NULL},
+        [172] = {0, 2, 11, NULL}, /* accurate ECN, RFC 9768 */
+        [174] = {0, 2, 11, NULL},
+        [254] = {0, 2, 40, read_experiment},
 };
-
-/* What an option holds, if anybody asks for it. */
-static inline void read_option(struct tcpaudit_segment *segment, const uint8_t *p, size_t length)
-{
-	switch (p[0]) {
-	case 2:
-		segment->mss = get_be16(p + 2);
-		break;
-	case 3:
-		segment->wscale = p[2];
-		break;
-	case 5:
-		read_sack(segment, p, length);
-		break;
-	case 8:
-		options_timestamps(segment, p);
-		break;
-	case 30:
-		read_mptcp(segment, p);
-		break;
-	case 254:
-		read_experiment(segment, p, length);
-		break;
-	default:
-		break;
-	}
-}
 
 void options_walk(struct tcpaudit_segment *segment, const uint8_t *p, size_t length, size_t captured)
 {
@@ -110,7 +97,8 @@ void options_walk(struct tcpaudit_segment *segment, const uint8_t *p, size_t len
 			segment->options |= TCPAUDIT_OPT_UNKNOWN;
 		} else {
 			segment->options |= option_kinds[kind].bit;
-			read_option(segment, p + at, n);
+			if (option_kinds[kind].read != NULL)
+				option_kinds[kind].read(segment, p + at, n);
 		}
 		at += n;
 	}

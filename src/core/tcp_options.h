@@ -13,8 +13,9 @@
 /* Any list, as options_read(). */
 void options_walk(struct tcpaudit_segment *segment, const uint8_t *p, size_t length, size_t captured);
 
-static inline void options_timestamps(struct tcpaudit_segment *segment, const uint8_t *p)
+static inline void options_timestamps(struct tcpaudit_segment *segment, const uint8_t *p, size_t length)
 {
+	(void)length;
 	segment->tsval = get_be32(p + 2);
 	segment->tsecr = get_be32(p + 6);
 }
@@ -26,7 +27,7 @@ static inline void options_read(struct tcpaudit_segment *segment, const uint8_t 
 
 	if (captured == 12 && memcmp(p, usual, sizeof usual) == 0) {
 		segment->options = TCPAUDIT_OPT_TIMESTAMPS;
-		options_timestamps(segment, p + 2);
+		options_timestamps(segment, p + 2, 10);
 		return;
 	}
 	options_walk(segment, p, length, captured);
