@@ -93,7 +93,7 @@ static enum step fragment(struct walk *w, uint32_t id, uint16_t offset, bool mor
 	piece.offset = offset;
 	piece.more = more;
 	piece.protocol = w->protocol;
-	piece.time = w->frame->time;
+	piece.time = *w->decoder->clock;
 	switch (defrag_add(w->decoder->defrag, &piece, &whole)) {
 	case DEFRAG_KEPT:
 		return done(w, TCPAUDIT_FATE_FRAGMENT);
@@ -578,7 +578,7 @@ enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit
 }
 #endif
 
-struct decoder *decoder_new(uint32_t tunnels, enum tcpaudit_checksum_mode checksum)
+struct decoder *decoder_new(uint32_t tunnels, enum tcpaudit_checksum_mode checksum, const int64_t *clock)
 {
 	struct decoder *decoder = malloc(sizeof *decoder);
 
@@ -591,6 +591,7 @@ struct decoder *decoder_new(uint32_t tunnels, enum tcpaudit_checksum_mode checks
 	}
 	decoder->tunnels = tunnels;
 	decoder->checksum = checksum;
+	decoder->clock = clock;
 	return decoder;
 }
 

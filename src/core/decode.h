@@ -9,8 +9,9 @@
 
 struct decoder;
 
-/* NULL when out of memory. */
-struct decoder *decoder_new(uint32_t tunnels, enum tcpaudit_checksum_mode checksum);
+/* `clock`: packet time (ns) when a frame is decoded, by which its fragments wait: what frames say of their own times may differ by
+ * more than that.  Borrowed.  NULL when out of memory. */
+struct decoder *decoder_new(uint32_t tunnels, enum tcpaudit_checksum_mode checksum, const int64_t *clock);
 void decoder_free(struct decoder *decoder);
 
 /* Fills `segment` when the fate is TCP (look at segment->unusable first), and, as far as an ICMP error quotes a TCP
@@ -20,7 +21,7 @@ enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit
 /* Between batches: reassembled datagrams that segments of the last batch point into may be freed. */
 void decoder_release(struct decoder *decoder);
 
-/* Gives up fragments that have waited too long at `now` (ns); INT64_MAX: all of them. */
+/* Gives up fragments that have waited too long at packet time `now`; INT64_MAX: all of them. */
 void decoder_expire(struct decoder *decoder, int64_t now);
 
 /* How many frames, since the last call, that had been called FRAGMENT turned out to be FRAGMENT_LOST. */

@@ -8,7 +8,7 @@
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
 {
-	front->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum);
+	front->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum, &front->now);
 	front->key = flow_key(settings->hash_key);
 	for (size_t i = 0; i < sizeof front->source / sizeof front->source[0]; i++)
 		front->source[i] = (struct clock){INT64_MIN, INT64_MIN};

@@ -13,6 +13,7 @@ struct decoder {
 	struct defrag *defrag;
 	uint32_t tunnels;
 	enum tcpaudit_checksum_mode checksum;
+	const int64_t *clock;
 };
 
 /* What comes next in a frame. */

@@ -31,6 +31,7 @@ static int64_t clock_ns(void)
 struct work {
 	enum stage stage;
 	struct decoder *decoder;
+	int64_t clock; /* of packets */
 	struct flow_table *table;
 	struct tcpaudit *engine;
 	struct figures *figures;
@@ -111,7 +112,7 @@ static struct tcpaudit *new_engine(bool checks)
 static bool prepare(struct work *w)
 {
 	if (w->stage == STAGE_DECODE || w->stage == STAGE_KEY) {
-		w->decoder = decoder_new(TCPAUDIT_TUNNEL_ALL, TCPAUDIT_CHECKSUM_AUTO);
+		w->decoder = decoder_new(TCPAUDIT_TUNNEL_ALL, TCPAUDIT_CHECKSUM_AUTO, &w->clock);
 		w->table = flow_table_new(hash_key, 0);
 		return w->decoder && w->table;
 	}

@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3)
 		return 0;
 	run.linktype = (uint16_t)(data[0] << 8 | data[1]);
-	run.decoder = decoder_new(data[2] & TCPAUDIT_TUNNEL_ALL, (enum tcpaudit_checksum_mode)(data[2] >> 6) % 3);
+	run.decoder = decoder_new(data[2] & TCPAUDIT_TUNNEL_ALL, (enum tcpaudit_checksum_mode)(data[2] >> 6) % 3, &run.time);
 	if (run.decoder == NULL)
 		return 0;
 	idle = decoder_memory(run.decoder);

@@ -965,6 +965,42 @@ Test(audit, batches_do_not_matter)
 	}
 }
 
+/* The same segment in two fragments: the first 16 octets, and what is behind them. */
+static void batch_add_fragments(struct batch *batch, const struct wire *w, int64_t time)
+{
+	for (unsigned half = 0; half < 2; half++) {
+		size_t i = batch->count;
+		batch_add(batch, w, time);
+		uint8_t *p = batch->octets[i];
+		uint32_t len = half ? batch->frame[i].caplen - 16 : 36;
+		if (half)
+			memmove(p + 20, p + 36, len - 20);
+		wire_put16(p + 2, (uint16_t)len);
+		wire_put16(p + 6, half ? 2 : 0x2000);
+		batch->frame[i].caplen = batch->frame[i].wirelen = len;
+	}
+}
+
+/* Packet time is that of the newest frame, and what is older by a day is captured now all the same. */
+Test(audit, fragments_of_a_clock_that_is_behind)
+{
+	struct wire a = {.from = A, .flags = TCPAUDIT_SYN, .seq = 100}, other = {.from = A, .port = {41000, 80}, .flags = TCPAUDIT_SYN, .seq = 5};
+	static const size_t sizes[] = {64, 2, 1};
+	static struct batch batch;
+
+	batch.count = 0;
+	batch_add(&batch, &other, EPOCH + 86400 * SECONDS);
+	batch_add_fragments(&batch, &a, EPOCH);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct bench *b = bench_new();
+		hand_in(b, &batch, sizes[i]);
+		bench_finish(b);
+		cr_assert_eq(bench_counters(b).connections, 2, "%zu at once", sizes[i]);
+		cr_assert_eq(bench_counters(b).fate[TCPAUDIT_FATE_FRAGMENT_LOST], 0);
+		bench_free(b);
+	}
+}
+
 /* An ICMP error in the same batch as the SYN that it quotes. */
 Test(audit, icmp_is_judged_behind_what_was_captured_before_it)
 {
