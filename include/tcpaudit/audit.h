@@ -156,12 +156,19 @@ struct tcpaudit_reader;
 /* TCPAUDIT_BATCH frames at most, read but not judged yet.  Whoever has it may read into it or have it judged, one at a time. */
 struct tcpaudit_batch;
 
-/* Does the engine, as it is now, look at the octets of frames when it judges?  Labellers and scopes do. */
-bool tcpaudit_needs_octets(const struct tcpaudit *engine);
+enum tcpaudit_octets {
+	TCPAUDIT_OCTETS_NONE,
+	TCPAUDIT_OCTETS_TEXT, /* of segments */
+	TCPAUDIT_OCTETS_FRAMES,
+};
 
-/* The settings must be those of the engine, its hash_key included.  `octets`: it needs them.  NULL when out of memory; the settings
- * are copied. */
-struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings, bool octets);
+/* At which octets does the engine, as it is now, look when it judges?  Labellers want text, scopes whole frames.  They must stay until
+ * their batch has been judged. */
+enum tcpaudit_octets tcpaudit_needs_octets(const struct tcpaudit *engine);
+
+/* The settings must be those of the engine, its hash_key included.  `octets`: those that it needs.  NULL when out of memory; the
+ * settings are copied. */
+struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings, enum tcpaudit_octets octets);
 
 /* Both accept NULL. */
 void tcpaudit_reader_free(struct tcpaudit_reader *reader);
@@ -170,8 +177,9 @@ void tcpaudit_batch_free(struct tcpaudit_batch *batch);
 /* NULL when out of memory. */
 struct tcpaudit_batch *tcpaudit_batch_new(void);
 
-/* Fills the batch, whatever it held, with up to TCPAUDIT_BATCH frames; none: only with what was counted.  The frames may go then: if
- * their octets are needed they are copied, and without memory for that, they have the fate NO_MEMORY. */
+/* Fills the batch, whatever it held, with up to TCPAUDIT_BATCH frames; none: only with what was counted.  The frames may go then, and
+ * their octets, too, unless the engine needs them.  Datagrams that were put together are copied if it does; without memory for that,
+ * their segments have the fate NO_MEMORY. */
 void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch, const struct tcpaudit_frame *frames,
                    size_t count);
 

@@ -32,6 +32,7 @@ struct capture {
 	struct live *live;
 	struct lookahead *files;
 	size_t count;
+	struct buffers buffers; /* of the files */
 	struct capture_input *inputs;
 	struct filter *filter; /* files only: live it is the kernel's */
 	uint64_t prefix; /* of ordinals: the worker */
@@ -216,8 +217,7 @@ static bool open_one(struct capture *capture, size_t i, const char *path, char *
 	char *reason = NULL;
 	struct feed *feed = feed_open(path, &reason);
 	if (feed)
-		capture->files[i].file =
-		        file_open(feed, input, (uint16_t)i, capture->count <= BUFFER_FEW ? BUFFER : FILE_BUFFER_LEAST, &reason);
+		capture->files[i].file = file_open(feed, input, (uint16_t)i, &capture->buffers, &reason);
 	if (!capture->files[i].file)
 		source_error(error, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
 		             reason ? reason : "out of memory");
@@ -241,6 +241,7 @@ struct capture *capture_open_files(const char *const *paths, size_t count, const
 	struct capture *capture = capture_new(count, error);
 	if (!capture)
 		return NULL;
+	buffers_init(&capture->buffers, count <= BUFFER_FEW ? BUFFER : FILE_BUFFER_LEAST);
 	capture->files = calloc(count + 1, sizeof *capture->files);
 	bool good = capture->files || source_error(error, "out of memory");
 	for (size_t i = 0; good && i < count; i++)
@@ -323,7 +324,23 @@ enum capture_status capture_read(struct capture *capture, struct capture_batch *
 		filter_batch(capture->filter, batch);
 	if (losses)
 		pass_on_losses(capture, batch);
+	capture->buffers.reads++;
 	return status;
+}
+
+void capture_keep(struct capture *capture)
+{
+	capture->buffers.keep = true;
+}
+
+uint64_t capture_reads(const struct capture *capture)
+{
+	return capture->buffers.reads;
+}
+
+void capture_let_go(struct capture *capture, uint64_t until)
+{
+	buffers_let_go(&capture->buffers, until);
 }
 
 bool capture_lost(const struct capture *capture)
@@ -376,6 +393,7 @@ void capture_close(struct capture *capture)
 		return;
 	for (size_t i = 0; capture->files && i < capture->count; i++)
 		file_close(capture->files[i].file);
+	buffers_fini(&capture->buffers);
 	live_close(capture->live);
 	filter_free(capture->filter);
 	for (size_t i = 0; capture->inputs && i < capture->count; i++)

@@ -14,7 +14,7 @@
 struct capture;
 
 /* Frames with what is already known of them: `fate` is TCPAUDIT_FATE_TCP for a frame to be analysed, otherwise the
- * reason for which it only counts.  Borrowed until the next capture_read(). */
+ * reason for which it only counts.  Borrowed until the next capture_read(), if not longer (capture_keep()). */
 struct capture_batch {
 	struct tcpaudit_frame frame[CAPTURE_BATCH];
 	uint8_t fate[CAPTURE_BATCH];
@@ -77,6 +77,12 @@ bool capture_open_shared(const char *const *names, size_t count, const struct ca
 
 /* Fills the batch, in time order. */
 enum capture_status capture_read(struct capture *capture, struct capture_batch *batch);
+
+/* Files, before anything is read: from now on, the octets of frames stay until capture_let_go(), which tells up to which call of
+ * capture_read() they may go; capture_reads() tells how many there were. */
+void capture_keep(struct capture *capture);
+uint64_t capture_reads(const struct capture *capture);
+void capture_let_go(struct capture *capture, uint64_t until);
 
 /* Live: whether the next capture_read() is to return at once, even with nothing, because its caller has more to do. */
 void capture_hurry(struct capture *capture, bool hurry);

@@ -73,7 +73,8 @@ struct file {
 	struct feed *feed;
 	struct capture_input *input;
 	enum walk (*walk)(struct file *file, struct capture_batch *batch);
-	uint8_t *buffer;
+	struct buffers *buffers;
+	uint8_t *buffer;             /* one of these */
 	size_t capacity, begin, end; /* unread bytes: begin to end */
 	uint64_t offset;             /* of buffer[begin] in the decompressed file */
 	bool lost;                   /* frames before the next one */
@@ -799,15 +800,31 @@ static void cut(struct file *file)
 	file->ended = true;
 }
 
-/* Moves what is left to the front and reads behind it.  false: nothing came. */
-static bool refill(struct file *file)
+/* Moves what is left to the front, where the rest has room behind it: of another buffer, if frames in this one are to stay.  A pipe
+ * often has little at a time: what fits behind that needs no other buffer.  false: no memory now. */
+static bool make_room(struct file *file)
 {
-	size_t have = file->end - file->begin;
-	if (file->begin > 0 && have > 0)
-		memmove(file->buffer, file->buffer + file->begin, have);
+	size_t have = file->end - file->begin, room = file->capacity - file->end;
+	uint8_t *to = file->buffer;
+	if (file->buffers->keep && have + room >= file->need && room >= file->capacity / 4)
+		return true;
+	if (file->buffers->keep && (to = buffers_take(file->buffers)) == NULL)
+		return false;
+	memmove(to, file->buffer + file->begin, have);
+	if (to != file->buffer)
+		buffers_give(file->buffers, file->buffer);
+	file->buffer = to;
 	file->begin = 0;
 	file->end = have;
-	ptrdiff_t got = feed_read(file->feed, file->buffer + have, file->capacity - have);
+	return true;
+}
+
+/* Reads behind what is left.  false: nothing came. */
+static bool refill(struct file *file)
+{
+	if (!make_room(file))
+		return false; /* somebody lets go of a buffer before long */
+	ptrdiff_t got = feed_read(file->feed, file->buffer + file->end, file->capacity - file->end);
 	if (got > 0) {
 		file->end += (size_t)got;
 		return true;
@@ -834,7 +851,7 @@ enum source_status file_read(struct file *file, struct capture_batch *batch)
 	return file->ended && batch->count == 0 ? SOURCE_END : SOURCE_MORE;
 }
 
-struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t index, size_t buffer, char **error)
+struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t index, struct buffers *buffers, char **error)
 {
 	struct file *file = calloc(1, sizeof *file);
 	if (!file) {
@@ -845,8 +862,9 @@ struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t 
 	file->feed = feed;
 	file->input = input;
 	file->index = index;
-	file->capacity = buffer < FILE_BUFFER_LEAST ? FILE_BUFFER_LEAST : buffer;
-	file->buffer = malloc(file->capacity);
+	file->buffers = buffers;
+	file->capacity = buffers->size;
+	file->buffer = buffers_take(buffers);
 	input->size = feed_size(feed);
 	char *reason = NULL;
 	bool good = file->buffer ? header(file, &reason) : source_error(&reason, "out of memory");
@@ -868,6 +886,6 @@ void file_close(struct file *file)
 		return;
 	feed_close(file->feed);
 	free(file->interface);
-	free(file->buffer);
+	buffers_give(file->buffers, file->buffer);
 	free(file);
 }

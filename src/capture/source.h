@@ -1,6 +1,7 @@
 /* source.h - inside src/capture: the pieces from which capture.c makes one capture.
  *
  *   feed    the bytes of one file in order, decompressed (inflate.c)
+ *   buffers what files are read into (buffers.c)
  *   file    the frames of one capture file (file.c)
  *   live    the frames of the live interfaces (live.c)
  *   filter  a BPF expression, compiled for each link type that occurs (filter.c)
@@ -40,6 +41,30 @@ uint64_t feed_position(const struct feed *feed);  /* bytes taken from the file, 
 uint64_t feed_size(const struct feed *feed);      /* of the file now, 0 unknown */
 void feed_close(struct feed *feed);
 
+/* --- buffers --- */
+
+#define FILE_BUFFER_LEAST ((size_t)512 << 10)
+
+/* Those of all files of a capture. */
+struct buffers {
+	size_t size;          /* bytes of each */
+	bool keep;            /* until buffers_let_go() */
+	uint64_t reads;       /* calls that have handed out frames */
+	struct buffer *kept;  /* a list, the first to go first */
+	struct buffer *last;
+	struct buffer *spare; /* a list */
+};
+
+void buffers_init(struct buffers *buffers, size_t size);
+
+/* One of `size` bytes; NULL: no memory. */
+uint8_t *buffers_take(struct buffers *buffers);
+/* Nothing more will be handed out of it.  Accepts NULL. */
+void buffers_give(struct buffers *buffers, uint8_t *octets);
+/* What calls up to this one have handed out may go. */
+void buffers_let_go(struct buffers *buffers, uint64_t until);
+void buffers_fini(struct buffers *buffers);
+
 /* --- file --- */
 
 struct file;
@@ -51,12 +76,11 @@ enum source_status {
 };
 
 /* Reads the file's header and, as far as they are buffered, the blocks before the first frame.  `index` becomes each
- * frame's input and source; `buffer` is the size of its buffer, at least FILE_BUFFER_LEAST.  *error is without the path.
- * Takes the feed, also when it fails. */
-#define FILE_BUFFER_LEAST ((size_t)512 << 10)
-struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t index, size_t buffer, char **error);
+ * frame's input and source; the buffers outlive the file.  *error is without the path.  Takes the feed, also when it fails. */
+struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t index, struct buffers *buffers, char **error);
 
-/* Sets everything in the batch but ordinals.  The frames are borrowed until the next call for the same file. */
+/* Sets everything in the batch but ordinals.  The frames are borrowed until the next call for the same file; if buffers are kept,
+ * until they go. */
 enum source_status file_read(struct file *file, struct capture_batch *batch);
 /* Whether the file says that it lost frames behind the last one that was read. */
 bool file_lost(const struct file *file);

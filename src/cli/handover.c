@@ -29,6 +29,7 @@ _Static_assert(PARTS_MOST < TEAM_PARTS, "each, and what they have in common");
 
 struct handover {
 	struct tcpaudit *engine;
+	struct capture *capture;
 	struct tcpaudit_reader *reader;
 	struct tcpaudit_batch *place[PLACES];
 	const struct pin *pin;
@@ -39,6 +40,7 @@ struct handover {
 	pthread_cond_t work;
 	struct { /* the reading thread's own */
 		size_t bytes[PLACES];
+		uint64_t read[PLACES]; /* by which call of capture_read() */
 		size_t held;       /* by batches that were not seen judged yet */
 		unsigned released; /* batches up to here were */
 		bool counted;      /* something that no batch has told yet */
@@ -143,10 +145,16 @@ static void await_judge(struct handover *h, unsigned most)
 	}
 }
 
+/* What has been judged may go, with the octets of its frames; more may come of the call that is the last one. */
 static void release(struct handover *h)
 {
-	for (unsigned judged = atomic_load(&h->judged); h->own.released != judged; h->own.released++)
+	unsigned judged = atomic_load(&h->judged);
+
+	if (h->own.released == judged)
+		return;
+	for (; h->own.released != judged; h->own.released++)
 		h->own.held -= h->own.bytes[h->own.released % PLACES];
+	capture_let_go(h->capture, (on_their_way(h) > 0 ? h->own.read[judged % PLACES] : capture_reads(h->capture)) - 1);
 }
 
 /* The next batch to be filled. */
@@ -160,12 +168,14 @@ static struct tcpaudit_batch *await_room(struct handover *h)
 	return h->place[atomic_load_explicit(&h->filled, memory_order_relaxed) % PLACES];
 }
 
-static void hand_over(struct handover *h, struct tcpaudit_batch *batch)
+/* `octets`: of its frames, which stay. */
+static void hand_over(struct handover *h, struct tcpaudit_batch *batch, size_t octets)
 {
 	unsigned filled = atomic_load_explicit(&h->filled, memory_order_relaxed);
-	size_t bytes = tcpaudit_batch_memory(batch);
+	size_t bytes = tcpaudit_batch_memory(batch) + octets;
 
 	h->own.bytes[filled % PLACES] = bytes;
+	h->own.read[filled % PLACES] = capture_reads(h->capture);
 	h->own.held += bytes;
 	h->own.counted = false;
 	atomic_store(&h->filled, filled + 1);
@@ -173,12 +183,21 @@ static void hand_over(struct handover *h, struct tcpaudit_batch *batch)
 		wake_judge(h);
 }
 
+static size_t octets_of(const struct tcpaudit_frame *frames, size_t count)
+{
+	size_t octets = 0;
+
+	for (size_t i = 0; i < count; i++)
+		octets += frames[i].caplen;
+	return octets;
+}
+
 void handover_frames(struct handover *h, const struct tcpaudit_frame *frames, size_t count)
 {
 	struct tcpaudit_batch *batch = await_room(h);
 
 	tcpaudit_read(h->reader, batch, frames, count);
-	hand_over(h, batch);
+	hand_over(h, batch, octets_of(frames, count));
 }
 
 void handover_count(struct handover *h, enum tcpaudit_fate fate)
@@ -211,7 +230,11 @@ uint64_t handover_memory(const struct handover *h)
 
 static bool allocate(struct handover *h, const struct tcpaudit_settings *settings)
 {
-	h->reader = tcpaudit_reader_new(settings, tcpaudit_needs_octets(h->engine));
+	const enum tcpaudit_octets octets = tcpaudit_needs_octets(h->engine);
+
+	if (octets != TCPAUDIT_OCTETS_NONE)
+		capture_keep(h->capture);
+	h->reader = tcpaudit_reader_new(settings, octets);
 	for (unsigned i = 0; i < PLACES; i++)
 		if ((h->place[i] = tcpaudit_batch_new()) == NULL)
 			return false;
@@ -240,7 +263,7 @@ void handover_end(struct handover *h)
 		return;
 	last = await_room(h);
 	tcpaudit_read_end(h->reader, last);
-	hand_over(h, last);
+	hand_over(h, last, 0);
 	atomic_store(&h->ended, true);
 	wake_judge(h);
 	await_judge(h, 0);
@@ -258,8 +281,8 @@ static bool split(struct handover *h, unsigned workers, char **error)
 	return tcpaudit_split(h->engine, workers * PARTS_EACH < PARTS_MOST ? workers * PARTS_EACH : PARTS_MOST, &team);
 }
 
-struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, unsigned workers,
-                              const struct pin *pin, char **error)
+struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, struct capture *capture,
+                              unsigned workers, const struct pin *pin, char **error)
 {
 	struct handover *h = aligned_alloc(alignof(struct handover), sizeof *h);
 	int reason;
@@ -268,6 +291,7 @@ struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_set
 		return NULL;
 	memset(h, 0, sizeof *h);
 	h->engine = engine;
+	h->capture = capture;
 	h->pin = pin;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->work, NULL);

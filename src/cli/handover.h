@@ -8,16 +8,19 @@
 
 #include <tcpaudit/audit.h>
 
+#include "capture/capture.h"
 #include "cli/pin.h"
 
 struct handover;
 
 /* Starts so many threads that with the caller's there are `workers`, 2 at least.  The engine is borrowed; settings are those it was
- * made with.  NULL and *error. */
-struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, unsigned workers,
-                              const struct pin *pin, char **error);
+ * made with.  So is the capture, of which nothing has been read yet: its frames stay as long as the engine looks at their octets.  NULL
+ * and *error. */
+struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_settings *settings, struct capture *capture,
+                              unsigned workers, const struct pin *pin, char **error);
 
-/* As tcpaudit_frames(), TCPAUDIT_BATCH at most, and tcpaudit_count().  Wait while too much is on its way. */
+/* As tcpaudit_frames(), TCPAUDIT_BATCH at most, with frames of the last capture_read(), and tcpaudit_count().  Wait while too much is
+ * on its way. */
 void handover_frames(struct handover *handover, const struct tcpaudit_frame *frames, size_t count);
 void handover_count(struct handover *handover, enum tcpaudit_fate fate);
 

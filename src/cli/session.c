@@ -499,7 +499,7 @@ static bool open_handover(struct session *session, char **error)
 
 	if (!reads_ahead(options))
 		return true;
-	worker->handover = handover_new(worker->engine, &options->settings, (unsigned)options->workers, &options->pin, error);
+	worker->handover = handover_new(worker->engine, &options->settings, worker->capture, (unsigned)options->workers, &options->pin, error);
 	return worker->handover != NULL;
 }
 

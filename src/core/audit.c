@@ -616,10 +616,10 @@ void tcpaudit_frames(struct tcpaudit *e, const struct tcpaudit_frame *frames, si
 		do_batch(e, frames + done, (unsigned)(count - done < BATCH ? count - done : BATCH));
 }
 
-/* Opens a batch where none is; one that has its octets is open. */
+/* Opens a batch where none is; one that has its frames is open. */
 static struct batch *open_batch(struct tcpaudit *e, struct tcpaudit_batch *batch, unsigned where)
 {
-	if (batch->octets)
+	if (batch->frames)
 		return &batch->batch;
 	packed_open_all(&batch->packed, &e->batch[where]);
 	return &e->batch[where];
@@ -632,16 +632,18 @@ void tcpaudit_judge(struct tcpaudit *e, struct tcpaudit_batch *batch, struct tcp
 	e->opened ^= ahead;
 	struct batch *b = ahead ? &e->batch[e->opened] : open_batch(e, batch, e->opened);
 	struct batch *behind = next ? open_batch(e, next, !e->opened) : NULL;
-	e->opened_ahead = next && !next->octets ? next : NULL;
+	e->opened_ahead = next && !next->frames ? next : NULL;
 	e->front.counters = batch->counters;
 	e->front.now = b->now;
 	judge_batch(e, b, behind);
 	batch_judged(batch);
 }
 
-bool tcpaudit_needs_octets(const struct tcpaudit *e)
+enum tcpaudit_octets tcpaudit_needs_octets(const struct tcpaudit *e)
 {
-	return e->labeller.text || e->sink.scopes;
+	if (e->sink.scopes)
+		return TCPAUDIT_OCTETS_FRAMES;
+	return e->labeller.text ? TCPAUDIT_OCTETS_TEXT : TCPAUDIT_OCTETS_NONE;
 }
 
 bool tcpaudit_split(struct tcpaudit *e, unsigned parts, const struct tcpaudit_team *team)
@@ -651,7 +653,7 @@ bool tcpaudit_split(struct tcpaudit *e, unsigned parts, const struct tcpaudit_te
 	if (settings->memcap && settings->memcap / PART_WORTH < parts)
 		parts = (unsigned)(settings->memcap / PART_WORTH);
 	if (parts < 2 || settings->max_flows || settings->points || settings->watch || settings->watch_all ||
-	    tcpaudit_needs_octets(e))
+	    e->sink.scopes || e->labeller.text)
 		return true;
 	for (size_t i = 0; i < sizeof settings->check / sizeof settings->check[0]; i++)
 		if (settings->check[i].suppressed)

@@ -47,7 +47,21 @@ static inline void pack(struct packed_segment *to, const struct tcpaudit_segment
 	to->ttl = s->ttl;
 }
 
-void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_frame *frames)
+/* What an error quotes says nothing. */
+static inline void pack_text(struct packed *p, const struct batch *b, unsigned i)
+{
+	const struct tcpaudit_segment *s = &b->segment[i];
+
+	if (b->icmp[i] || !s->text_caplen)
+		return;
+	p->texts[i].header = s->header;
+	p->texts[i].text_caplen = s->text_caplen;
+	p->texts[i].header_len = s->header_len;
+	p->segment[i].is |= PACKED_TEXT;
+	p->text = true;
+}
+
+void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_frame *frames, bool text)
 {
 	p->frames = b->frames;
 	p->count = b->count;
@@ -58,7 +72,7 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 	p->first = b->first;
 	p->now = b->now;
 	p->begin = b->frames ? b->clock[0] : b->now;
-	p->ipv6 = false;
+	p->ipv6 = p->text = false;
 	memcpy(p->clock, b->clock, b->frames * sizeof b->clock[0]);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct tcpaudit_segment *s = &b->segment[i];
@@ -72,6 +86,8 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 			pack(to, s);
 			pack_addresses(p, i, s);
 		}
+		if (text)
+			pack_text(p, b, i);
 		to->hash = b->hash[i];
 		to->place = b->place[i];
 		p->high[i] = (uint8_t)(b->hash[i] >> 24);
@@ -88,7 +104,16 @@ static inline void unpack_addresses(const struct packed *p, unsigned i, struct t
 	s->dst = ipv6 ? p->address[i][1] : ipv4_address_of(from->address[1]);
 }
 
-/* All but its addresses, and its SACK blocks, of which there are none. */
+static inline void unpack_text(const struct packed *p, unsigned i, struct tcpaudit_segment *s)
+{
+	const bool text = p->segment[i].is & PACKED_TEXT;
+
+	s->header = text ? p->texts[i].header : NULL;
+	s->header_len = text ? p->texts[i].header_len : 0;
+	s->text_caplen = text ? p->texts[i].text_caplen : 0;
+}
+
+/* All but its addresses, its text, and its SACK blocks, of which there are none. */
 static inline void unpack(const struct packed *p, const struct packed_segment *from, struct tcpaudit_segment *s)
 {
 	s->time = from->time;
@@ -119,9 +144,6 @@ static inline void unpack(const struct packed *p, const struct packed_segment *f
 	s->tsval = from->tsval;
 	s->tsecr = from->tsecr;
 	s->wirelen = from->wirelen;
-	s->text_caplen = 0;
-	s->header_len = 0;
-	s->header = NULL;
 }
 
 void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k)
@@ -131,11 +153,11 @@ void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k
 
 	if (from->is & PACKED_WHOLE) {
 		*s = p->whole[i].segment;
-		s->header = NULL;
 	} else {
 		unpack(p, from, s);
 		unpack_addresses(p, i, s);
 	}
+	unpack_text(p, i, s);
 	b->icmp[k] = from->is & PACKED_WHOLE && p->whole[i].icmp;
 	b->frame[k] = NULL;
 	b->place[k] = from->place;

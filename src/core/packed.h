@@ -1,7 +1,7 @@
 /* packed.h - segments on their way from the thread that reads to those that judge.
  *
  * To fetch a line of cache that another processor has written takes longer than to decode what is in it: so nearly every segment
- * travels in a single one.  What says nothing without the octets of its frame is left behind: those are not there either. */
+ * travels in a single one.  What says nothing without the octets of its frame is left behind: of those, text at most is there. */
 #ifndef PACKED_H
 #define PACKED_H
 
@@ -12,6 +12,7 @@ enum {
 	PACKED_WHOLE = 1, /* it is elsewhere */
 	PACKED_LATE = 2,  /* packet time is not its own time */
 	PACKED_IPV6 = 4,  /* its addresses are elsewhere */
+	PACKED_TEXT = 8,  /* it has text, and its octets are there, too */
 };
 
 /* A segment outside tunnels, with no options but those that nearly all have; or the note that it is elsewhere. */
@@ -42,7 +43,7 @@ struct packed_segment {
 
 _Static_assert(sizeof(struct packed_segment) == 64, "a cache line");
 
-/* A batch without the octets of its frames. */
+/* A batch without its frames. */
 struct packed {
 	unsigned frames;
 	unsigned count;   /* of segments */
@@ -54,18 +55,24 @@ struct packed {
 	int64_t now;
 	int64_t begin;       /* packet time of the first frame, or now */
 	bool ipv6;           /* is among what is packed */
+	bool text;           /* likewise */
 	uint8_t high[BATCH]; /* the highest octet of each hash: whose it is can be told without a look at each segment */
 	int64_t clock[BATCH];
 	struct packed_segment segment[BATCH];
 	struct tcpaudit_address address[BATCH][2]; /* IPv6 */
+	struct {
+		const uint8_t *header; /* of TCP, with the text behind it; borrowed */
+		uint32_t text_caplen;
+		uint8_t header_len;
+	} texts[BATCH];
 	struct {
 		struct tcpaudit_segment segment;
 		bool icmp;
 	} whole[BATCH];
 };
 
-/* Packs what was read from these frames. */
-void packed_fill(struct packed *packed, const struct batch *batch, const struct tcpaudit_frame *frames);
+/* Packs what was read from these frames.  `text`: those octets stay, and somebody looks at them. */
+void packed_fill(struct packed *packed, const struct batch *batch, const struct tcpaudit_frame *frames, bool text);
 
 /* Puts segment i to place k of a batch. */
 void packed_open(const struct packed *packed, unsigned i, struct batch *batch, unsigned k);
@@ -86,6 +93,8 @@ IN_PLACE void packed_prefetch(const struct packed *packed, unsigned i)
 	__builtin_prefetch(&packed->segment[i]);
 	if (packed->ipv6)
 		__builtin_prefetch(packed->address[i]);
+	if (packed->text)
+		__builtin_prefetch(&packed->texts[i]);
 }
 
 #endif

@@ -1,21 +1,21 @@
-/* reader.c - a front of its own: batches that own all that judging may look at, for an engine on another thread.
+/* reader.c - a front of its own, for an engine on another thread.
  *
- * That is octets, if the engine has a labeller or scopes; otherwise segments, with their sums, say everything. */
+ * If nobody there looks at octets, segments say everything, with their sums. */
 #include "reader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM_KEPT ((size_t)64 << 10) /* bytes of a batch: frames of 2 KiB */
+#define ROOM_KEPT ((size_t)64 << 10) /* bytes of a batch */
 
 struct tcpaudit_reader {
 	struct front front;
 	bool verifies;
-	bool octets;        /* are needed by who judges */
-	struct batch batch; /* if they are not: what is to be packed */
+	enum tcpaudit_octets octets; /* that are needed by who judges */
+	struct batch batch;          /* what is to be packed, if frames are not needed */
 };
 
-struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings, bool octets)
+struct tcpaudit_reader *tcpaudit_reader_new(const struct tcpaudit_settings *settings, enum tcpaudit_octets octets)
 {
 	struct tcpaudit_reader *reader = calloc(1, sizeof *reader);
 
@@ -74,22 +74,16 @@ static bool elsewhere(const struct tcpaudit_segment *s, const struct tcpaudit_fr
 	return (uintptr_t)s->header < (uintptr_t)f->data || (uintptr_t)s->header >= (uintptr_t)f->data + f->caplen;
 }
 
-static size_t needed(const struct batch *b, unsigned i)
+static bool is_to_be_copied(const struct batch *b, unsigned i)
 {
-	const struct tcpaudit_segment *s = &b->segment[i];
-
-	return b->frame[i]->caplen + (!b->icmp[i] && elsewhere(s, b->frame[i]) ? extent(s) : 0);
+	return !b->icmp[i] && elsewhere(&b->segment[i], b->frame[i]);
 }
 
-static bool make_room(struct tcpaudit_batch *batch)
+/* So many bytes. */
+static bool make_room(struct tcpaudit_batch *batch, size_t room)
 {
-	size_t room = 0;
-
-	for (unsigned i = 0; i < batch->batch.count; i++)
-		room += needed(&batch->batch, i);
 	if (room <= batch->room)
 		return true;
-	room = room < ROOM_KEPT ? ROOM_KEPT : room;
 	uint8_t *bytes = malloc(room);
 	if (!bytes)
 		return false;
@@ -97,29 +91,6 @@ static bool make_room(struct tcpaudit_batch *batch)
 	batch->bytes = bytes;
 	batch->room = room;
 	return true;
-}
-
-/* Copies what segment i borrows to `to`, and has it point there.  Returns where the next one has place. */
-static uint8_t *own(struct tcpaudit_batch *batch, unsigned i, uint8_t *to)
-{
-	struct tcpaudit_segment *s = &batch->batch.segment[i];
-	const struct tcpaudit_frame *f = batch->batch.frame[i];
-
-	batch->frame[i] = *f;
-	batch->frame[i].data = to;
-	batch->batch.frame[i] = &batch->frame[i];
-	memcpy(to, f->data, f->caplen);
-	uint8_t *next = to + f->caplen;
-	if (!elsewhere(s, f)) {
-		s->header = to + (s->header - f->data);
-	} else if (batch->batch.icmp[i]) {
-		s->header = NULL; /* nobody asks for it */
-	} else {
-		memcpy(next, s->header, extent(s));
-		s->header = next;
-		next += extent(s);
-	}
-	return next;
 }
 
 /* Without memory for their octets, segments cannot be judged later. */
@@ -132,9 +103,8 @@ static void give_up(struct front *front, struct batch *b)
 	b->count = 0;
 }
 
-#define SHORT 256 /* octets of text whose sum is found sooner than asked for */
+#define SHORT 256 /* octets of text whose sum is found sooner than asked for: who judges has more to do than who reads */
 
-/* Who judges has more to do than who reads; and to sum octets up does not take longer than to copy them. */
 static void verify_ahead(struct batch *b, uint32_t longest)
 {
 	for (unsigned i = 0; i < b->count; i++) {
@@ -144,29 +114,52 @@ static void verify_ahead(struct batch *b, uint32_t longest)
 	}
 }
 
-static void own_all(struct front *front, struct tcpaudit_batch *batch)
+/* Octets that stay with whoever handed the frames in need no copy; what the decoder put together goes with the next batch. */
+static void own_datagrams(struct front *front, struct tcpaudit_batch *batch, struct batch *b)
 {
-	if (!make_room(batch))
-		give_up(front, &batch->batch);
+	size_t room = 0;
+
+	for (unsigned i = 0; i < b->count; i++)
+		room += is_to_be_copied(b, i) ? extent(&b->segment[i]) : 0;
+	if (!make_room(batch, room))
+		give_up(front, b);
 	uint8_t *to = batch->bytes;
-	for (unsigned i = 0; i < batch->batch.count; i++)
-		to = own(batch, i, to);
+	for (unsigned i = 0; i < b->count; i++) {
+		struct tcpaudit_segment *s = &b->segment[i];
+		if (!is_to_be_copied(b, i))
+			continue;
+		s->header = memcpy(to, s->header, extent(s));
+		to += extent(s);
+	}
+}
+
+static void own_frames(struct tcpaudit_batch *batch)
+{
+	struct batch *b = &batch->batch;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		batch->frame[i] = *b->frame[i];
+		b->frame[i] = &batch->frame[i];
+	}
 }
 
 void tcpaudit_read(struct tcpaudit_reader *reader, struct tcpaudit_batch *batch, const struct tcpaudit_frame *frames,
                    size_t count)
 {
 	struct front *front = &reader->front;
-	struct batch *read = reader->octets ? &batch->batch : &reader->batch;
+	const bool none = reader->octets == TCPAUDIT_OCTETS_NONE;
+	batch->frames = reader->octets == TCPAUDIT_OCTETS_FRAMES;
+	struct batch *read = batch->frames ? &batch->batch : &reader->batch;
 
 	front_fill(front, read, frames, (unsigned)count, NULL);
 	if (reader->verifies)
-		verify_ahead(read, reader->octets ? SHORT : UINT32_MAX);
-	batch->octets = reader->octets;
-	if (reader->octets)
-		own_all(front, batch);
+		verify_ahead(read, none ? UINT32_MAX : SHORT);
+	if (!none)
+		own_datagrams(front, batch, read);
+	if (batch->frames)
+		own_frames(batch);
 	else
-		packed_fill(&batch->packed, read, frames);
+		packed_fill(&batch->packed, read, frames, !none);
 	front_release(front);
 	batch->counters = front->counters;
 }

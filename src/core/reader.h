@@ -1,4 +1,4 @@
-/* reader.h - inside the engine: a batch that points to nothing that is not its own. */
+/* reader.h - inside the engine: a batch that points to nothing but octets that stay. */
 #ifndef READER_H
 #define READER_H
 
@@ -6,7 +6,7 @@
 
 struct tcpaudit_batch {
 	struct front_counters counters; /* as of its end */
-	bool octets; /* of frames are needed */
+	bool frames; /* are there */
 	union {
 		struct packed packed; /* they are not */
 		struct {
@@ -14,7 +14,7 @@ struct tcpaudit_batch {
 			struct tcpaudit_frame frame[BATCH];
 		};
 	};
-	uint8_t *bytes; /* of the frames of its segments, and of datagrams that were put together; NULL: they were not needed yet */
+	uint8_t *bytes; /* of segments out of datagrams that were put together; NULL: there was none yet */
 	size_t room;
 };
 

@@ -533,7 +533,7 @@ static void run_split(struct told *t, unsigned parts, unsigned together)
 	static struct tcpaudit_batch *batch[8];
 	const struct tcpaudit_team team = {.run = run_parts};
 	struct tcpaudit_sink sink = {.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment};
-	struct tcpaudit_reader *reader = tcpaudit_reader_new(&t->settings, false);
+	struct tcpaudit_reader *reader = tcpaudit_reader_new(&t->settings, TCPAUDIT_OCTETS_NONE);
 	unsigned filled = 0;
 
 	t->engine = tcpaudit_new(&t->settings, &sink);

@@ -27,9 +27,11 @@ static void look_at(const struct capture_batch *batch, uint64_t *number)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct capture_input input = {.path = "fuzz"};
+	struct buffers buffers;
 	char *error = NULL;
 	struct feed *feed = feed_open_memory(data, size, &error);
-	struct file *file = feed ? file_open(feed, &input, 1, FILE_BUFFER_LEAST, &error) : NULL;
+	buffers_init(&buffers, 0);
+	struct file *file = feed ? file_open(feed, &input, 1, &buffers, &error) : NULL;
 	if (!file) {
 		assert(error && !input.error);
 		free(error);

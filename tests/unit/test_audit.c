@@ -240,7 +240,7 @@ static unsigned tell_many(unsigned parts, unsigned count, struct told *told)
 	const struct tcpaudit_sink sink = {.user = told, .connection_end = tell};
 	const struct tcpaudit_team team = {.user = &jobs, .run = run_parts};
 	struct tcpaudit *engine = tcpaudit_new(&settings, &sink);
-	struct tcpaudit_reader *reader = tcpaudit_reader_new(&settings, false);
+	struct tcpaudit_reader *reader = tcpaudit_reader_new(&settings, TCPAUDIT_OCTETS_NONE);
 	struct tcpaudit_batch *batch = tcpaudit_batch_new();
 	static const uint16_t flags[] = {2, 0x12, 0x10, 0x11, 0x11, 0x10};
 	static const uint32_t seq[] = {100, 300, 101, 101, 301, 102}, ack[] = {0, 101, 301, 301, 102, 302};

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,98 @@ static void expect_refusal(size_t files, const char *filter, const char *end_of_
 	cr_assert(length >= tail && strcmp(error + length - tail, end_of_error) == 0, "%s", error);
 	cr_assert_null(strchr(error, '\n'));
 	free(error);
+}
+
+/* --- how long frames stay --- */
+
+enum { KEPT = 30000 };
+
+/* Files of several megabytes each, with frames of many sizes: octet k of frame i is a function of both. */
+static void put_large(int which, unsigned count)
+{
+	FILE *file = fopen(path[which], "w");
+	uint8_t octets[1500];
+	put_header(file, 1);
+	for (unsigned i = 0; i < count; i++) {
+		const uint32_t length = 60 + i * 37 % 1400, header[4] = {i / 10, 0, length, length};
+		for (uint32_t k = 0; k < length; k++)
+			octets[k] = (uint8_t)(i * 7 + k + (unsigned)which);
+		cr_assert_eq(fwrite(header, sizeof header, 1, file), 1);
+		cr_assert_eq(fwrite(octets, length, 1, file), 1);
+	}
+	fclose(file);
+}
+
+static bool is_as_written(const struct tcpaudit_frame *frame)
+{
+	for (uint32_t k = 0; k < frame->caplen; k++)
+		if (frame->data[k] != (uint8_t)((frame->number - 1) * 7 + k + frame->input))
+			return false;
+	return frame->caplen == 60 + (frame->number - 1) * 37 % 1400;
+}
+
+/* What was read stays until it may go, some calls later; or to the end. */
+static void keep_for(size_t files, uint64_t calls)
+{
+	static struct tcpaudit_frame kept[KEPT];
+	static uint64_t read[KEPT];
+	struct capture *capture = opened(files, NULL);
+	size_t n = 0, gone = 0;
+
+	capture_keep(capture);
+	while (capture_read(capture, &batch) == CAPTURE_MORE) {
+		for (size_t i = 0; i < batch.count; i++, n++) {
+			kept[n] = batch.frame[i];
+			read[n] = capture_reads(capture);
+		}
+		for (; gone < n && read[gone] + calls < capture_reads(capture); gone++)
+			cr_assert(is_as_written(&kept[gone]), "frame %" PRIu64 " of %u", kept[gone].number, kept[gone].input);
+		if (calls < KEPT && capture_reads(capture) > calls)
+			capture_let_go(capture, capture_reads(capture) - calls - 1);
+	}
+	for (; gone < n; gone++)
+		cr_assert(is_as_written(&kept[gone]), "frame %" PRIu64 " of %u", kept[gone].number, kept[gone].input);
+	cr_assert_eq(n, files * KEPT / 3);
+	capture_close(capture);
+}
+
+Test(capture, frames_stay_as_long_as_they_are_needed)
+{
+	for (int i = 0; i < 3; i++)
+		put_large(i, KEPT / 3);
+	for (size_t files = 1; files <= 3; files += 2)
+		for (uint64_t calls = 0; calls <= 1000; calls = calls * 9 + 1)
+			keep_for(files, calls);
+	keep_for(1, KEPT);
+	keep_for(3, KEPT);
+}
+
+/* A pipe that brings little at a time takes no buffer for each of it. */
+Test(capture, little_at_a_time_stays_in_one_buffer)
+{
+	int ends[2];
+	char *error = NULL;
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	FILE *file = fdopen(ends[1], "w");
+	put_header(file, 1);
+	fflush(file);
+	struct capture *capture = capture_open_files((const char *const[]){"-"}, 1, NULL, &error);
+	cr_assert_not_null(capture, "%s", error);
+	capture_keep(capture);
+	const uint8_t *last = NULL;
+	for (uint32_t i = 0; i < 100; i++) {
+		put_frame(file, i, 1);
+		fflush(file);
+		do
+			cr_assert_eq(capture_read(capture, &batch), CAPTURE_MORE);
+		while (batch.count == 0);
+		cr_assert_eq(batch.count, 1);
+		cr_assert(last == NULL || batch.frame[0].data == last + RECORD);
+		last = batch.frame[0].data;
+	}
+	fclose(file);
+	capture_close(capture);
 }
 
 /* --- order --- */

@@ -192,10 +192,13 @@ static void put_other(uint32_t type, size_t n)
 
 /* --- reading --- */
 
+static struct buffers buffers;
+
 static void setup(void)
 {
 	length = 0;
 	big = false;
+	buffers_init(&buffers, 0);
 }
 
 static void forget(void)
@@ -209,7 +212,7 @@ static struct file *opened(const uint8_t *data, size_t size, char **error)
 {
 	forget();
 	struct feed *feed = feed_open_memory(data, size, error);
-	return feed ? file_open(feed, &input, 3, FILE_BUFFER_LEAST, error) : NULL;
+	return feed ? file_open(feed, &input, 3, &buffers, error) : NULL;
 }
 
 /* All frames; their data are checked here, since they die with the next batch. */
