@@ -19,6 +19,8 @@ AS_IF([test "$have_ndpi" = yes], [
         [u_int8_t guessed; ndpi_detection_giveup(0, 0, 0, &guessed)])
     TCPAUDIT_NDPI_HAS([whether nDPI tells that it guessed], [NDPI_GIVEUP_TELLS_GUESS],
         [u_int8_t guessed; ndpi_detection_giveup(0, 0, &guessed)])
+    TCPAUDIT_NDPI_HAS([whether nDPI can be told to remember nothing], [NDPI_HAS_CACHE_SIZES],
+        [ndpi_set_lru_cache_size(0, (lru_cache_type)(NDPI_LRUCACHE_MAX - 1), 0)])
     TCPAUDIT_NDPI_HAS([whether nDPI can be told what a flow is not], [NDPI_HAS_EXCLUDED_BITMASK],
         [struct ndpi_flow_struct flow; NDPI_ADD_PROTOCOL_TO_BITMASK(flow.excluded_protocol_bitmask, NDPI_PROTOCOL_FTP_CONTROL)])
     CPPFLAGS=$saved_CPPFLAGS])

@@ -51,7 +51,7 @@ pcap/pcap.h src/capture/live.c src/capture/filter.c
 zlib.h src/capture/inflate.c
 zstd.h src/capture/inflate.c
 yaml.h src/rules/document.c
-ndpi_api.h src/cli/label.c
+ndpi_api.h src/cli/detectors.c src/cli/label.c
 "
 
 sources() { find src include -name '*.[ch]' | sort; }

@@ -20,7 +20,7 @@ result() { # NAME STATUS LOG
     tail -n 12 "$3" | sed 's/^/# /'
 }
 
-# What configure makes of an interface, and whether label.c compiles with that.
+# What configure makes of an interface, and whether what asks nDPI compiles with that.
 interface() { # NUMBER WORDS...: of them each must be in config.h
     name=$1 && shift
     (
@@ -28,7 +28,7 @@ interface() { # NUMBER WORDS...: of them each must be in config.h
         ./configure --quiet NDPI_CFLAGS="-I$top/tests/ndpi -DINTERFACE=$name" NDPI_LIBS=" " || exit 1
         for word; do grep -q "^#define $word\$" config.h || { echo "config.h lacks $word"; exit 1; }; done
         "$cc" -std=gnu11 -D_GNU_SOURCE -DHAVE_CONFIG_H -DINTERFACE="$name" -Wall -Wextra -Werror -fsyntax-only -I. -I"$top/tests/ndpi" \
-            -I"$top/include" -I"$top/src" "$top/src/cli/label.c"
+            -I"$top/include" -I"$top/src" "$top/src/cli/label.c" "$top/src/cli/detectors.c"
     ) > "$work/log" 2>&1
     result "interface of nDPI $name" $? "$work/log"
 }
@@ -48,7 +48,7 @@ END
     (cd "$work/probe" && aclocal -I m4 && autoconf) > "$work/log" 2>&1
     result "m4/ndpi.m4 stands on its own" $? "$work/log"
     interface 404 "HAVE_DECL_SET_NDPI_MALLOC 1" "HAVE_DECL_NDPI_DONT_INIT_LIBGCRYPT 1" "HAVE_DECL_NDPI_SET_CONFIG 0" \
-        "NDPI_HAS_INPUT_INFO 1" "NDPI_GIVEUP_TAKES_GUESS 1" "NDPI_HAS_EXCLUDED_BITMASK 1"
+        "NDPI_HAS_INPUT_INFO 1" "NDPI_GIVEUP_TAKES_GUESS 1" "NDPI_HAS_EXCLUDED_BITMASK 1" "NDPI_HAS_CACHE_SIZES 1"
     interface 410 "HAVE_DECL_SET_NDPI_MALLOC 1" "HAVE_DECL_NDPI_DONT_INIT_LIBGCRYPT 0" "HAVE_DECL_NDPI_SET_CONFIG 1" \
         "NDPI_HAS_INPUT_INFO 1" "NDPI_GIVEUP_TELLS_GUESS 1" "HAVE_DECL_NDPI_SET_PROTOCOL_DETECTION_BITMASK2 1"
     interface 500 "HAVE_DECL_SET_NDPI_MALLOC 0" "HAVE_DECL_NDPI_DONT_INIT_LIBGCRYPT 0" "HAVE_DECL_NDPI_SET_CONFIG 1" \

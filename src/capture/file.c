@@ -800,8 +800,8 @@ static void cut(struct file *file)
 	file->ended = true;
 }
 
-/* Moves what is left to the front, where the rest has room behind it: of another buffer, if frames in this one are to stay.  A pipe
- * often has little at a time: what fits behind that needs no other buffer.  false: no memory now. */
+/* Moves what is left to the front, where the rest has room behind it: of another buffer, if frames in this one are to stay.  A
+ * pipe often has little at a time: what fits behind that needs no other buffer.  false: no memory now. */
 static bool make_room(struct file *file)
 {
 	size_t have = file->end - file->begin, room = file->capacity - file->end;

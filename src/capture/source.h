@@ -47,10 +47,10 @@ void feed_close(struct feed *feed);
 
 /* Those of all files of a capture. */
 struct buffers {
-	size_t size;          /* bytes of each */
-	bool keep;            /* until buffers_let_go() */
-	uint64_t reads;       /* calls that have handed out frames */
-	struct buffer *kept;  /* a list, the first to go first */
+	size_t size;         /* bytes of each */
+	bool keep;           /* until buffers_let_go() */
+	uint64_t reads;      /* calls that have handed out frames */
+	struct buffer *kept; /* a list, the first to go first */
 	struct buffer *last;
 	struct buffer *spare; /* a list */
 };

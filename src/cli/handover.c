@@ -19,13 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES 256u
-#define WORTH  8u                 /* batches for which the judge is woken */
-#define BYTES  ((size_t)32 << 20) /* on their way at once, unless a single batch has more */
-#define PARTS_EACH 4u  /* so that nobody waits long for the others */
-#define PARTS_MOST 32u /* they make what each has to do smaller */
+#define PLACES     256u
+#define WORTH      8u                 /* batches for which the judge is woken */
+#define BYTES      ((size_t)32 << 20) /* on their way at once, unless a single batch has more */
+#define PARTS_EACH 4u                 /* so that nobody waits long for the others */
+#define PARTS_MOST 32u                /* they make what each has to do smaller */
 _Static_assert(PARTS_MOST < TEAM_PARTS, "each, and what they have in common");
-#define LOOKS  2000               /* before going to sleep: some 50 microseconds */
+#define LOOKS 2000 /* before going to sleep: some 50 microseconds */
 
 struct handover {
 	struct tcpaudit *engine;
@@ -41,9 +41,9 @@ struct handover {
 	struct { /* the reading thread's own */
 		size_t bytes[PLACES];
 		uint64_t read[PLACES]; /* by which call of capture_read() */
-		size_t held;       /* by batches that were not seen judged yet */
-		unsigned released; /* batches up to here were */
-		bool counted;      /* something that no batch has told yet */
+		size_t held;           /* by batches that were not seen judged yet */
+		unsigned released;     /* batches up to here were */
+		bool counted;          /* something that no batch has told yet */
 	} own;
 	alignas(64) _Atomic unsigned filled;
 	_Atomic bool ended; /* nothing more will be */

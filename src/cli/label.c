@@ -1,10 +1,11 @@
 /* label.c - hands the first text of connections to nDPI, and keeps what it says.
  *
  * nDPI gets IP packets that are made here, around the text that the engine offers: link types, tunnels, fragments and holes are
- * no concern of its.  Limits: LOOKS segments of a connection (LOOKS_AT_LINES), LOOK_MOST octets of each, and one memory for all,
- * out of which nDPI is never told that there is nothing left: it leaves by longjmp() instead, and is not called again.  A flow of
- * nDPI's is held only while it is undecided; where there are too many, the oldest gives way.  Only what nDPI saw in the text
- * becomes a label; guesses by port or address do not. */
+ * no concern of its.  Limits: LOOKS segments of a connection (LOOKS_AT_LINES), LOOK_MOST octets of each, and one memory for all;
+ * when that ends, nDPI is not called again (detectors.h).  A flow of nDPI's is held only while it is undecided; where there are
+ * too many, the oldest gives way.  Only what nDPI saw in the text becomes a label; guesses by port or address do not.
+ *
+ * Each part of an engine that is split has a labeller of its own; modules they have in common. */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
@@ -13,7 +14,6 @@
 #include <ndpi_api.h>
 
 #include <netinet/in.h>
-#include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 
 #include <tcpaudit/connection.h>
 
-#include "cli/arena.h"
+#include "cli/detectors.h"
 #include "cli/label_ndpi.h"
 
 #define LOOKS          3            /* segments of a connection that nDPI gets to see, unless both ends spoke before, */
@@ -33,10 +33,11 @@
 #define SPARES         12
 #define SHELF          64 /* flows that are made at once */
 #define SHELVES        500
-#define VERDICTS       4096    /* different ones; a power of two */
-#define DECIDED        0x8000u /* notes from here on are verdicts, below are slots */
-#define NO_LABEL       0xffffu /* the verdict that there is none */
-#define MAKE_WAY       64      /* so many at most for one that comes */
+#define VERDICTS       4096                /* different ones; a power of two */
+#define DECIDED        0x8000u             /* notes from here on are verdicts, below are slots */
+#define NO_LABEL       0xffffu             /* the verdict that there is none */
+#define MAKE_WAY       64                  /* so many at most for one that comes */
+#define PART_LEAST     (UINT64_C(4) << 20) /* bytes that a part may take */
 
 _Static_assert(SHELF *SHELVES < DECIDED && DECIDED + VERDICTS <= NO_LABEL, "notes tell what they are");
 #define HEADERS (40 + 20)
@@ -59,9 +60,10 @@ struct verdict {
 };
 
 struct labeller {
-	struct ndpi_detection_module_struct *module;
-	struct arena arena;
-	jmp_buf escape;
+	struct detectors *detectors; /* the first labeller's */
+	struct detector *detector;   /* while it is used, and nobody else has it */
+	struct arena arena;          /* of flows */
+	struct labeller *others;     /* of the other parts, if this is the first one's: a list */
 	bool hurry;
 	bool off; /* nDPI ran out of memory and must not be called any more */
 	struct label_counters counters;
@@ -75,85 +77,52 @@ struct labeller {
 	uint8_t packet[HEADERS + LOOK_MOST];
 };
 
-/* nDPI's memory functions have no argument that says for whom. */
-static _Thread_local struct labeller *current;
-
-static void *get_memory(size_t size)
-{
-	void *block = arena_get(&current->arena, size);
-
-	if (block == NULL)
-		longjmp(current->escape, 1);
-	return block;
-}
-
-static void put_memory(void *block)
-{
-	arena_put(&current->arena, block);
-}
-
-static void *get_zeroed(size_t count, size_t size)
-{
-	size_t whole;
-
-	if (__builtin_mul_overflow(count, size, &whole))
-		longjmp(current->escape, 1);
-	return memset(get_memory(whole), 0, whole);
-}
-
-static void *resize_memory(void *block, size_t size)
-{
-	if (block != NULL && arena_room(block) >= size)
-		return block;
-	void *larger = get_memory(size);
-	if (block != NULL)
-		memcpy(larger, block, arena_room(block));
-	put_memory(block);
-	return larger;
-}
-
 /* What is to be asked of nDPI, in one piece. */
 struct question {
 	void (*ask)(struct labeller *l, const struct question *question);
+	struct labeller *labeller;
 	struct slot *slot;
 	uint64_t ms;
 	uint16_t length; /* of l->packet */
 	bool from_server;
 };
 
-/* Every call of nDPI goes through here.  False if it ran out of memory: then it is in the middle of something, for ever. */
-static bool ask(struct labeller *l, const struct question *question)
+static void put(void *user)
 {
-	current = l;
-	if (setjmp(l->escape) != 0) {
-		l->off = true;
-		return false;
-	}
-	question->ask(l, question);
-	return true;
+	const struct question *question = user;
+
+	question->ask(question->labeller, question);
 }
 
-static void ask_begin(struct labeller *l, const struct question *question)
+/* False if memory ran out: nothing will be asked any more. */
+static bool ask(struct labeller *l, struct question *question)
 {
-	(void)question;
+	question->labeller = l;
+	l->off = !detectors_call(&l->arena, put, question);
+	return !l->off;
+}
+
+/* What nDPI may want when there is nothing fresh left.  False: it is not there. */
+static bool set_aside(struct labeller *l)
+{
 	void *spare[SPARES + SPARES / 2];
+	bool all = true;
 
 	for (unsigned i = 0; i < sizeof spare / sizeof *spare; i++)
-		spare[i] = get_memory(SPARE);
+		all &= (spare[i] = arena_get(&l->arena, SPARE)) != NULL;
 	for (unsigned i = 0; i < sizeof spare / sizeof *spare; i++)
-		put_memory(spare[i]);
-	ndpi_use_memory(get_memory, put_memory, get_zeroed, resize_memory);
-	l->module = ndpi_begin();
+		arena_put(&l->arena, spare[i]);
+	return all;
 }
 
 static void ask_look(struct labeller *l, const struct question *question)
 {
-	ndpi_look(l->module, &question->slot->flow, l->packet, question->length, question->ms, question->from_server);
+	ndpi_look(l->detector->module, &question->slot->flow, l->packet, question->length, question->ms, question->from_server);
 }
 
 static void ask_last_word(struct labeller *l, const struct question *question)
 {
-	ndpi_last_word(l->module, &question->slot->flow);
+	ndpi_last_word(l->detector->module, &question->slot->flow);
 }
 
 static void ask_forget(struct labeller *l, const struct question *question)
@@ -223,7 +192,7 @@ static void release_slot(struct labeller *l, uint16_t number)
 /* Names belong to the module, and stay.  NULL for what is no name. */
 static const char *name_of(struct labeller *l, uint16_t proto)
 {
-	return proto == NDPI_PROTOCOL_UNKNOWN ? NULL : ndpi_get_proto_name(l->module, proto);
+	return proto == NDPI_PROTOCOL_UNKNOWN ? NULL : ndpi_get_proto_name(l->detector->module, proto);
 }
 
 /* The note of this verdict, NO_LABEL if there are too many. */
@@ -401,23 +370,27 @@ static bool enough(const struct slot *slot, const uint8_t *text, uint32_t length
 	return looks >= LOOKS || (slot->looks[0] > 0 && slot->looks[1] > 0);
 }
 
-static bool take_text(void *user, uint16_t *note, const struct tcpaudit_segment *s, unsigned from, const uint8_t *text,
-                      uint32_t length)
+/* A detector that has run out of memory does not come back. */
+static bool borrow_detector(struct labeller *l)
 {
-	struct labeller *l = user;
+	return !l->off && (l->detector = detectors_borrow(l->detectors)) != NULL;
+}
 
-	if (*note >= DECIDED)
-		return true; /* it gave way */
-	if (l->hurry) {
-		shed(l, note);
-		return true;
-	}
+static void give_detector_back(struct labeller *l)
+{
+	if (!l->off)
+		detectors_give_back(l->detectors, l->detector);
+}
+
+static void look_at(struct labeller *l, uint16_t *note, const struct tcpaudit_segment *s, unsigned from, const uint8_t *text,
+                    uint32_t length)
+{
 	if (!make_way(l, *note == 0)) {
 		leave_undecided(l, note);
-		return true;
+		return;
 	}
 	if (*note >= DECIDED)
-		return true; /* just now */
+		return; /* just now */
 	struct slot *slot = *note ? slot_at(l, *note) : take_slot(l, note);
 	struct question look = {.ask = ask_look, .slot = slot, .ms = (uint64_t)s->time / 1000000, .from_server = from};
 
@@ -427,20 +400,45 @@ static bool take_text(void *user, uint16_t *note, const struct tcpaudit_segment 
 		ndpi_no_lines(&slot->flow);
 	if (!ask(l, &look)) {
 		leave_undecided(l, note);
-		return true;
+		return;
 	}
 	uint16_t verdict = verdict_of(l, slot);
 	if (verdict != NO_LABEL)
 		decide(l, note, verdict);
 	else if (enough(slot, text, length))
 		conclude(l, note);
+}
+
+static bool take_text(void *user, uint16_t *note, const struct tcpaudit_segment *s, unsigned from, const uint8_t *text,
+                      uint32_t length)
+{
+	struct labeller *l = user;
+
+	if (*note >= DECIDED)
+		return true; /* it gave way */
+	if (l->hurry) {
+		shed(l, note);
+	} else if (borrow_detector(l)) {
+		look_at(l, note, s, from, text, length);
+		give_detector_back(l);
+	} else {
+		leave_undecided(l, note);
+	}
 	return *note >= DECIDED;
 }
 
 static void take_end(void *user, uint16_t *note)
 {
-	if (*note < DECIDED)
-		conclude(user, note);
+	struct labeller *l = user;
+
+	if (*note >= DECIDED)
+		return;
+	if (borrow_detector(l)) {
+		conclude(l, note);
+		give_detector_back(l);
+	} else {
+		leave_undecided(l, note);
+	}
 }
 
 static struct tcpaudit_label tell(void *user, uint16_t note)
@@ -449,11 +447,6 @@ static struct tcpaudit_label tell(void *user, uint16_t note)
 		return (struct tcpaudit_label){0};
 	const struct verdict *v = &((const struct labeller *)user)->verdict[note - DECIDED];
 	return (struct tcpaudit_label){.proto = v->proto, .service = v->service, .confidence = v->confidence};
-}
-
-struct tcpaudit_labeller label_functions(struct labeller *l)
-{
-	return (struct tcpaudit_labeller){.user = l, .text = take_text, .end = take_end, .label = tell};
 }
 
 /* ---- life ---- */
@@ -466,20 +459,64 @@ const char *label_library(void)
 	return name;
 }
 
-struct labeller *label_new(const struct label_options *options, char **error)
+static void labeller_free(struct labeller *l)
+{
+	arena_fini(&l->arena);
+	free(l);
+}
+
+/* `memory`: of flows. */
+static struct labeller *labeller_new(struct detectors *detectors, uint64_t memory, void *(*allocate)(size_t size))
 {
 	struct labeller *l = calloc(1, sizeof *l);
 
-	*error = NULL;
 	if (l == NULL)
 		return NULL;
-	arena_init(&l->arena, options->memory != 0 ? options->memory : LABEL_MEMORY, options->allocate);
-	if (ask(l, &(struct question){.ask = ask_begin}) && l->module != NULL)
+	l->detectors = detectors;
+	arena_init(&l->arena, memory, allocate);
+	if (set_aside(l))
 		return l;
+	labeller_free(l);
+	return NULL;
+}
+
+struct labeller *label_new(const struct label_options *options, char **error)
+{
+	const uint64_t memory = options->memory != 0 ? options->memory : LABEL_MEMORY;
+	struct detectors *detectors = detectors_new(memory, options->allocate);
+	struct labeller *l = NULL;
+
+	*error = NULL;
+	if (detectors != NULL)
+		l = labeller_new(detectors, memory - detectors_memory_each(detectors), options->allocate);
+	if (l != NULL)
+		return l;
+	detectors_free(detectors);
 	if (asprintf(error, "application labels need more memory than there is (--no-dpi does without)") < 0)
 		*error = NULL;
-	label_free(l);
 	return NULL;
+}
+
+/* The first part keeps this one; what it may take is shared out. */
+static bool take_part(void *user, unsigned i, unsigned parts, struct tcpaudit_labeller *functions)
+{
+	struct labeller *first = user, *l = first;
+
+	if (i == 0) {
+		first->arena.cap = first->arena.cap / parts > PART_LEAST ? first->arena.cap / parts : PART_LEAST;
+	} else {
+		if ((l = labeller_new(first->detectors, first->arena.cap, first->arena.allocate)) == NULL)
+			return false;
+		l->others = first->others;
+		first->others = l;
+	}
+	*functions = label_functions(l);
+	return true;
+}
+
+struct tcpaudit_labeller label_functions(struct labeller *l)
+{
+	return (struct tcpaudit_labeller){.user = l, .text = take_text, .end = take_end, .label = tell, .part = take_part};
 }
 
 void label_hurry(struct labeller *l, bool hurry)
@@ -490,16 +527,20 @@ void label_hurry(struct labeller *l, bool hurry)
 
 void label_count(const struct labeller *l, struct label_counters *counters)
 {
-	*counters = l != NULL ? l->counters : (struct label_counters){0};
-	if (l != NULL)
-		counters->memory = l->arena.taken + sizeof *l;
+	*counters = (struct label_counters){.memory = l != NULL ? detectors_memory(l->detectors) : 0};
+	for (; l != NULL; l = l->others) {
+		label_counters_add(counters, &l->counters);
+		counters->memory += l->arena.taken + sizeof *l;
+	}
 }
 
-/* The module goes with its memory: to take it apart would only cost time. */
 void label_free(struct labeller *l)
 {
 	if (l == NULL)
 		return;
-	arena_fini(&l->arena);
-	free(l);
+	detectors_free(l->detectors);
+	for (struct labeller *next; l != NULL; l = next) {
+		next = l->others;
+		labeller_free(l);
+	}
 }

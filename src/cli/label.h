@@ -12,7 +12,7 @@
 #define LABEL_MEMORY (UINT64_C(64) << 20)
 
 struct label_options {
-	uint64_t memory;                /* bytes that nDPI may take, its tables included; 0: LABEL_MEMORY */
+	uint64_t memory; /* bytes that nDPI may take, its tables included; parts have tables of their own; 0: LABEL_MEMORY */
 	void *(*allocate)(size_t size); /* in the place of malloc(); NULL: malloc() itself */
 };
 
@@ -32,13 +32,22 @@ const char *label_library(void);
 /* NULL with *error (caller frees) when out of memory; NULL without in a build without nDPI. */
 struct labeller *label_new(const struct label_options *options, char **error);
 
-/* While there is no time, text gets no label: what is undecided stays so.  Accepts NULL. */
+/* While there is no time, text gets no label: what is undecided stays so.  For one that has no parts.  Accepts NULL. */
 void label_hurry(struct labeller *labeller, bool hurry);
 
 /* What the engine calls.  Valid for the labeller's life. */
 struct tcpaudit_labeller label_functions(struct labeller *labeller);
 
-/* Accepts NULL: all zero. */
+static inline void label_counters_add(struct label_counters *sum, const struct label_counters *counters)
+{
+	sum->named += counters->named;
+	sum->unnamed += counters->unnamed;
+	sum->off += counters->off;
+	sum->shed += counters->shed;
+	sum->memory += counters->memory;
+}
+
+/* Those of all parts; while none of them is called.  Accepts NULL: all zero. */
 void label_count(const struct labeller *labeller, struct label_counters *counters);
 
 /* Accepts NULL.  Names that it gave are invalid from then on. */

@@ -1,7 +1,7 @@
 /* label_ndpi.h - nDPI's interface as label.c uses it, whichever of its versions from 4.2 on is there.
  *
- * configure finds out what the header declares (m4/ndpi.m4); nothing here asks for a version.  Included by label.c alone, behind
- * <ndpi_api.h>. */
+ * configure finds out what the header declares (m4/ndpi.m4); nothing here asks for a version.  Included by label.c and
+ * detectors.c alone, behind <ndpi_api.h>. */
 #ifndef LABEL_NDPI_H
 #define LABEL_NDPI_H
 
@@ -27,6 +27,26 @@ static inline void ndpi_use_memory(void *(*get)(size_t), void (*put)(void *), vo
 #endif
 }
 
+/* What nDPI has found at an address it remembers for a while, and takes for what another connection there carries: that is not
+ * what was seen in its text, and depends on which other connections the same module was shown.  4.2 cannot be told so, but
+ * remembers IPv4 addresses alone, of which it gets to see none. */
+static inline void ndpi_no_memories(struct ndpi_detection_module_struct *module)
+{
+#if HAVE_DECL_NDPI_SET_CONFIG
+	static const char *const names[] = {"lru.bittorrent.size", "lru.fpc_dns.size", "lru.mining.size", "lru.msteams.size",
+	                                    "lru.ookla.size",      "lru.signal.size",  "lru.stun.size",   "lru.stun_zoom.size",
+	                                    "lru.tls_cert.size",   "lru.zoom.size"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		ndpi_set_config(module, NULL, names[i], "0"); /* a name that this version does not know changes nothing */
+#elif defined NDPI_HAS_CACHE_SIZES
+	for (int i = 0; i < NDPI_LRUCACHE_MAX; i++)
+		ndpi_set_lru_cache_size(module, (lru_cache_type)i, 0);
+#else
+	(void)module;
+#endif
+}
+
 /* A detection module with all protocols, nothing read from files, and no guesses by port or address.  NULL if it will not. */
 static inline struct ndpi_detection_module_struct *ndpi_begin(void)
 {
@@ -40,7 +60,6 @@ static inline struct ndpi_detection_module_struct *ndpi_begin(void)
 	if (module == NULL)
 		return NULL;
 #if HAVE_DECL_NDPI_SET_CONFIG
-	/* a name that this version does not know changes nothing */
 	ndpi_set_config(module, NULL, "libgcrypt.init", "0");
 	ndpi_set_config(module, "any", "ip_list.load", "0");
 	ndpi_set_config(module, NULL, "dpi.guess_on_giveup", "0");
@@ -50,6 +69,7 @@ static inline struct ndpi_detection_module_struct *ndpi_begin(void)
 	NDPI_BITMASK_SET_ALL(all);
 	ndpi_set_protocol_detection_bitmask2(module, &all);
 #endif
+	ndpi_no_memories(module);
 	(void)ndpi_finalize_initialization(module);
 	return module;
 }

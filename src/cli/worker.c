@@ -232,11 +232,7 @@ void worker_state_add(struct worker_state *sum, const struct worker_state *state
 	sum->kernel.dropped += state->kernel.dropped;
 	sum->kernel.interface_dropped += state->kernel.interface_dropped;
 	sum->kernel.longest_pause = later(sum->kernel.longest_pause, state->kernel.longest_pause);
-	sum->labels.named += state->labels.named;
-	sum->labels.unnamed += state->labels.unnamed;
-	sum->labels.off += state->labels.off;
-	sum->labels.shed += state->labels.shed;
-	sum->labels.memory += state->labels.memory;
+	label_counters_add(&sum->labels, &state->labels);
 	sum->counted = later(sum->counted, state->counted);
 	sum->gone |= state->gone;
 }

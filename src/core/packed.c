@@ -7,8 +7,8 @@
 
 static inline bool is_usual(const struct packed *p, const struct tcpaudit_segment *s, unsigned place)
 {
-	return !s->network && !(s->options & ~USUAL) && !s->sack_count && s->len <= UINT16_MAX &&
-	       s->wirelen <= UINT16_MAX && s->input == p->input && s->ordinal == p->ordinal + place && s->frame == p->number + place;
+	return !s->network && !(s->options & ~USUAL) && !s->sack_count && s->len <= UINT16_MAX && s->wirelen <= UINT16_MAX &&
+	       s->input == p->input && s->ordinal == p->ordinal + place && s->frame == p->number + place;
 }
 
 static inline void pack_addresses(struct packed *p, unsigned i, const struct tcpaudit_segment *s)

@@ -103,6 +103,19 @@ static struct tcpaudit_settings part_of(const struct tcpaudit_settings *settings
 	return part;
 }
 
+/* Whoever has labels has them in each part. */
+static bool open_labeller(struct part *p, const struct tcpaudit_labeller *whole, unsigned i, unsigned parts)
+{
+	struct tcpaudit_labeller own;
+
+	if (!whole->text)
+		return true;
+	if (!whole->part(whole->user, i, parts, &own))
+		return false;
+	tcpaudit_set_labeller(p->engine, &own);
+	return true;
+}
+
 static bool open_part(struct part *p, const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
 {
 	const struct tcpaudit_sink own = {.user = p,
@@ -136,7 +149,8 @@ struct shards *shards_new(struct tcpaudit *engine, unsigned parts, const struct 
 	s->sink = engine->sink;
 	s->longest = engine_calm(engine) < LONGEST ? engine_calm(engine) : LONGEST;
 	for (; s->count < parts; s->count++)
-		if (!open_part(&s->part[s->count], &settings, &s->sink)) {
+		if (!open_part(&s->part[s->count], &settings, &s->sink) ||
+		    !open_labeller(&s->part[s->count], &engine->labeller, s->count, parts)) {
 			s->count++;
 			shards_free(s);
 			return NULL;

@@ -57,6 +57,7 @@ struct scene {
 struct told {
 	const struct scene *scene;
 	struct tcpaudit_settings settings;
+	bool labels;
 	struct tcpaudit *engine;
 	uint64_t frames; /* read so far */
 	uint64_t ends;
@@ -369,6 +370,54 @@ static void digest(struct told *t, uint64_t number)
 	t->digest ^= t->digest >> 29;
 }
 
+/* ---- a labeller, whose labels are all that was in the first text ---- */
+
+static const char names[1 << 16]; /* of notes, each at its place */
+
+static bool hear(void *user, uint16_t *note, const struct tcpaudit_segment *s, unsigned from, const uint8_t *text, uint32_t length)
+{
+	(void)user;
+	uint32_t sum = *note * 2u + from + s->ttl;
+
+	assert(length >= 1 && length <= s->len);
+	for (uint32_t i = 0; i < length; i++)
+		sum = sum * 31 + text[i];
+	*note = (uint16_t)((sum ^ sum >> 16) | 1);
+	return sum % 5 == 0;
+}
+
+static void hear_end(void *user, uint16_t *note)
+{
+	(void)user;
+	*note ^= 0x5550;
+}
+
+static struct tcpaudit_label say(void *user, uint16_t note)
+{
+	(void)user;
+	return (struct tcpaudit_label){.proto = &names[note], .confidence = TCPAUDIT_LABEL_TEXT};
+}
+
+static bool hear_part(void *user, unsigned i, unsigned parts, struct tcpaudit_labeller *labeller)
+{
+	(void)user;
+	assert(i < parts);
+	*labeller = (struct tcpaudit_labeller){.text = hear, .end = hear_end, .label = say};
+	return true;
+}
+
+static struct tcpaudit *new_engine(const struct told *t, const struct tcpaudit_sink *sink)
+{
+	struct tcpaudit *engine = tcpaudit_new(&t->settings, sink);
+
+	assert(engine);
+	if (t->labels)
+		tcpaudit_set_labeller(engine, &(struct tcpaudit_labeller){.text = hear, .end = hear_end, .label = say, .part = hear_part});
+	return engine;
+}
+
+/* ---- what is told ---- */
+
 static void check_evidence(const struct told *t, const struct tcpaudit_evidence *e)
 {
 	assert(e->frame <= t->scene->frames && e->frame <= t->frames);
@@ -410,6 +459,7 @@ static void take_end(void *user, const struct tcpaudit_connection *c)
 	digest(t, c->id << 16 | (uint64_t)c->kind << 8 | c->confidence);
 	digest(t, (uint64_t)c->idle ^ (uint64_t)c->close_wait_duration << 20 ^ (uint64_t)c->time_wait_until << 40);
 	digest(t, c->findings[0] ^ c->findings[1] << 3 ^ c->findings[2] << 7 ^ c->reuse_verdict);
+	digest(t, c->label.proto ? (uint64_t)(c->label.proto - names) : 0);
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcpaudit_end *e = &c->end[x];
 		digest(t, (uint64_t)e->states << 48 ^ e->packets << 32 ^ e->lost);
@@ -497,8 +547,7 @@ static void run(struct told *t, size_t batch)
 	struct tcpaudit_sink sink = {.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment};
 	size_t n = 0, most = batch ? batch : 1;
 
-	t->engine = tcpaudit_new(&t->settings, &sink);
-	assert(t->engine);
+	t->engine = new_engine(t, &sink);
 	for (size_t i = 0; i < t->scene->count; i++) {
 		const struct item *item = &t->scene->item[i];
 		if (item->advance) {
@@ -533,11 +582,11 @@ static void run_split(struct told *t, unsigned parts, unsigned together)
 	static struct tcpaudit_batch *batch[8];
 	const struct tcpaudit_team team = {.run = run_parts};
 	struct tcpaudit_sink sink = {.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment};
-	struct tcpaudit_reader *reader = tcpaudit_reader_new(&t->settings, TCPAUDIT_OCTETS_NONE);
 	unsigned filled = 0;
 
-	t->engine = tcpaudit_new(&t->settings, &sink);
-	assert(t->engine && reader && tcpaudit_split(t->engine, parts, &team));
+	t->engine = new_engine(t, &sink);
+	struct tcpaudit_reader *reader = tcpaudit_reader_new(&t->settings, tcpaudit_needs_octets(t->engine));
+	assert(reader && tcpaudit_split(t->engine, parts, &team));
 	for (size_t i = 0, n; i < t->scene->count; i += n) {
 		struct tcpaudit_frame frame[TCPAUDIT_BATCH];
 		for (n = 0; i + n < t->scene->count && n < 1u + (t->scene->item[i].batch & 31); n++)
@@ -593,6 +642,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&uneven, 0, sizeof uneven);
 	uneven.scene = &scene;
 	settle(&uneven.settings, a, b);
+	uneven.labels = (a ^ b) & 4;
 	one = whole = split = uneven;
 	run(&uneven, 0);
 	run(&one, 1);

@@ -52,6 +52,8 @@ void ndpi_set_memory_alloction_functions(void *(*get)(size_t), void (*put)(void 
 #endif
 
 #if INTERFACE < 410
+typedef enum { NDPI_LRUCACHE_OOKLA, NDPI_LRUCACHE_MAX } lru_cache_type; /* from 4.6 on */
+int ndpi_set_lru_cache_size(struct ndpi_detection_module_struct *module, lru_cache_type type, u_int32_t entries);
 typedef enum { ndpi_no_prefs = 0, ndpi_dont_load_tor_hosts = 1, ndpi_dont_init_libgcrypt = 2 } ndpi_prefs;
 struct ndpi_detection_module_struct *ndpi_init_detection_module(u_int32_t prefs);
 void ndpi_finalize_initialization(struct ndpi_detection_module_struct *module);

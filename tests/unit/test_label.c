@@ -1,6 +1,8 @@
 /* test_label.c - what nDPI recognises through label.h, and what becomes of it when memory ends. */
 #include <criterion/criterion.h>
 
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +168,28 @@ Test(label, ports_tell_nothing)
 	label_free(labeller);
 }
 
+/* BitTorrent, to and from everywhere: nDPI would remember its addresses. */
+Test(label, other_connections_tell_nothing)
+{
+	static const char hello[] = "\23BitTorrent protocol\0\0\0\0\0\20\0\5abcdefghijklmnopqrst-TR3000-abcdefghijkl";
+	static const char junk[] = "\173\221\1\125\252\356\321\63\173\221\1\125\252\356\321\63\173\221\1\125\252\356\321\63";
+	static const uint16_t port[] = {6881, 8080, 4000};
+	struct labeller *labeller = new_labeller(0);
+
+	for (unsigned i = 0; i < 12; i++) {
+		struct talk first = begin(labeller, i / 6, port[i % 3]), second = begin(labeller, i / 6, port[i % 3]);
+
+		first.segment.ip_version = second.segment.ip_version = i % 2 ? 6 : 4;
+		says(&first, TCPAUDIT_CLIENT, hello, sizeof hello - 1);
+		says(&first, TCPAUDIT_SERVER, hello, sizeof hello - 1);
+		cr_assert_str_eq(ends(&first).proto, "BitTorrent");
+		says(&second, TCPAUDIT_CLIENT, junk, sizeof junk - 1);
+		says(&second, TCPAUDIT_SERVER, junk, sizeof junk - 1);
+		cr_assert_null(ends(&second).proto, "%s", ends(&second).proto);
+	}
+	label_free(labeller);
+}
+
 Test(label, it_makes_up_its_mind_after_a_few_segments)
 {
 	struct labeller *labeller = new_labeller(0);
@@ -313,6 +337,75 @@ Test(label, several_labellers_do_not_meet)
 	ends(&in_a);
 	cr_assert_eq(counters(a).named + counters(a).unnamed, 1);
 	label_free(a);
+}
+
+/* Parts are not on the same thread, and use the same modules in turn. */
+struct part_talk {
+	struct tcpaudit_labeller functions;
+	unsigned number, named;
+};
+
+static void *talk_much(void *user)
+{
+	struct part_talk *part = user;
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct talk http = {.functions = part->functions}, mute = http;
+
+		http.segment = mute.segment =
+		        (struct tcpaudit_segment){.ip_version = 4, .ttl = 64, .dst_port = 80, .src_port = (uint16_t)(2000 + i)};
+		says(&mute, TCPAUDIT_CLIENT, "\26\3\1\20\0\1\0\17", 8); /* undecided for long */
+		says(&http, TCPAUDIT_CLIENT, HTTP, 10);
+		says(&http, TCPAUDIT_CLIENT, HTTP + 10, strlen(HTTP) - 10);
+		struct tcpaudit_label label = ends(&http);
+		part->named += label.proto != NULL && strcmp(label.proto, "HTTP") == 0;
+		ends(&mute);
+	}
+	return NULL;
+}
+
+Test(label, parts_of_an_engine_label_at_the_same_time)
+{
+	enum { PARTS = 12 };
+	struct labeller *labeller = new_labeller(0);
+	const struct tcpaudit_labeller whole = label_functions(labeller);
+	const uint64_t alone = counters(labeller).memory;
+	struct part_talk part[PARTS];
+	pthread_t thread[PARTS];
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		part[i] = (struct part_talk){.number = i};
+		cr_assert(whole.part(whole.user, i, PARTS, &part[i].functions));
+		cr_assert_eq(part[i].functions.user == whole.user, i == 0, "the first part is the labeller's own");
+	}
+	for (unsigned i = 0; i < PARTS; i++)
+		cr_assert_eq(pthread_create(&thread[i], NULL, talk_much, &part[i]), 0);
+	for (unsigned i = 0; i < PARTS; i++) {
+		pthread_join(thread[i], NULL);
+		cr_assert_eq(part[i].named, 300, "%u of part %u", part[i].named, i);
+	}
+	const struct label_counters sum = counters(labeller);
+	cr_assert_eq(sum.named, PARTS * 300);
+	cr_assert_eq(sum.unnamed, PARTS * 300);
+	cr_assert_leq(sum.memory, PARTS * (alone + (2 << 20)));
+	label_free(labeller);
+}
+
+/* One after the other, they need one module. */
+Test(label, a_module_is_for_whoever_needs_it)
+{
+	struct labeller *labeller = new_labeller(0);
+	const struct tcpaudit_labeller whole = label_functions(labeller);
+	const uint64_t alone = counters(labeller).memory;
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct part_talk part = {.number = i};
+		cr_assert(whole.part(whole.user, i, 8, &part.functions));
+		talk_much(&part);
+		cr_assert_eq(part.named, 300);
+	}
+	cr_assert_leq(counters(labeller).memory, alone + (16 << 20), "%" PRIu64, counters(labeller).memory - alone);
+	label_free(labeller);
 }
 
 Test(label, the_library_is_named)

@@ -193,6 +193,107 @@ Test(labeller, each_incarnation_has_its_own_note)
 	bench_free(b);
 }
 
+/* ---- an engine in parts ---- */
+
+enum { PARTS = 3, TALKS = 60 };
+
+static struct ear ears[PARTS];
+
+static bool part_ear(void *user, unsigned i, unsigned parts, struct tcpaudit_labeller *labeller)
+{
+	(void)user;
+	cr_assert(i < parts && parts == PARTS);
+	*labeller = (struct tcpaudit_labeller){.user = &ears[i], .text = hear, .end = hear_end, .label = say};
+	return true;
+}
+
+static void run_parts(void *user, void (*part)(void *user, unsigned i), void *parts_user, unsigned parts)
+{
+	++*(unsigned *)user;
+	while (parts--)
+		part(parts_user, parts);
+}
+
+static void count_labels(void *user, const struct tcpaudit_connection *c)
+{
+	*(unsigned *)user += c->label.proto && strcmp(c->label.proto, "at once") == 0;
+}
+
+/* So many connections side by side, each with a request and an answer.  Returns how many have a label. */
+static unsigned label_many(const struct tcpaudit_labeller *labeller, unsigned *jobs)
+{
+	static uint8_t octets[5 * TALKS][WIRE_ROOM]; /* they stay */
+	static const uint8_t flags[] = {TCPAUDIT_SYN, TCPAUDIT_SYN | TCPAUDIT_ACK, TCPAUDIT_ACK, TCPAUDIT_ACK, TCPAUDIT_ACK};
+	static const uint32_t seq[] = {100, 300, 101, 101, 301}, ack[] = {0, 101, 301, 301, 111};
+	unsigned labels = 0, n = 0;
+	struct tcpaudit_settings settings;
+	tcpaudit_settings_init(&settings);
+	struct tcpaudit *engine =
+	        tcpaudit_new(&settings, &(struct tcpaudit_sink){.user = &labels, .connection_end = count_labels});
+	struct tcpaudit_batch *batch = tcpaudit_batch_new();
+
+	tcpaudit_set_labeller(engine, labeller);
+	cr_assert_eq(tcpaudit_needs_octets(engine), TCPAUDIT_OCTETS_TEXT);
+	struct tcpaudit_reader *reader = tcpaudit_reader_new(&settings, tcpaudit_needs_octets(engine));
+	cr_assert(tcpaudit_split(engine, PARTS, &(struct tcpaudit_team){.user = jobs, .run = run_parts}));
+	for (unsigned step = 0; step < 5; step++)
+		for (unsigned i = 0; i < TALKS; i++, n++) {
+			struct wire w = {.from = step == 1 || step == 4,
+			                 .port = {(uint16_t)(2000 + i), 80},
+			                 .window = 8192,
+			                 .flags = flags[step],
+			                 .seq = seq[step],
+			                 .ack = ack[step],
+			                 .len = step > 2 ? 10 : 0};
+			size_t len = wire_frame(&w, octets[n]);
+			struct tcpaudit_frame frame = {.data = octets[n],
+			                               .linktype = 101,
+			                               .ordinal = n + 1,
+			                               .number = n + 1,
+			                               .caplen = (uint32_t)len,
+			                               .wirelen = (uint32_t)len,
+			                               .time = EPOCH + n * MILLISECONDS};
+			tcpaudit_read(reader, batch, &frame, 1);
+			tcpaudit_judge_many(engine, &batch, 1);
+		}
+	tcpaudit_finish(engine);
+	tcpaudit_free(engine);
+	tcpaudit_reader_free(reader);
+	tcpaudit_batch_free(batch);
+	return labels;
+}
+
+Test(labeller, each_part_has_its_own)
+{
+	struct ear whole = {.enough = 2};
+	unsigned jobs = 0, offers = 0;
+
+	for (unsigned i = 0; i < PARTS; i++)
+		ears[i] = whole;
+	struct tcpaudit_labeller labeller = {.user = &whole, .text = hear, .end = hear_end, .label = say, .part = part_ear};
+	cr_assert_eq(label_many(&labeller, &jobs), TALKS);
+	for (unsigned i = 0; i < PARTS; i++) {
+		cr_assert_gt(ears[i].offers, 0);
+		cr_assert_eq(ears[i].offer[0].length, 10);
+		cr_assert_eq(ears[i].offer[0].first, 101);
+		offers += (unsigned)ears[i].offers;
+	}
+	cr_assert_eq(offers, 2 * TALKS);
+	cr_assert_eq(whole.offers, 0);
+	cr_assert_gt(jobs, 0);
+}
+
+Test(labeller, where_there_is_but_one_the_engine_stays_whole)
+{
+	struct ear ear = {.enough = 2};
+	unsigned jobs = 0;
+
+	cr_assert_eq(label_many(&(struct tcpaudit_labeller){.user = &ear, .text = hear, .end = hear_end, .label = say}, &jobs),
+	             TALKS);
+	cr_assert_eq(ear.offers, 2 * TALKS);
+	cr_assert_eq(jobs, 0);
+}
+
 Test(labeller, no_labeller_no_label)
 {
 	struct bench *b = bench_new();
