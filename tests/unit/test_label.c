@@ -356,7 +356,7 @@ static void *talk_much(void *user)
 		        (struct tcpaudit_segment){.ip_version = 4, .ttl = 64, .dst_port = 80, .src_port = (uint16_t)(2000 + i)};
 		says(&mute, TCPAUDIT_CLIENT, "\26\3\1\20\0\1\0\17", 8); /* undecided for long */
 		says(&http, TCPAUDIT_CLIENT, HTTP, 10);
-		says(&http, TCPAUDIT_CLIENT, HTTP + 10, strlen(HTTP) - 10);
+		says(&http, TCPAUDIT_CLIENT, &HTTP[10], strlen(HTTP) - 10);
 		struct tcpaudit_label label = ends(&http);
 		part->named += label.proto != NULL && strcmp(label.proto, "HTTP") == 0;
 		ends(&mute);
