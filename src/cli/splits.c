@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "report/keyed.h"
+
 #define SLACK INT64_C(5000000000) /* ns by which two halves may miss each other, and be halves of one connection */
 
 struct splits *splits_new(char **error)
@@ -25,13 +27,6 @@ struct splits *splits_new(char **error)
 		*error = NULL;
 	free(splits);
 	return NULL;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-	unsigned __int128 product = (unsigned __int128)(hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* Is the first end the second socket in canonical order? */
@@ -52,9 +47,9 @@ static uint64_t hash_pair(const struct splits *splits, const struct tcpaudit_con
 		uint64_t half[2];
 
 		memcpy(half, &end->address, sizeof half);
-		hash = mix(mix(mix(hash, half[0]), half[1] ^ splits->key[1]), end->port);
+		hash = keyed_mix(keyed_mix(keyed_mix(hash, half[0]), half[1] ^ splits->key[1]), end->port);
 	}
-	hash = mix(hash, connection->ip_version);
+	hash = keyed_mix(hash, connection->ip_version);
 	return hash != 0 ? hash : 1;
 }
 

@@ -4,20 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tally *tally_new(const uint64_t *notable)
+#include "report/keyed.h"
+
+#define INDEX_PLACES (4 * TALLY_HOSTS)
+_Static_assert(TALLY_HOSTS < UINT16_MAX, "1 + which of them");
+
+struct tally *tally_new(const uint64_t *notable, const uint8_t key[16])
 {
 	struct tally *tally = calloc(1, sizeof *tally);
 
 	if (tally == NULL)
 		return NULL;
 	tally->notable = notable;
+	memcpy(tally->key, key, sizeof tally->key);
 	tally->midstream_row = tcpaudit_check_index("cap-midstream");
-	tally->host = calloc(2 * TALLY_HOSTS, sizeof *tally->host);
-	if (tally->host == NULL) {
-		free(tally);
-		return NULL;
-	}
-	return tally;
+	tally->host = calloc(TALLY_HOSTS, sizeof *tally->host);
+	tally->index = calloc(INDEX_PLACES, sizeof *tally->index);
+	if (tally->host != NULL && tally->index != NULL)
+		return tally;
+	tally_free(tally);
+	return NULL;
 }
 
 void tally_free(struct tally *tally)
@@ -27,6 +33,7 @@ void tally_free(struct tally *tally)
 	for (size_t i = 0; i < sizeof tally->check / sizeof *tally->check; i++)
 		free(tally->check[i]);
 	free(tally->host);
+	free(tally->index);
 	free(tally);
 }
 
@@ -76,35 +83,35 @@ static bool same_place(const struct tally_place *a, const struct tally_place *b)
 	return a->port == b->port && a->ip_version == b->ip_version && memcmp(&a->address, &b->address, sizeof a->address) == 0;
 }
 
-static uint64_t hash_place(const struct tally_place *place)
+static uint64_t hash_place(const struct tally *tally, const struct tally_place *place)
 {
-	uint64_t half[2], hash = (uint64_t)place->port << 8 | place->ip_version;
+	uint64_t half[2], hash = keyed_mix(tally->key[0], (uint64_t)place->port << 8 | place->ip_version);
 
 	memcpy(half, &place->address, sizeof half);
-	hash = (hash ^ half[0]) * UINT64_C(0x9e3779b97f4a7c15);
-	hash = (hash ^ hash >> 32 ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 29;
+	return keyed_mix(keyed_mix(hash, half[0]) ^ tally->key[1], half[1]);
 }
 
-/* The host's entry, a new one if there is room; NULL if not.  Linear probing; the table is at most half full. */
+/* The host's entry, a new one if there is room; NULL if not.  Linear probing; the table is at most a quarter full. */
 static struct tally_host *find_host(struct tally *tally, const struct tcpaudit_connection *connection, unsigned end)
 {
 	struct tally_place place = place_of(connection, end);
-	uint64_t at = hash_place(&place) % (2 * TALLY_HOSTS);
+	uint64_t at = hash_place(tally, &place) % INDEX_PLACES;
+	struct tally_host *host;
 
-	for (; tally->host[at].place.count > 0; at = (at + 1) % (2 * TALLY_HOSTS))
-		if (same_place(&tally->host[at].place, &place)) {
-			tally->host[at].place.count++;
-			return &tally->host[at];
+	for (; tally->index[at] > 0; at = (at + 1) % INDEX_PLACES)
+		if (same_place(&(host = &tally->host[tally->index[at] - 1])->place, &place)) {
+			host->place.count++;
+			return host;
 		}
 	if (tally->hosts == TALLY_HOSTS) {
 		tally->hosts_left_out++;
 		return NULL;
 	}
-	tally->hosts++;
-	place.count = 1;
-	tally->host[at].place = place;
-	return &tally->host[at];
+	host = &tally->host[tally->hosts++];
+	tally->index[at] = (uint16_t)tally->hosts;
+	host->place = place;
+	host->place.count = 1;
+	return host;
 }
 
 static bool is_or_both(unsigned who, unsigned end)
@@ -251,11 +258,11 @@ size_t tally_top(const struct tally *tally, unsigned measure, const struct tally
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < 2 * TALLY_HOSTS; i++) {
+	for (size_t i = 0; i < tally->hosts; i++) {
 		const struct tally_host *host = &tally->host[i];
 		size_t at = count;
 
-		if (host->place.count == 0 || host->measure[measure] == 0)
+		if (host->measure[measure] == 0)
 			continue;
 		if (count == room && top[room - 1]->measure[measure] >= host->measure[measure])
 			continue;

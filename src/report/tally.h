@@ -88,15 +88,17 @@ struct tally {
 	struct tally_median half_close_duration;
 	struct tally_median half_close_bytes;
 	struct tally_check *check[TCPAUDIT_CHECK_WORDS * 64]; /* made when it is first raised */
-	struct tally_host *host;                              /* hash table */
+	struct tally_host *host; /* in the order in which they were first told of */
+	uint16_t *index;         /* hash table of them: 1 + which, 0 none */
+	uint64_t key[2];
 	uint64_t hosts;
 	uint64_t hosts_left_out; /* connections whose end found no room */
 	struct tally_connection connection[TALLY_CONNECTIONS];
 	bool out_of_memory;
 };
 
-/* NULL when out of memory.  `notable` is a set of checks, borrowed. */
-struct tally *tally_new(const uint64_t *notable);
+/* NULL when out of memory.  `notable` is a set of checks, borrowed; `key` is secret. */
+struct tally *tally_new(const uint64_t *notable, const uint8_t key[16]);
 
 /* Accepts NULL. */
 void tally_free(struct tally *tally);
@@ -112,7 +114,8 @@ uint64_t tally_median(const struct tally_median *median);
 /* The value below which `percent` of 100 lie. */
 uint64_t tally_percentile(const struct tally_median *median, unsigned percent);
 
-/* The hosts with the highest measure, at most `room` of them, in that order.  Returns how many. */
+/* The hosts with the highest measure, at most `room` of them, in that order; of equal ones, those first that were told of first.
+ * Returns how many. */
 size_t tally_top(const struct tally *tally, unsigned measure, const struct tally_host **top, size_t room);
 
 #endif

@@ -64,7 +64,7 @@ static const char *const meaning[TCPAUDIT_KIND_COUNT] = {
 static void *begin(struct report *report, const struct report_state *state)
 {
 	(void)state;
-	return tally_new(report->flagging);
+	return tally_new(report->flagging, report->options->settings->hash_key);
 }
 
 static void take_connection(struct report *report, const struct tcpaudit_connection *connection)

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "report/keyed.h"
+
 /* Whom a finding is counted for.  One that speaks of no end, or of both, goes to the client's account. */
 static struct limit_place account_of(const struct limit *limit, const struct tcpaudit_finding *finding)
 {
@@ -41,20 +43,14 @@ static bool same_account(const struct limit_place *a, const struct limit_place *
 	       memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 29;
-}
-
 static struct limit_place *set_of(struct limits *limits, const struct limit_place *account)
 {
-	uint64_t words[4], hash = mix(limits->key, (uint64_t)account->row << 32 | (uint64_t)account->per << 16 | account->port);
+	uint64_t words[4], hash = keyed_mix(limits->key, (uint64_t)account->row << 32 | (uint64_t)account->per << 16 | account->port);
 
 	memcpy(words, account->address, sizeof words);
 	for (size_t i = 0; i < 4; i++)
-		hash = mix(hash, words[i]);
-	return &limits->place[mix(hash, limits->key) % (LIMIT_PLACES / LIMIT_WAYS) * LIMIT_WAYS];
+		hash = keyed_mix(hash, words[i]);
+	return &limits->place[keyed_mix(hash, limits->key) % (LIMIT_PLACES / LIMIT_WAYS) * LIMIT_WAYS];
 }
 
 static struct limit_place *find(struct limits *limits, const struct limit *limit, const struct tcpaudit_finding *finding)
