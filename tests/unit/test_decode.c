@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "tcp_options.h"
 
 #define ALL  TCPAUDIT_TUNNEL_ALL
 #define TEXT "hello"
@@ -508,6 +509,35 @@ Test(decode, ipv4_header_oddities)
 	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
 	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_CUT | TCPAUDIT_SAW_CHECKSUM_UNKNOWN);
 	cr_assert(segment.len == 105 && segment.text_caplen == 5, "the IP header says how long it is");
+}
+
+/* Whatever the list, and wherever it was cut: those that are read by words, and one by one. */
+Test(decode, options_by_words_and_one_by_one)
+{
+	static const uint8_t words[][4] = {{2, 4, 5, 0xb4}, {1, 3, 3, 7}, {1, 1, 4, 2}, {4, 2, 1, 1}, {4, 2, 8, 10}, {1, 1, 8, 10},
+	                                   {4, 2, 0, 0},    {1, 1, 1, 1}, {2, 3, 1, 1}, {3, 3, 2, 1}, {8, 10, 1, 2}, {5, 10, 2, 4}};
+	uint32_t random = 1, by_words = 0;
+
+	for (unsigned round = 0; round < 200000; round++) {
+		struct tcpaudit_segment a, b;
+		uint8_t list[40];
+		size_t length = 0;
+
+		for (; length < 40; length += 4, random = random * 1664525 + 1013904223)
+			memcpy(list + length, words[(random >> 16) % (sizeof words / sizeof *words)], 4);
+		random = random * 1664525 + 1013904223;
+		if (random >> 31)
+			list[(random >> 8) % 40] = (uint8_t)(random >> 16);
+		length = (random >> 20) % 11 * 4;
+		size_t captured = random >> 30 & 1 ? length : (random >> 4) % (length + 1);
+		memset(&a, 0, sizeof a);
+		memset(&b, 0, sizeof b);
+		options_read(&a, list, length, captured);
+		options_walk(&b, list, length, captured);
+		cr_assert_eq(memcmp(&a, &b, sizeof a), 0);
+		by_words += options_by_words(&a, list, captured) >= 8;
+	}
+	cr_assert_gt(by_words, 10000);
 }
 
 Test(decode, ipv4_options)
