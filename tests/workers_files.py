@@ -4,6 +4,7 @@
  pcaps      each capture of pcaps/, in all formats
  mix        thousands of conversations, some damaged: with options that look at frames, memory, time or text; compressed;
             several files; cut anywhere; with clocks that jump
+ memory     frames stay no longer than they are needed
  pipes      a slow writer, a slow reader, a reader that goes away, signals meanwhile
 
 What the arguments say of themselves is left out, what of many hosts was forgotten (the random key decides that), and the memory of
@@ -13,6 +14,7 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -223,6 +225,37 @@ def try_order(folder):
     same("order, short idle", *FORMATS[0], "--no-dpi", "--idle-timeout", "1", "-r", path, workers=(2, 5))
 
 
+# The memory of a child begins with that of its parent, so the parent must be small.
+PEAK = "import os, sys; print(os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)[2].ru_maxrss)"
+
+
+def peak(workers, *options):
+    """Memory at most, in MB."""
+    words = [sys.executable, "-c", PEAK, PROGRAM, "--workers", str(workers), "-q", "-T", "text", "-o", "/dev/null", *options]
+    return int(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout) / 1024
+
+
+def try_memory(folder, data):
+    """Frames stay until they have been judged: not what nobody judges."""
+    many, skipped = os.path.join(folder, "many.pcap.gz"), os.path.join(folder, "skipped.pcapng.gz")
+    with gzip.open(many, "wb", compresslevel=1) as file:
+        file.write(data)
+        for _ in range(24):
+            file.write(data[24:])
+    with open(os.path.join(PCAPS, "sections.pcapng"), "rb") as file:
+        sections = file.read()
+    block = struct.pack("<II", 0x80000001, 60_000_000) + bytes(60_000_000 - 12) + struct.pack("<I", 60_000_000)
+    with gzip.open(skipped, "wb", compresslevel=1) as file:
+        file.write(sections)
+        file.write(struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28))
+        for _ in range(3):
+            file.write(block)
+    for what, options in (("a filter that passes nothing", ["-f", "tcp port 1", "-r", many]), ("blocks that are skipped", ["-r", skipped])):
+        one, other = peak(1, *options), peak(2, *options)
+        tap.check(f"memory: {what}", [] if other < one + 70 else [f"one worker {one:.0f} MB, two {other:.0f} MB"])
+    same("blocks that are skipped", *FORMATS[0], "-r", skipped)
+
+
 def through_pipes(workers, data, write_slowly, read_slowly, signals=()):
     program = subprocess.Popen([PROGRAM, "--workers", str(workers), "-q", *FORMATS[0], "-r", "-"], cwd=PCAPS,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -303,7 +336,9 @@ def try_pipes(path, data):
 def main():
     try_pcaps()
     with tempfile.TemporaryDirectory() as folder:
-        try_pipes(*try_mix(folder))
+        path, data = try_mix(folder)
+        try_memory(folder, data)
+        try_pipes(path, data)
     return tap.done()
 
 

@@ -41,9 +41,9 @@ struct tcpaudit_labeller {
 	/* What the note says, once text() returned true or end() was called.  The note outlives the connection. */
 	struct tcpaudit_label (*label)(void *user, uint16_t note);
 	/* A labeller for part `i`, 0 first, of an engine that tcpaudit_split() splits into so many, which says of each connection
-	 * what this one would say.  It is called on whichever thread has the part, while others are on other threads; this one,
-	 * from then on, only if it is one of them.  false when out of memory.  NULL: there is only this one, and its engine stays
-	 * in one piece. */
+	 * what this one would say, as long as there is memory.  It is called on whichever thread has the part, while others are
+	 * on other threads; this one, from then on, only if it is one of them.  false when out of memory.  NULL: there is only
+	 * this one, and its engine stays in one piece. */
 	bool (*part)(void *user, unsigned i, unsigned parts, struct tcpaudit_labeller *labeller);
 };
 

@@ -30,6 +30,7 @@ uint8_t *buffers_take(struct buffers *buffers)
 		buffers->spare = buffer->next;
 	else
 		buffer = aligned_alloc(_Alignof(struct buffer), sizeof *buffer + ((buffers->size + 63) & ~(size_t)63));
+	buffers->wanting = !buffer;
 	return buffer ? buffer->octets : NULL;
 }
 
@@ -46,17 +47,21 @@ void buffers_give(struct buffers *buffers, uint8_t *octets)
 	buffer->until = buffers->reads;
 	*(buffers->kept ? &buffers->last->next : &buffers->kept) = buffer;
 	buffers->last = buffer;
+	buffers->waiting += buffers->size;
 }
 
 void buffers_let_go(struct buffers *buffers, uint64_t until)
 {
 	struct buffer *buffer;
 
+	buffers->gone = until;
 	while ((buffer = buffers->kept) && buffer->until <= until) {
+		buffers->waiting -= buffers->size;
 		buffers->kept = buffer->next;
 		buffer->next = buffers->spare;
 		buffers->spare = buffer;
 	}
+	buffers->wanting &= !buffers_idle(buffers);
 }
 
 void buffers_fini(struct buffers *buffers)

@@ -17,6 +17,7 @@
 enum {
 	BUFFER = 1 << 20,   /* of a file that is read alone or with few others */
 	BUFFER_FEW = 8,     /* so many; beyond, each gets FILE_BUFFER_LEAST */
+	KEPT_MOST = 32 << 20, /* bytes of those whose frames somebody looks at */
 	INPUTS_MOST = 65535 /* frames number them in 16 bits */
 };
 
@@ -134,6 +135,7 @@ static bool look_ahead(struct capture *capture)
 			continue;
 		file->next = 0;
 		file->ended = file_read(file->file, &file->batch) == SOURCE_END;
+		capture->inputs[i].packets -= file->batch.count; /* until it is their turn */
 		if (!file->ended && file->batch.count == 0)
 			all = false;
 		if (file->ended) { /* of a hundred files in a row, only those being read hold a buffer */
@@ -179,6 +181,7 @@ static enum capture_status merge(struct capture *capture, struct capture_batch *
 	if (!file)
 		return CAPTURE_END;
 	while (file && batch->count < CAPTURE_BATCH) {
+		capture->inputs[file - capture->files].packets++;
 		batch->frame[batch->count] = file->batch.frame[file->next];
 		batch->fate[batch->count++] = file->batch.fate[file->next++];
 		/* Its next frame is not known yet, and reading it would free those of this batch. */
@@ -341,6 +344,11 @@ uint64_t capture_reads(const struct capture *capture)
 void capture_let_go(struct capture *capture, uint64_t until)
 {
 	buffers_let_go(&capture->buffers, until);
+}
+
+bool capture_crowded(const struct capture *capture)
+{
+	return capture->buffers.waiting >= KEPT_MOST || capture->buffers.wanting;
 }
 
 bool capture_lost(const struct capture *capture)

@@ -84,6 +84,10 @@ void capture_keep(struct capture *capture);
 uint64_t capture_reads(const struct capture *capture);
 void capture_let_go(struct capture *capture, uint64_t until);
 
+/* Do so many have to stay (32 MiB) that some should go before more is read?  Without memory for more, nothing comes until all have
+ * gone. */
+bool capture_crowded(const struct capture *capture);
+
 /* Live: whether the next capture_read() is to return at once, even with nothing, because its caller has more to do. */
 void capture_hurry(struct capture *capture, bool hurry);
 

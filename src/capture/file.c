@@ -800,16 +800,18 @@ static void cut(struct file *file)
 	file->ended = true;
 }
 
-/* Moves what is left to the front, where the rest has room behind it: of another buffer, if frames in this one are to stay.  A
- * pipe often has little at a time: what fits behind that needs no other buffer.  false: no memory now. */
+/* Moves what is left to the front, where the rest has room behind it: of another buffer, if somebody looks at frames in this one.
+ * A pipe often has little at a time: what fits behind that needs no other buffer.  false: no memory now. */
 static bool make_room(struct file *file)
 {
 	size_t have = file->end - file->begin, room = file->capacity - file->end;
 	uint8_t *to = file->buffer;
-	if (file->buffers->keep && have + room >= file->need && room >= file->capacity / 4)
-		return true;
-	if (file->buffers->keep && (to = buffers_take(file->buffers)) == NULL)
-		return false;
+	if (!buffers_idle(file->buffers)) {
+		if (file->begin == 0 || (have + room >= file->need && room >= file->capacity / 4))
+			return true;
+		if ((to = buffers_take(file->buffers)) == NULL)
+			return false;
+	}
 	memmove(to, file->buffer + file->begin, have);
 	if (to != file->buffer)
 		buffers_give(file->buffers, file->buffer);
@@ -823,7 +825,7 @@ static bool make_room(struct file *file)
 static bool refill(struct file *file)
 {
 	if (!make_room(file))
-		return false; /* somebody lets go of a buffer before long */
+		return false; /* capture_crowded() says so */
 	ptrdiff_t got = feed_read(file->feed, file->buffer + file->end, file->capacity - file->end);
 	if (got > 0) {
 		file->end += (size_t)got;

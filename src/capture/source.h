@@ -49,7 +49,10 @@ void feed_close(struct feed *feed);
 struct buffers {
 	size_t size;         /* bytes of each */
 	bool keep;           /* until buffers_let_go() */
-	uint64_t reads;      /* calls that have handed out frames */
+	uint64_t reads;      /* calls that have handed out frames, */
+	uint64_t gone;       /* ... of which these may have gone since */
+	uint64_t waiting;    /* bytes of those that are kept */
+	bool wanting;        /* there was no memory for another one */
 	struct buffer *kept; /* a list, the first to go first */
 	struct buffer *last;
 	struct buffer *spare; /* a list */
@@ -63,6 +66,11 @@ uint8_t *buffers_take(struct buffers *buffers);
 void buffers_give(struct buffers *buffers, uint8_t *octets);
 /* What calls up to this one have handed out may go. */
 void buffers_let_go(struct buffers *buffers, uint64_t until);
+/* Does nobody look any more at whatever was handed out? */
+static inline bool buffers_idle(const struct buffers *buffers)
+{
+	return !buffers->keep || buffers->gone >= buffers->reads;
+}
 void buffers_fini(struct buffers *buffers);
 
 /* --- file --- */

@@ -30,6 +30,7 @@ _Static_assert(PARTS_MOST < TEAM_PARTS, "each, and what they have in common");
 struct handover {
 	struct tcpaudit *engine;
 	struct capture *capture;
+	bool keeps; /* the octets of frames, until they have been judged */
 	struct tcpaudit_reader *reader;
 	struct tcpaudit_batch *place[PLACES];
 	const struct pin *pin;
@@ -145,16 +146,34 @@ static void await_judge(struct handover *h, unsigned most)
 	}
 }
 
-/* What has been judged may go, with the octets of its frames; more may come of the call that is the last one. */
 static void release(struct handover *h)
+{
+	for (unsigned judged = atomic_load(&h->judged); h->own.released != judged; h->own.released++)
+		h->own.held -= h->own.bytes[h->own.released % PLACES];
+}
+
+/* Frames go, when all of the call that brought them has been judged. */
+static void let_go(struct handover *h)
 {
 	unsigned judged = atomic_load(&h->judged);
 
-	if (h->own.released == judged)
+	if (on_their_way(h) > 0)
+		capture_let_go(h->capture, h->own.read[judged % PLACES] - 1);
+	else
+		capture_let_go(h->capture, capture_reads(h->capture));
+}
+
+void handover_tidy(struct handover *h)
+{
+	if (!h->keeps)
 		return;
-	for (; h->own.released != judged; h->own.released++)
-		h->own.held -= h->own.bytes[h->own.released % PLACES];
-	capture_let_go(h->capture, (on_their_way(h) > 0 ? h->own.read[judged % PLACES] : capture_reads(h->capture)) - 1);
+	let_go(h);
+	if (!capture_crowded(h->capture))
+		return;
+	if (atomic_load(&h->judge_sleeps))
+		wake_judge(h);
+	await_judge(h, 0);
+	let_go(h);
 }
 
 /* The next batch to be filled. */
@@ -168,7 +187,7 @@ static struct tcpaudit_batch *await_room(struct handover *h)
 	return h->place[atomic_load_explicit(&h->filled, memory_order_relaxed) % PLACES];
 }
 
-/* `octets`: of its frames, which stay. */
+/* `octets`: that stay. */
 static void hand_over(struct handover *h, struct tcpaudit_batch *batch, size_t octets)
 {
 	unsigned filled = atomic_load_explicit(&h->filled, memory_order_relaxed);
@@ -197,7 +216,7 @@ void handover_frames(struct handover *h, const struct tcpaudit_frame *frames, si
 	struct tcpaudit_batch *batch = await_room(h);
 
 	tcpaudit_read(h->reader, batch, frames, count);
-	hand_over(h, batch, octets_of(frames, count));
+	hand_over(h, batch, h->keeps ? octets_of(frames, count) : 0);
 }
 
 void handover_count(struct handover *h, enum tcpaudit_fate fate)
@@ -232,7 +251,8 @@ static bool allocate(struct handover *h, const struct tcpaudit_settings *setting
 {
 	const enum tcpaudit_octets octets = tcpaudit_needs_octets(h->engine);
 
-	if (octets != TCPAUDIT_OCTETS_NONE)
+	h->keeps = octets != TCPAUDIT_OCTETS_NONE;
+	if (h->keeps)
 		capture_keep(h->capture);
 	h->reader = tcpaudit_reader_new(settings, octets);
 	for (unsigned i = 0; i < PLACES; i++)

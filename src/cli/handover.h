@@ -24,6 +24,9 @@ struct handover *handover_new(struct tcpaudit *engine, const struct tcpaudit_set
 void handover_frames(struct handover *handover, const struct tcpaudit_frame *frames, size_t count);
 void handover_count(struct handover *handover, enum tcpaudit_fate fate);
 
+/* To be called before each capture_read(): frames that have been judged may go.  Waits if too many stay. */
+void handover_tidy(struct handover *handover);
+
 /* Waits until all has been judged.  Then the thread stands still. */
 void handover_settle(struct handover *handover);
 

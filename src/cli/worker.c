@@ -60,6 +60,8 @@ enum capture_status worker_read(struct worker *worker)
 	obey(worker);
 	if (worker->quota->live)
 		worker->looked = wall_clock();
+	if (worker->handover != NULL)
+		handover_tidy(worker->handover);
 	status = capture_read(worker->capture, &worker->batch);
 	worker->gone |= status == CAPTURE_GONE;
 	return status;

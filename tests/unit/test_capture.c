@@ -149,6 +149,55 @@ Test(capture, frames_stay_as_long_as_they_are_needed)
 	keep_for(3, KEPT);
 }
 
+/* What nobody looks at any more makes room for what comes. */
+Test(capture, only_so_much_stays)
+{
+	put_large(0, KEPT);
+	struct capture *capture = opened(1, NULL);
+	uint64_t reads = 0;
+
+	capture_keep(capture);
+	while (capture_read(capture, &batch) == CAPTURE_MORE) {
+		cr_assert(!capture_crowded(capture));
+		cr_assert_eq(capture_reads(capture), ++reads);
+		if (reads % 40 == 0)
+			capture_let_go(capture, reads);
+	}
+	capture_close(capture);
+	capture = opened(1, NULL);
+	capture_keep(capture);
+	for (unsigned i = 0; i < 800 && !capture_crowded(capture); i++)
+		cr_assert_eq(capture_read(capture, &batch), CAPTURE_MORE);
+	cr_assert(!capture_crowded(capture), "22 MB");
+	capture_close(capture);
+	put_large(0, 3 * KEPT);
+	capture = opened(1, NULL);
+	capture_keep(capture);
+	while (!capture_crowded(capture))
+		cr_assert_eq(capture_read(capture, &batch), CAPTURE_MORE, "66 MB, and nobody said so");
+	capture_let_go(capture, capture_reads(capture));
+	cr_assert(!capture_crowded(capture));
+	capture_close(capture);
+}
+
+/* Frames that wait for those of other files have not been read yet. */
+Test(capture, inputs_count_what_was_handed_out)
+{
+	for (int i = 0; i < 3; i++)
+		put_large(i, 1000 + 100 * (unsigned)i);
+	struct capture *capture = opened(3, NULL);
+	uint64_t handed_out = 0;
+
+	while (capture_read(capture, &batch) == CAPTURE_MORE) {
+		size_t count;
+		const struct capture_input *inputs = capture_inputs(capture, &count);
+		handed_out += batch.count;
+		cr_assert_eq(inputs[0].packets + inputs[1].packets + inputs[2].packets, handed_out);
+	}
+	cr_assert_eq(handed_out, 3300);
+	capture_close(capture);
+}
+
 /* A pipe that brings little at a time takes no buffer for each of it. */
 Test(capture, little_at_a_time_stays_in_one_buffer)
 {
