@@ -23,7 +23,7 @@ TOOLS = os.path.join(os.path.dirname(PROGRAM), "tests", "bench")
 EXPECTED = os.path.join(HERE, "expected")
 LONG_PAUSE = 50  # ms
 # What lies below these is noise: a ratio of 1 says that nothing grows.
-LEAST = {"p3": 0.2, "p8": 1, "onebyte": 1, "fragments": 1, "expire": 1, "collide": 1}
+LEAST = {"p3": 0.2, "labels": 1, "p8": 1, "onebyte": 1, "fragments": 1, "expire": 1, "collide": 1}
 ENVIRONMENT = dict(os.environ, TCPAUDIT_RULES_DIR="/nonexistent")
 
 
@@ -92,6 +92,10 @@ class Bench:
         with self.capture("mix", *self.sizes.mix) as mix:
             text = self.audit(mix)
             yield "p1", self.against(text, self.loop(mix)), "text report of a mix, to a bare libpcap loop"
+            yield "p2", self.against([*text, "--workers", "2"], self.loop(mix)), "the same by two workers"
+            if labels_there():
+                labelled = [PROGRAM, "-q", "-T", "text", "-r", mix]
+                yield "labels", self.against([*labelled, "--workers", "2"], labelled), "with application labels: two workers to one"
             json = self.audit(mix, "-T", "jsonl", "--flows", "all", "-o", os.path.join(self.folder, "out.jsonl"))
             yield "p3", self.against(json, text) - 1, "added by JSON Lines of every connection, to that report"
         os.remove(os.path.join(self.folder, "out.jsonl"))
@@ -137,6 +141,10 @@ class Bench:
     def rows(self):
         for part in (self.closed, self.memory, self.flooded, self.growth, self.attacks):
             yield from part()
+
+
+def labels_there():
+    return subprocess.run([PROGRAM, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.count("with nDPI") > 0
 
 
 def note(pause):
