@@ -1,6 +1,6 @@
 /* buffers.c - memory that files are read into.
  *
- * Without buffers_keep(), a buffer belongs to its file and to nobody else.  With it, one that a file has read to its end waits in
+ * Without capture_keep(), a buffer belongs to its file and to nobody else.  With it, one that a file has read to its end waits in
  * line until those who look at frames in it let go. */
 #include "source.h"
 

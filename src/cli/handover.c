@@ -168,12 +168,12 @@ void handover_tidy(struct handover *h)
 	if (!h->keeps)
 		return;
 	let_go(h);
-	if (!capture_crowded(h->capture))
-		return;
-	if (atomic_load(&h->judge_sleeps))
-		wake_judge(h);
-	await_judge(h, 0);
-	let_go(h);
+	while (capture_crowded(h->capture)) {
+		if (atomic_load(&h->judge_sleeps))
+			wake_judge(h);
+		await_judge(h, on_their_way(h) / 2);
+		let_go(h);
+	}
 }
 
 /* The next batch to be filled. */
@@ -187,11 +187,10 @@ static struct tcpaudit_batch *await_room(struct handover *h)
 	return h->place[atomic_load_explicit(&h->filled, memory_order_relaxed) % PLACES];
 }
 
-/* `octets`: that stay. */
-static void hand_over(struct handover *h, struct tcpaudit_batch *batch, size_t octets)
+static void hand_over(struct handover *h, struct tcpaudit_batch *batch)
 {
 	unsigned filled = atomic_load_explicit(&h->filled, memory_order_relaxed);
-	size_t bytes = tcpaudit_batch_memory(batch) + octets;
+	size_t bytes = tcpaudit_batch_memory(batch);
 
 	h->own.bytes[filled % PLACES] = bytes;
 	h->own.read[filled % PLACES] = capture_reads(h->capture);
@@ -202,21 +201,12 @@ static void hand_over(struct handover *h, struct tcpaudit_batch *batch, size_t o
 		wake_judge(h);
 }
 
-static size_t octets_of(const struct tcpaudit_frame *frames, size_t count)
-{
-	size_t octets = 0;
-
-	for (size_t i = 0; i < count; i++)
-		octets += frames[i].caplen;
-	return octets;
-}
-
 void handover_frames(struct handover *h, const struct tcpaudit_frame *frames, size_t count)
 {
 	struct tcpaudit_batch *batch = await_room(h);
 
 	tcpaudit_read(h->reader, batch, frames, count);
-	hand_over(h, batch, h->keeps ? octets_of(frames, count) : 0);
+	hand_over(h, batch);
 }
 
 void handover_count(struct handover *h, enum tcpaudit_fate fate)
@@ -283,7 +273,7 @@ void handover_end(struct handover *h)
 		return;
 	last = await_room(h);
 	tcpaudit_read_end(h->reader, last);
-	hand_over(h, last, 0);
+	hand_over(h, last);
 	atomic_store(&h->ended, true);
 	wake_judge(h);
 	await_judge(h, 0);

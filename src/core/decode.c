@@ -93,7 +93,8 @@ static enum step fragment(struct walk *w, uint32_t id, uint16_t offset, bool mor
 	piece.offset = offset;
 	piece.more = more;
 	piece.protocol = w->protocol;
-	piece.time = *w->decoder->clock;
+	piece.time = w->frame->time;
+	piece.clock = *w->decoder->clock;
 	switch (defrag_add(w->decoder->defrag, &piece, &whole)) {
 	case DEFRAG_KEPT:
 		return done(w, TCPAUDIT_FATE_FRAGMENT);

@@ -25,7 +25,8 @@ struct partial {
 	struct partial *chain; /* same bucket */
 	struct partial *older, *newer;
 	struct stretch *first, *last;
-	int64_t since; /* its first piece */
+	int64_t since; /* time of the first piece's frame */
+	int64_t came;  /* packet time then */
 	uint64_t kept; /* pieces that were answered with DEFRAG_KEPT */
 	uint32_t stretches;
 	uint32_t octets;  /* in the stretches */
@@ -159,9 +160,9 @@ static bool make_room(struct defrag *defrag, const struct partial *keep, size_t 
 	return defrag->memory + bytes <= DEFRAG_BYTES;
 }
 
-static bool waited_too_long(const struct partial *partial, int64_t now)
+static bool waited_too_long(int64_t since, int64_t now)
 {
-	return now > partial->since && (uint64_t)now - (uint64_t)partial->since > (uint64_t)DEFRAG_WAIT;
+	return now > since && (uint64_t)now - (uint64_t)since > (uint64_t)DEFRAG_WAIT;
 }
 
 static struct partial *find(struct defrag *defrag, const struct piece *piece)
@@ -170,8 +171,8 @@ static struct partial *find(struct defrag *defrag, const struct piece *piece)
 
 	while (p != NULL && !same_datagram(&p->key, &piece->key))
 		p = p->chain;
-	/* Identifications are reused: what is too old is another datagram. */
-	if (p != NULL && waited_too_long(p, piece->time)) {
+	/* Identifications are reused: what is too old is another datagram, also where packet time stands still. */
+	if (p != NULL && (waited_too_long(p->since, piece->time) || waited_too_long(p->came, piece->clock))) {
 		give_up(defrag, p);
 		p = NULL;
 	}
@@ -189,6 +190,7 @@ static struct partial *begin(struct defrag *defrag, const struct piece *piece)
 		return NULL;
 	p->key = piece->key;
 	p->since = piece->time;
+	p->came = piece->clock;
 	p->chain = *bucket;
 	*bucket = p;
 	p->older = defrag->newest;
@@ -366,9 +368,9 @@ void defrag_expire(struct defrag *defrag, int64_t now)
 	while (p != NULL) {
 		struct partial *newer = p->newer;
 
-		if (now == INT64_MAX || waited_too_long(p, now))
+		if (now == INT64_MAX || waited_too_long(p->came, now))
 			give_up(defrag, p);
-		else if (p->since <= now)
+		else if (p->came <= now)
 			break;
 		p = newer;
 	}

@@ -35,7 +35,8 @@ struct piece {
 	uint16_t offset;  /* octets */
 	bool more;        /* the M flag */
 	uint8_t protocol; /* of what follows; that of the first piece counts */
-	int64_t time;     /* when it came, ns */
+	int64_t time;     /* of its frame, ns */
+	int64_t clock;    /* packet time when it came */
 };
 
 /* A whole datagram without its IP header; valid until defrag_release(). */

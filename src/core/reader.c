@@ -140,6 +140,8 @@ static void own_frames(struct tcpaudit_batch *batch)
 	for (unsigned i = 0; i < b->count; i++) {
 		batch->frame[i] = *b->frame[i];
 		b->frame[i] = &batch->frame[i];
+		if (b->icmp[i])
+			b->segment[i].header = NULL; /* nobody asks for it, and its datagram may go */
 	}
 }
 

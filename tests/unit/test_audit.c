@@ -1001,6 +1001,29 @@ Test(audit, fragments_of_a_clock_that_is_behind)
 	}
 }
 
+/* The same identification half a minute later is another datagram's, also where packet time stands still. */
+Test(audit, fragments_of_an_identification_that_is_used_again)
+{
+	struct wire a = {.from = A, .flags = TCPAUDIT_SYN, .seq = 100}, b = {.from = A, .flags = TCPAUDIT_SYN, .seq = 900, .port = {41001, 80}},
+	            other = {.from = A, .port = {41000, 80}, .flags = TCPAUDIT_SYN, .seq = 5};
+	static const size_t sizes[] = {64, 1};
+	static struct batch batch;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct bench *bench = bench_new();
+		batch.count = 0;
+		batch_add(&batch, &other, EPOCH + 86400 * SECONDS);
+		batch_add_fragments(&batch, &a, EPOCH);
+		batch.count--; /* its second half is lost */
+		batch_add_fragments(&batch, &b, EPOCH + 31 * SECONDS);
+		hand_in(bench, &batch, sizes[i]);
+		bench_finish(bench);
+		cr_assert_eq(bench_counters(bench).connections, 2, "%zu at once", sizes[i]);
+		cr_assert_eq(bench_counters(bench).fate[TCPAUDIT_FATE_FRAGMENT_LOST], 1);
+		bench_free(bench);
+	}
+}
+
 /* An ICMP error in the same batch as the SYN that it quotes. */
 Test(audit, icmp_is_judged_behind_what_was_captured_before_it)
 {

@@ -286,10 +286,10 @@ Test(defrag, waits_thirty_seconds)
 {
 	struct piece piece = piece_of(4, 1, 0, 8, true);
 
-	piece.time = 100 * SECOND;
+	piece.time = piece.clock = 100 * SECOND;
 	add_piece(piece);
 	piece = piece_of(4, 2, 0, 8, true);
-	piece.time = 110 * SECOND;
+	piece.time = piece.clock = 110 * SECOND;
 	add_piece(piece);
 	defrag_expire(defrag, 130 * SECOND);
 	cr_assert_eq(defrag_take_lost(defrag), 0);
@@ -304,14 +304,14 @@ Test(defrag, reused_identification_begins_anew)
 {
 	struct piece piece = piece_of(4, 1, 0, 8, true);
 
-	piece.time = 0;
+	piece.time = piece.clock = 0;
 	add_piece(piece);
 	piece = piece_of(4, 1, 8, 8, false);
-	piece.time = 31 * SECOND;
+	piece.time = piece.clock = 31 * SECOND;
 	cr_assert_eq(add_piece(piece), DEFRAG_KEPT);
 	cr_assert_eq(defrag_take_lost(defrag), 1);
 	piece = piece_of(4, 1, 0, 8, true);
-	piece.time = 32 * SECOND;
+	piece.time = piece.clock = 32 * SECOND;
 	cr_assert_eq(add_piece(piece), DEFRAG_WHOLE);
 	expect_whole(16);
 }
@@ -320,10 +320,10 @@ Test(defrag, times_that_go_back_or_far)
 {
 	struct piece piece = piece_of(4, 1, 0, 8, true);
 
-	piece.time = INT64_MAX;
+	piece.time = piece.clock = INT64_MAX;
 	add_piece(piece);
 	piece = piece_of(4, 2, 0, 8, true);
-	piece.time = INT64_MIN;
+	piece.time = piece.clock = INT64_MIN;
 	add_piece(piece);
 	defrag_expire(defrag, INT64_MIN);
 	cr_assert_eq(defrag_take_lost(defrag), 0);
@@ -405,7 +405,7 @@ Test(defrag, random_pieces_add_up)
 		state ^= state << 17;
 		piece = piece_of(state & 1 ? 4 : 6, state >> 8 & 7, (uint16_t)((state >> 16 & 15) * 8),
 		                 (uint32_t)((state >> 24 & 3) * 8 + 8), (state >> 32 & 3) != 0);
-		piece.time = i * SECOND / 50;
+		piece.time = piece.clock = i * SECOND / 50;
 		if ((state >> 40 & 63) == 0)
 			piece.data = pattern + 300;
 		result = add_piece(piece);
