@@ -277,7 +277,7 @@ static bool open_shared(const char *const *names, size_t count, const struct cap
 	const char *filter = options->filter ? options->filter : "";
 	for (size_t i = 0; i < workers; i++) {
 		captures[i] = open_live(names, count, options, i == 0, error);
-		if (!captures[i] || (workers > 1 && !live_join(captures[i]->live, groups, error)))
+		if (!captures[i] || (workers > 1 && !live_join(captures[i]->live, groups, options, error)))
 			return false;
 		captures[i]->prefix = workers > 1 ? (uint64_t)(i + 1) << CAPTURE_ORDINAL_BITS : 0;
 	}

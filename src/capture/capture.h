@@ -26,6 +26,8 @@ struct capture_options {
 	uint32_t snaplen;   /* live; 0: everything */
 	uint64_t buffer;    /* live: bytes of ring for each interface; 0: 64 MiB */
 	bool promiscuous;   /* live */
+	uint32_t tunnels;   /* live, several workers: TCPAUDIT_TUNNEL_ bits, in which the sockets of a packet may be found */
+	uint8_t key[16];    /* ...: secret, so that nobody can aim at a worker */
 };
 
 /* What is known of one input, file or interface.  Grows while it is read. */

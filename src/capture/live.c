@@ -6,13 +6,14 @@
  * and copies that libpcap would drop behind the kernel's back (loopback, outgoing) are kept out by the filter.
  *
  * Several workers have a socket of each interface each, joined to a fanout group while nothing gets in: so the kernel gives
- * every packet to one of them, from the first to the last.
+ * every packet to one of them (fanout.h), from the first to the last.
  *
  * A packet pointer of libpcap dies with its callback, so frames are copied into an arena of the interface; there those
  * of several interfaces also wait for their order. */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
+#include "fanout.h"
 #include "source.h"
 
 #include <errno.h>
@@ -571,31 +572,49 @@ struct live *live_open(const char *const *names, size_t count, const struct capt
 	return NULL;
 }
 
-/* Founds a fanout group, in which the kernel chooses a member by the hash of the packet's two sockets, whatever their order;
- * or, if *group names one, joins it. */
-static bool port_join(const struct port *port, int *group, char **error)
+/* One socket joins a group, or founds it and *group becomes its number: of all members, one gets each packet. */
+static bool join_group(const struct port *port, int how, int *group)
 {
-	const int hash = PACKET_FANOUT_HASH << 16;
-	int argument = *group >= 0 ? *group | hash : hash | PACKET_FANOUT_FLAG_UNIQUEID << 16;
+	int argument = *group >= 0 ? *group | how << 16 : (how | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
 	socklen_t length = sizeof argument;
 	bool joined = setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &argument, sizeof argument) == 0;
 	if (!joined && *group < 0 && errno == EINVAL) { /* before Linux 4.14 numbers had to be guessed */
-		argument = hash | ((getpid() ^ port->ifindex << 8) & 0xffff);
+		argument = how << 16 | ((getpid() ^ port->ifindex << 8) & 0xffff);
 		joined = setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &argument, sizeof argument) == 0;
 	}
 	if (!joined || getsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &argument, &length) != 0)
-		return source_error(error, "%s: cannot be shared by several workers: %s", port->input->path, strerror(errno));
+		return false;
 	*group = argument & 0xffff;
 	return true;
 }
 
-bool live_join(struct live *live, int *groups, char **error)
+static bool set_program(const struct port *port, struct fanout *fanout)
 {
+	const struct sock_fprog program = {(unsigned short)fanout->length, fanout->code};
+
+	return setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof program) == 0;
+}
+
+/* Our program chooses. */
+static bool port_join(const struct port *port, int *group, struct fanout *fanout, char **error)
+{
+	const bool founds = *group < 0;
+
+	if (!join_group(port, PACKET_FANOUT_CBPF, group) || (founds && !set_program(port, fanout)))
+		return source_error(error, "%s: cannot be shared by several workers: %s", port->input->path, strerror(errno));
+	return true;
+}
+
+bool live_join(struct live *live, int *groups, const struct capture_options *options, char **error)
+{
+	struct fanout fanout;
+
 	live->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (live->wake < 0)
 		return source_error(error, "no event counter: %s", strerror(errno));
+	fanout_program(&fanout, options->tunnels, options->key);
 	for (size_t i = 0; i < live->count; i++)
-		if (!port_join(&live->port[i], &groups[i], error))
+		if (!port_join(&live->port[i], &groups[i], &fanout, error))
 			return false;
 	return true;
 }

@@ -102,7 +102,7 @@ struct live;
 struct live *live_open(const char *const *names, size_t count, const struct capture_options *options,
                        struct capture_input *inputs, bool statistics, char **error);
 /* Shares each interface with all that join the same groups: every packet goes to one of them.  A group of -1 is founded. */
-bool live_join(struct live *live, int *groups, char **error);
+bool live_join(struct live *live, int *groups, const struct capture_options *options, char **error);
 /* From here on frames come. */
 bool live_begin(struct live *live, const char *filter, char **error);
 enum source_status live_read(struct live *live, struct capture_batch *batch);

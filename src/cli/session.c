@@ -302,8 +302,8 @@ static void report_splits(const struct report_state *state)
 	if (state->workers == NULL || state->workers->split == 0)
 		return;
 	fprintf(stderr,
-	        "tcpaudit: %" PRIu64 " connections were seen by two workers, one direction each: the kernel's hash does not see"
-	        " their sockets (tunnels, VLAN tags in one direction); --workers 1 sees them whole\n",
+	        "tcpaudit: %" PRIu64 " connections were seen by two workers, one direction each: their sockets were hidden in one direction"
+	        " (fragments, deep tunnels); --workers 1 sees them whole\n",
 	        state->workers->split);
 }
 
@@ -363,12 +363,26 @@ static bool needs_text(const struct options *options)
 	return (!options->no_dpi && label_library() != NULL) || options->settings.checksum != TCPAUDIT_CHECKSUM_OFF;
 }
 
+/* For all hashes over what the network sends. */
+static bool draw_key(struct session *session, char **error)
+{
+	struct tcpaudit_settings *settings = &session->options->settings;
+
+	if (getrandom(settings->hash_key, sizeof settings->hash_key, 0) == (ssize_t)sizeof settings->hash_key)
+		return true;
+	if (asprintf(error, "no random key: %s", strerror(errno)) < 0)
+		*error = NULL;
+	return false;
+}
+
 /* A capture for each worker; files have one. */
 static bool open_captures(struct session *session, struct capture **captures, size_t workers, char **error)
 {
 	const struct options *options = session->options;
 	struct capture_options capture = options->capture;
 
+	capture.tunnels = options->settings.tunnels;
+	memcpy(capture.key, options->settings.hash_key, sizeof capture.key);
 	if (!options->snaplen_given && !needs_text(options))
 		capture.snaplen = HEADERS;
 	if (options->live)
@@ -451,17 +465,12 @@ static bool open_report(struct session *session)
 	return session->report != NULL;
 }
 
-static bool open_engines(struct session *session, char **error)
+static bool open_engines(struct session *session)
 {
 	struct tcpaudit_settings *settings = &session->options->settings;
 	struct tcpaudit_sink report = report_sink(session->report);
 	struct tcpaudit_sink sink = rulebook_sink(session->options->rules, session->report, &report);
 
-	if (getrandom(settings->hash_key, sizeof settings->hash_key, 0) != (ssize_t)sizeof settings->hash_key) {
-		if (asprintf(error, "no random key: %s", strerror(errno)) < 0)
-			*error = NULL;
-		return false;
-	}
 	settings->min_severity = session->options->report.min_severity;
 	settings->states = session->report->format != &report_text;
 	settings->in_order = !session->options->live;
@@ -515,8 +524,8 @@ int session_run(struct options *options)
 	int status;
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
-	if (open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
-	    open_engines(&session, &error) && open_labellers(&session, &error) && open_handover(&session, &error)) {
+	if (draw_key(&session, &error) && open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
+	    open_engines(&session) && open_labellers(&session, &error) && open_handover(&session, &error)) {
 		announce(&session);
 		if (!run(&session, &error)) {
 			session.report->out_of_memory |= !output_broken(session.output);

@@ -1,8 +1,7 @@
-/* splits.h - connections of which two workers saw one direction each: what the kernel's hash should not do.
+/* splits.h - connections of which two workers saw one direction each: what the kernel's choice (capture/fanout.h) should not do.
  *
- * It does where it cannot see the sockets (UDP tunnels, whose outer ports differ by direction) or sees other ones (one direction
- * tagged, the other not).  Neither half can be judged well, so they are counted.  Bounded: a half that finds no room takes the
- * place of an older one, and that is counted too. */
+ * It does where it cannot see the sockets in one direction: fragments, tunnels deeper than it looks.  Neither half can be judged
+ * well, so they are counted.  Bounded: a half that finds no room takes the place of an older one, and that is counted too. */
 #ifndef SPLITS_H
 #define SPLITS_H
 

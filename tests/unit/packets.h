@@ -291,6 +291,8 @@ static const struct tunnel_case {
         {"sctp", 0, 4, 132, 4, false, 0, NULL, 0, TCPAUDIT_FATE_NOT_TCP, 0},
 };
 
+#define TUNNEL_CASES (sizeof tunnel_cases / sizeof tunnel_cases[0])
+
 static inline void build_tunnel(const struct tunnel_case *c)
 {
 	put_plain(c->inner);

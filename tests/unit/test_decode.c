@@ -658,7 +658,7 @@ Test(decode, ipv6_length_zero)
 
 Test(decode, tunnels)
 {
-	for (size_t i = 0; i < sizeof tunnel_cases / sizeof tunnel_cases[0]; i++) {
+	for (size_t i = 0; i < TUNNEL_CASES; i++) {
 		const struct tunnel_case *c = &tunnel_cases[i];
 		enum tcpaudit_fate fate;
 
