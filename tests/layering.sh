@@ -46,7 +46,7 @@ core_headers=" assert.h inttypes.h limits.h stdbool.h stddef.h stdint.h stdlib.h
 
 # Each of these belongs to the files behind it alone.
 third_party="
-pcap.h src/capture/live.c src/capture/filter.c
+pcap.h src/capture/live.c src/capture/port.c src/capture/port.h src/capture/filter.c
 pcap/pcap.h src/capture/live.c src/capture/filter.c
 zlib.h src/capture/inflate.c
 zstd.h src/capture/inflate.c
