@@ -2,7 +2,7 @@
  *
  *   feed    the bytes of one file in order, decompressed (inflate.c)
  *   buffers what files are read into (buffers.c)
- *   file    the frames of one capture file (file.c)
+ *   file    the frames of one capture file (file.c, its formats in file_pcap.c and file_pcapng.c)
  *   live    the frames of the live interfaces (live.c, each of which is a port: port.c; fanout.c shares them among workers)
  *   filter  a BPF expression, compiled for each link type that occurs (filter.c)
  *

@@ -1,0 +1,107 @@
+/* file_pcap.c - pcap, by whoever wrote it: draft-ietf-opsawg-pcap, and what was written before that. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+#include "file_parts.h"
+
+enum {
+	PCAP_MICRO = 0xa1b2c3d4,
+	PCAP_NANO = 0xa1b23c4d,
+	PCAP_KUZNETZOV = 0xa1b2cd34,  /* Linux 2.x "modified" libpcap: interface and packet type in each record */
+	PCAP_IXIA_MICRO = 0x1c0001ab, /* lcap: a length of all records after the file header */
+	PCAP_IXIA_NANO = 0x1c0001ac,
+};
+
+enum { READ_AHEAD = 512 }; /* octets behind a record that are sent for: the header of one of the next */
+
+/* Puts the lengths of old writers right: before version 2.3 they came the other way round, in 2.3 sometimes. */
+static void unswap_lengths(const struct file *file, uint32_t *caplen, uint32_t *wirelen)
+{
+	if (file->minor < 3 || *caplen > *wirelen) {
+		uint32_t length = *caplen;
+		*caplen = *wirelen;
+		*wirelen = length;
+	}
+}
+
+static enum walk pcap_walk(struct file *file, struct capture_batch *batch)
+{
+	const struct interface only = file->only;
+	const uint32_t header = file->record_header, fraction = file->fraction;
+	const uint32_t fraction_end = fraction == 1 ? 1000000000 : 1000000;
+	while (batch->count < CAPTURE_BATCH) {
+		size_t have = file->end - file->begin;
+		const uint8_t *p = file->buffer + file->begin;
+		if (have < header)
+			return must_have(file, header);
+		uint32_t parts = get32(file, p + 4), caplen = get32(file, p + 8), wirelen = get32(file, p + 12);
+		if (file->minor < 4)
+			unswap_lengths(file, &caplen, &wirelen);
+		if (caplen > FRAME_MOST)
+			return file_claims(file, caplen);
+		if (have - header < caplen)
+			return must_have(file, header + caplen);
+		__builtin_prefetch(p + header + caplen + READ_AHEAD);
+		struct tcpaudit_frame *frame = frame_next(file, batch);
+		frame->time = (int64_t)get32(file, p) * 1000000000 + (int64_t)parts * fraction;
+		frame->data = p + header;
+		frame->caplen = caplen;
+		frame->wirelen = wirelen;
+		frame->linktype = only.linktype;
+		if (caplen > wirelen || caplen > only.snaplen || parts >= fraction_end)
+			file->input->odd++;
+		if (file->kuznetzov && p[22] == 4)
+			frame->flags = TCPAUDIT_FRAME_OUTBOUND;
+		take(file, header + caplen);
+	}
+	return WALK_FULL;
+}
+
+static const struct pcap_magic {
+	uint32_t magic;
+	uint8_t file_header;
+	uint8_t record_header;
+	uint16_t fraction;
+} pcap_magics[] = {
+        {PCAP_MICRO, 24, 16, 1000},      {PCAP_NANO, 24, 16, 1},      {PCAP_KUZNETZOV, 24, 24, 1000},
+        {PCAP_IXIA_MICRO, 28, 16, 1000}, {PCAP_IXIA_NANO, 28, 16, 1},
+};
+
+size_t pcap_recognised(struct file *file)
+{
+	for (size_t i = 0; i < sizeof pcap_magics / sizeof pcap_magics[0]; i++) {
+		const struct pcap_magic *magic = &pcap_magics[i];
+		uint32_t native;
+		memcpy(&native, file->buffer, sizeof native);
+		if (native != magic->magic && __builtin_bswap32(native) != magic->magic)
+			continue;
+		file->swapped = native != magic->magic;
+		file->record_header = magic->record_header;
+		file->kuznetzov = magic->magic == PCAP_KUZNETZOV;
+		file->fraction = magic->fraction;
+		return magic->file_header;
+	}
+	return 0;
+}
+
+bool pcap_begin(struct file *file, size_t header, char **error)
+{
+	const uint8_t *p = file->buffer;
+	uint16_t major = get16(file, p + 4);
+	file->minor = get16(file, p + 6);
+	/* 543.0 is what NG40 writes. */
+	if (!(major == 2 && file->minor <= 4) && !(major == 543 && file->minor == 0))
+		return source_error(error, "unsupported pcap version %u.%u", major, file->minor);
+	struct capture_input *input = file->input;
+	/* The upper bits say whether a frame check sequence follows; lengths come from the IP header anyway. */
+	file->only.linktype = linktype_known(get32(file, p + 20) & 0xffff);
+	file->only.snaplen = input->snaplen = get32(file, p + 16);
+	if (file->only.snaplen == 0)
+		file->only.snaplen = UINT32_MAX;
+	source_linktype(input, file->only.linktype);
+	input->time_digits = file->fraction == 1 ? 9 : 6;
+	file->what = "record";
+	file->walk = pcap_walk;
+	take(file, header);
+	return true;
+}
