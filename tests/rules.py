@@ -320,9 +320,10 @@ def own_rules():
     again = found(capture("reuse-early"), "mine", rules=rule(on="syn.reuse"))
     check(len(again) == 1, "on: syn.reuse, once a reuse", again)
     check(found(capture("fin-ack-beyond"), "mine", rules=rule(on="syn.reuse")) == [], "on: syn.reuse, not without one")
-    states = found(INCIDENT, "mine", rules=rule(when="tcp.state_server == CLOSE-WAIT"))
-    text = run("--rules", os.path.join(WORK, "rules.yaml"), "-r", INCIDENT, "-T", "text").stdout
-    check(states and re.search(rf"mine +{len(states)} ", text), "states are known in text, too", len(states))
+    for state in ("CLOSE-WAIT", "ESTABLISHED", "TIME-WAIT", "CLOSED"):
+        states = found(INCIDENT, "mine", rules=rule(when=f"tcp.state_server == {state}"))
+        text = run("--rules", os.path.join(WORK, "rules.yaml"), "-r", INCIDENT, "-T", "text").stdout
+        check(states and re.search(rf"mine +{len(states)} ", text), f"{state} is known in text, too", len(states), text)
     first = write("first.yaml", rule(severity="note"))
     second = write("second.yaml", rule(title="another"))
     both = json.loads("[" + ",".join(l for l in run("-r", INCIDENT, "--rules", first, "--rules", second, "-T", "jsonl").stdout.splitlines()

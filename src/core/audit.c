@@ -39,6 +39,12 @@ static int64_t bounded_msl(const struct tcpaudit_settings *settings)
 	return settings->msl > LATEST / 2 ? LATEST / 2 : bounded(settings->msl);
 }
 
+/* Whoever reads the reports may not, but the user's own rules may ask for them. */
+static bool tells_states(const struct tcpaudit_settings *settings)
+{
+	return settings->states || settings->points;
+}
+
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part)
 {
 	struct tcpaudit *e = calloc(1, sizeof *e);
@@ -47,6 +53,7 @@ struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const stru
 	e->settings = *settings;
 	e->settings.idle_timeout = bounded(settings->idle_timeout);
 	e->settings.msl = bounded_msl(settings);
+	e->settings.states = tells_states(settings);
 	e->sink = *sink;
 	e->part = part;
 	check_plan_init(&e->plan, settings);
@@ -75,6 +82,8 @@ void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 	e->settings.own_count = settings->own_count;
 	e->settings.points = settings->points;
 	e->settings.tick = settings->tick;
+	e->settings.states = tells_states(settings);
+	e->lone_known = false;
 }
 
 void tcpaudit_free(struct tcpaudit *e)

@@ -1574,6 +1574,69 @@ Test(own_rules, at_the_close)
 	bench_free(b);
 }
 
+/* In few steps each but the first; what the rule has told of one is not told of the next. */
+Test(own_rules, lone_syns)
+{
+	struct bench *b = bench_prepare();
+	size_t rows;
+
+	tcpaudit_checks(&rows);
+	b->hooks.ask = ask;
+	b->settings.own = own;
+	b->settings.own_count = 3;
+	b->settings.points = 1 << TCPAUDIT_ON_CLOSE;
+	b->settings.watch_all = b->settings.transitions = false;
+	bench_start(b);
+	for (uint32_t n = 0; n < 3; n++)
+		send_number(b, n, A, TCPAUDIT_SYN, 7, 0, EPOCH);
+	bench_finish(b);
+	cr_assert_eq(b->asked[TCPAUDIT_ON_CLOSE], 3);
+	cr_assert_eq(findings_of(b, "own-close"), 3);
+	cr_assert_eq(bench_counters(b).findings[rows], 3);
+	cr_assert_eq(b->records, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_expect(b->record[i].findings[rows >> 6] >> (rows & 63) & 1, "record %u", i);
+		cr_expect_neq(b->record[i].end[A].port, b->record[(i + 1) % 3].end[A].port);
+	}
+	bench_free(b);
+}
+
+static tcpaudit_state_set states_asked[2];
+
+static void ask_states(void *user, enum tcpaudit_point point, const struct tcpaudit_connection *connection, uint64_t held[TCPAUDIT_CHECK_WORDS])
+{
+	(void)user;
+	(void)point;
+	(void)held;
+	for (unsigned x = 0; x < 2; x++)
+		states_asked[x] = connection->end[x].states;
+}
+
+/* The text summary does not tell states; rules may ask for them all the same. */
+Test(own_rules, states_that_nobody_else_asks_for)
+{
+	for (unsigned later = 0; later < 2; later++) {
+		struct bench *b = bench_prepare();
+		b->hooks.ask = ask_states;
+		b->settings.states = b->settings.transitions = false;
+		b->settings.watch_all = false;
+		states_asked[A] = 0;
+		struct tcpaudit_settings with = b->settings;
+		with.own = own;
+		with.own_count = 1;
+		with.points = 1 << TCPAUDIT_ON_CLOSE;
+		if (!later)
+			b->settings = with;
+		bench_start(b);
+		send_number(b, 1, A, TCPAUDIT_SYN, 7, 0, EPOCH);
+		if (later)
+			tcpaudit_configure(b->engine, &with);
+		bench_finish(b);
+		cr_expect_eq(states_asked[A], STATE(SYN_SENT), "%x", states_asked[A]);
+		bench_free(b);
+	}
+}
+
 Test(own_rules, when_a_socket_pair_is_used_again)
 {
 	struct bench *b = bench_with_rules();
