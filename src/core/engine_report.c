@@ -131,6 +131,17 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	connection_give_back(c, loan);
 }
 
+/* For the last time: nobody needs to know any more what has been told. */
+static void ask_own_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at, struct tcpaudit_connection *record)
+{
+	const struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
+
+	if (!e->settings.points)
+		return;
+	check_own(&result, TCPAUDIT_ON_TICK, record, at, scopes, &told); /* it may never have met one */
+	check_own(&result, TCPAUDIT_ON_CLOSE, record, at, scopes, &told);
+}
+
 /* Rules that ask now and then may have come when embryos were there already: bit by bit they become what is visited. */
 static void grow_some(struct tcpaudit *e)
 {
@@ -221,8 +232,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	engine_end_label(e, c);
 	record->label = label_so_far(e, c);
 	check_connection(&file, record, &result);
-	ask_own(e, c, &result, TCPAUDIT_ON_TICK, at, record); /* it may never have met one */
-	ask_own(e, c, &result, TCPAUDIT_ON_CLOSE, at, record);
+	ask_own_at_the_end(e, connection_scopes(c), connection_rarity(c) ? connection_rarity(c)->told : 0, at, record);
 	tell(e, record);
 	if (was)
 		*was = engine_remains(c);
@@ -279,8 +289,7 @@ static void report_both_ways(struct tcpaudit *e, struct connection *c, int64_t a
 /* Is there nothing to be found out that needs a history?  Then the record is described. */
 static bool describe_brief(const struct tcpaudit *e, const struct connection *c, struct tcpaudit_connection *record)
 {
-	return !e->settings.transitions && !e->settings.points && check_counts_orderly(&e->plan, &e->settings) &&
-	       close_describe_brief(c, &e->settings, record);
+	return !e->settings.transitions && check_counts_orderly(&e->plan, &e->settings) && close_describe_brief(c, &e->settings, record);
 }
 
 /* Tells the sink of a connection that has ended, as it was at packet time `at`; the record stays the caller's, and so does what
@@ -296,6 +305,7 @@ static void report(struct tcpaudit *e, struct connection *c, int64_t at, struct 
 	record->label = label_so_far(e, c);
 	check_orderly(&e->settings, &e->counters, record);
 	report_both_ways(e, c, at, record);
+	ask_own_at_the_end(e, 0, 0, at, record); /* scopes, and what was told before, would be in its rarity, and it has none */
 	tell(e, record);
 	if (was)
 		*was = engine_remains(c);
@@ -341,7 +351,7 @@ static void tell_successor(struct tcpaudit *e, const struct connection *c, const
 /* Is it told from others by nothing but what close_describe_lone() fills in? */
 static bool is_lone(const struct tcpaudit *e, const struct embryo *embryo, int64_t at)
 {
-	return !embryo->entry.capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions && !e->settings.points &&
+	return !embryo->entry.capture && !(embryo->tcb & TCB_OUTBOUND) && !e->settings.transitions &&
 	       !losses_within(&e->losses, embryo->start, at);
 }
 
@@ -411,6 +421,7 @@ static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t
 	close_describe_lone(embryo, at, record);
 	check_lone(&e->plan, &e->settings, embryo->scopes, e->ended, at, record);
 	report_long_way(e, embryo, at);
+	ask_own_at_the_end(e, embryo->scopes, 0, at, record);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
