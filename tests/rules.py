@@ -310,6 +310,9 @@ def own_rules():
     check(aborted and aborted[0]["evidence"] and aborted[0]["evidence"][-1]["flags"].count("RST"), "a reset is its own evidence", aborted)
     check(mine(enabled=False) == [], "enabled")
     check(0 < len(mine(scope="port 5432")) < all_flows, "scope")
+    write("with-scope/site.yaml", rule(scope="port 5432"))
+    site = run("-T", "text", "-r", INCIDENT, env=dict(NOWHERE, TCPAUDIT_RULES_DIR=os.path.join(WORK, "with-scope"))).stdout
+    check(re.search(r"mine +%d " % len(mine(scope="port 5432")), site), "scope in a file of the site's", site)
     check(len(mine(limit=dict(count=2))) == 2, "limit")
     check(mine(suppress=[dict(until="2199-01-01", reason="r")]) == [], "suppress")
     check(0 < len(mine(when="close.kind == four-way")) < all_flows, "when")

@@ -39,6 +39,7 @@ struct session {
 	struct progress progress;
 	struct worker_state state; /* as of the last state_now() */
 	struct report_workers workers;
+	bool scopes, midway; /* rules that need them were there at the start */
 	int64_t begun; /* monotonic ns, as the following */
 	int64_t tick;  /* when to look at the clock's duties again */
 	int64_t next_stats;
@@ -105,6 +106,17 @@ static void stop(struct session *session, enum worker_stop how)
 	crew_stop(&session->crew, how);
 }
 
+#define MUTE ", but while a file is read, rules with a scope, and those on tick or syn.reuse, need to be there from the start"
+
+/* Whether all rules that have been read again are asked: how a file is judged was decided when it was opened. */
+static bool is_asked_all(const struct session *session)
+{
+	const struct options *options = session->options;
+	bool scopes = rulebook_has_scopes(options->rules), midway = options->settings.points & ~(1u << TCPAUDIT_ON_CLOSE);
+
+	return options->live || ((!scopes || session->scopes) && (!midway || session->midway || options->workers == 1));
+}
+
 /* New rules hold for what is judged from now on. */
 static void reread_rules(struct session *session)
 {
@@ -120,7 +132,7 @@ static void reread_rules(struct session *session)
 	}
 	crew_resume(&session->crew);
 	if (good)
-		fputs("tcpaudit: SIGHUP: the rules were read again\n", stderr);
+		fprintf(stderr, "tcpaudit: SIGHUP: the rules were read again%s\n", is_asked_all(session) ? "" : MUTE);
 	else
 		fprintf(stderr, "tcpaudit: SIGHUP: the old rules stay: %s\n", error != NULL ? error : "out of memory");
 	free(error);
@@ -474,8 +486,10 @@ static bool open_engines(struct session *session)
 	settings->min_severity = session->options->report.min_severity;
 	settings->states = session->report->format != &report_text;
 	settings->in_order = !session->options->live;
-	if (session->options->sources.paths == 0) /* none, and none to come */
+	if (!session->options->live && !rulebook_has_scopes(session->options->rules)) /* then a file need not stay in one part */
 		sink.scopes = NULL;
+	session->scopes = sink.scopes != NULL;
+	session->midway = settings->points & ~(1u << TCPAUDIT_ON_CLOSE);
 	return crew_equip(&session->crew, settings, &sink);
 }
 
