@@ -47,6 +47,21 @@ rules:
     limit: {count: 3, per: service, every: 1m}
 """
 
+AT_THE_END = """version: 1
+rules:
+  - id: aborted
+    on: close
+    when: close.aborted_by == server
+    title: aborted
+    message: "{src_ip}:{src_port}"
+    limit: {count: 5, per: service, every: 1m}
+  - id: some-state
+    on: close
+    when: tcp.state_server == ESTABLISHED
+    severity: note
+    title: was open
+"""
+
 tap = lab.Tap()
 
 
@@ -161,7 +176,9 @@ def try_pcaps():
 
 
 def try_mix(folder):
-    path, other, rules = (os.path.join(folder, name) for name in ("mix.pcap", "other.pcap", "rules.yaml"))
+    path, other, rules, at_the_end = (os.path.join(folder, name) for name in ("mix.pcap", "other.pcap", "rules.yaml", "end.yaml"))
+    with open(at_the_end, "w") as file:
+        file.write(AT_THE_END)
     data = mix(path, 1, 3000)
     mix(other, 2, 500, makecap.START + 3.0000017)
     with open(rules, "w") as file:
@@ -186,7 +203,7 @@ def try_mix(folder):
     for what, options in (
             ("without labels", ["--no-dpi"]), ("no checksums", ["--checksum", "off"]), ("a filter", ["-f", "tcp port 80 or udp"]),
             ("-c", ["-c", "5003"]), ("-c and a filter", ["-c", "777", "-f", "port 443"]), ("few flows", ["--max-flows", "50"]),
-            ("little memory", ["--memcap", "1M"]), ("rules", ["--rules", rules]), ("short idle", ["--idle-timeout", "1"]),
+            ("little memory", ["--memcap", "1M"]), ("rules", ["--rules", rules]), ("rules on close", ["--rules", at_the_end]), ("short idle", ["--idle-timeout", "1"]),
             ("no tunnels", ["--tunnels", "none"]), ("another end", ["--vantage", "client", "--msl", "1"])):
         same(f"mix, {what}", *everything, *options, "-r", path)
         same(f"mix, {what}, in parts", *everything, "--no-dpi", *options, "-r", path, workers=(2, 4))

@@ -205,7 +205,8 @@ struct tcpaudit_team {
 /* Splits the engine, before its first frame, into parts for the threads of a team; from then on frames come through
  * tcpaudit_judge_many() alone, and time with them.  What is told, in which order and by which thread (the caller's) does not change, except that each
  * part has its part of `memcap`, and a labeller of its own.  With little of that, or max_flows, an engine stays in one piece; so
- * does one that asks its sink something (scopes, own rules, suppressions), shows segments or has a labeller for one thread alone.
+ * does one that asks its sink something (scopes, own rules but at the end of connections, suppressions), shows segments or has a labeller
+ * for one thread alone.
  * false when out of memory. */
 bool tcpaudit_split(struct tcpaudit *engine, unsigned parts, const struct tcpaudit_team *team);
 

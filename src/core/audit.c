@@ -661,7 +661,7 @@ bool tcpaudit_split(struct tcpaudit *e, unsigned parts, const struct tcpaudit_te
 
 	if (settings->memcap && settings->memcap / PART_WORTH < parts)
 		parts = (unsigned)(settings->memcap / PART_WORTH);
-	if (parts < 2 || settings->max_flows || settings->points || settings->watch || settings->watch_all ||
+	if (parts < 2 || settings->max_flows || settings->points & ~(1u << TCPAUDIT_ON_CLOSE) || settings->watch || settings->watch_all ||
 	    e->sink.scopes || (e->labeller.text && !e->labeller.part))
 		return true;
 	for (size_t i = 0; i < sizeof settings->check / sizeof settings->check[0]; i++)

@@ -99,7 +99,10 @@ void engine_end_label(struct tcpaudit *engine, struct connection *c);
 /* Did the capture lose anything since? */
 bool engine_lost_since(const struct tcpaudit *engine, int64_t time);
 
-/* Asks the user's own rules about a connection that goes on; about all of them, bit by bit, or what is left of them. */
+/* Asks the user's own rules about a connection that has ended; `told`: those that have told of it before. */
+void engine_ask_at_the_end(struct tcpaudit *engine, uint32_t scopes, uint64_t told, int64_t at, struct tcpaudit_connection *record);
+
+/* The same of one that goes on; of all of them, bit by bit, or what is left of them. */
 void engine_ask_midway(struct tcpaudit *engine, struct connection *c, enum tcpaudit_point point);
 void engine_sweep(struct tcpaudit *engine, bool all);
 

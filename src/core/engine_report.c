@@ -5,6 +5,7 @@
 #include "embryo.h"
 #include "engine.h"
 #include "late.h"
+#include "shards.h"
 
 #define SECOND        1000000000ll
 #define SWEEP_SLICES  1024
@@ -131,8 +132,8 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	connection_give_back(c, loan);
 }
 
-/* For the last time: nobody needs to know any more what has been told. */
-static void ask_own_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at, struct tcpaudit_connection *record)
+/* For the last time: nobody needs to know any more what has been told.  A part's sink is not asked; the whole is, when this is told. */
+void engine_ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at, struct tcpaudit_connection *record)
 {
 	const struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 
@@ -208,9 +209,11 @@ struct former engine_remains(const struct connection *c)
 	return was;
 }
 
-/* Who is told borrows the record. */
-static void tell(struct tcpaudit *e, const struct tcpaudit_connection *record)
+/* Who is told borrows the record, which is as of `at`. */
+static void tell(struct tcpaudit *e, int64_t at, const struct tcpaudit_connection *record)
 {
+	if (e->part)
+		part_tells(e->part, at);
 	e->counters.by_kind[record->kind]++;
 	if (e->sink.connection_end)
 		e->sink.connection_end(e->sink.user, record);
@@ -232,8 +235,8 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	engine_end_label(e, c);
 	record->label = label_so_far(e, c);
 	check_connection(&file, record, &result);
-	ask_own_at_the_end(e, connection_scopes(c), connection_rarity(c) ? connection_rarity(c)->told : 0, at, record);
-	tell(e, record);
+	engine_ask_at_the_end(e, connection_scopes(c), connection_rarity(c) ? connection_rarity(c)->told : 0, at, record);
+	tell(e, at, record);
 	if (was)
 		*was = engine_remains(c);
 	connection_give_back(c, loan);
@@ -265,7 +268,7 @@ static void report_both_ways(struct tcpaudit *e, struct connection *c, int64_t a
 	report_any(e, c, at, &again, &was);
 	counted = e->counters;
 	memset(&e->counters, 0, sizeof e->counters);
-	tell(e, &once);
+	tell(e, at, &once);
 	check_orderly(&e->settings, &e->counters, &once);
 	assert(memcmp(&counted, &e->counters, sizeof counted) == 0);
 	blank_evidence(&once);
@@ -305,8 +308,8 @@ static void report(struct tcpaudit *e, struct connection *c, int64_t at, struct 
 	record->label = label_so_far(e, c);
 	check_orderly(&e->settings, &e->counters, record);
 	report_both_ways(e, c, at, record);
-	ask_own_at_the_end(e, 0, 0, at, record); /* scopes, and what was told before, would be in its rarity, and it has none */
-	tell(e, record);
+	engine_ask_at_the_end(e, 0, 0, at, record); /* scopes, and what was told before, would be in its rarity, and it has none */
+	tell(e, at, record);
 	if (was)
 		*was = engine_remains(c);
 }
@@ -421,10 +424,8 @@ static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t
 	close_describe_lone(embryo, at, record);
 	check_lone(&e->plan, &e->settings, embryo->scopes, e->ended, at, record);
 	report_long_way(e, embryo, at);
-	ask_own_at_the_end(e, embryo->scopes, 0, at, record);
-	e->counters.by_kind[record->kind]++;
-	if (e->sink.connection_end)
-		e->sink.connection_end(e->sink.user, record);
+	engine_ask_at_the_end(e, embryo->scopes, 0, at, record);
+	tell(e, at, record);
 }
 
 /* `was`: to be filled in with what will be remembered; NULL: nothing will. */

@@ -47,7 +47,7 @@ static char *begin(struct outbox *o, size_t size, bool finding)
 		o->untold++;
 		return NULL;
 	}
-	o->letter[o->count++] = (struct letter){.order = o->order, .at = o->used, .finding = finding};
+	o->letter[o->count++] = (struct letter){.order = o->order, .time = o->time, .at = o->used, .finding = finding};
 	o->used += size;
 	return o->bytes + o->used - size;
 }
@@ -90,13 +90,20 @@ void outbox_sort(struct outbox *o)
 	}
 }
 
-static const struct tcpaudit_connection *connection_in(char *at)
+static struct tcpaudit_connection *connection_in(char *at)
 {
 	struct kept_connection *kept = (void *)at;
 
 	if (kept->connection.transitions)
 		kept->connection.transitions = kept->transition;
 	return &kept->connection;
+}
+
+struct tcpaudit_connection *outbox_ended(struct outbox *o)
+{
+	const struct letter *letter = outbox_next(o);
+
+	return letter && !letter->finding ? connection_in(o->bytes + letter->at) : NULL;
 }
 
 void outbox_tell(struct outbox *o, const struct tcpaudit_sink *sink)

@@ -13,13 +13,15 @@ struct order {
 
 struct letter {
 	struct order order;
-	size_t at; /* where it is among the octets */
+	int64_t time; /* ns: as of when it is told */
+	size_t at;    /* where it is among the octets */
 	bool finding;
 };
 
 /* Zeroed: empty. */
 struct outbox {
 	struct order order; /* of what comes in */
+	int64_t time;       /* ... and its own */
 	struct letter *letter;
 	size_t count;
 	size_t room;
@@ -47,6 +49,9 @@ static inline const struct letter *outbox_next(const struct outbox *outbox)
 {
 	return outbox->told < outbox->count ? &outbox->letter[outbox->told] : NULL;
 }
+
+/* That, if it is a connection that has ended, to be completed before it is told; NULL if not. */
+struct tcpaudit_connection *outbox_ended(struct outbox *outbox);
 
 /* Tells the sink the next one. */
 void outbox_tell(struct outbox *outbox, const struct tcpaudit_sink *sink);

@@ -76,6 +76,11 @@ void part_is_judging(struct part *part, int64_t now, uint64_t ordinal)
 	part_orders(part, flow_tick_behind(now) - 1, ordinal | UINT64_C(1) << 63);
 }
 
+void part_tells(struct part *part, int64_t at)
+{
+	part->to->time = at;
+}
+
 static void keep_connection(void *user, const struct tcpaudit_connection *connection)
 {
 	outbox_connection(((struct part *)user)->to, connection);
@@ -226,6 +231,16 @@ static struct outbox *first_of(struct shards *s)
 	return first;
 }
 
+/* The user's own rules speak last of a connection, and to whoever is told of it: what limits allow depends on the order. */
+static void tell_next(struct shards *s, struct outbox *o)
+{
+	struct tcpaudit_connection *ended = outbox_ended(o);
+
+	if (ended)
+		engine_ask_at_the_end(s->whole, 0, 0, outbox_next(o)->time, ended);
+	outbox_tell(o, &s->sink);
+}
+
 static void tell(struct shards *s)
 {
 	struct outbox *o;
@@ -233,7 +248,7 @@ static void tell(struct shards *s)
 	for (unsigned i = 0; i < s->count; i++)
 		outbox_sort(&s->part[i].box[BROUGHT]);
 	while ((o = first_of(s)) && is_in_reach(s, outbox_next(o)->order))
-		outbox_tell(o, &s->sink);
+		tell_next(s, o);
 	for (unsigned i = 0; i < s->count; i++)
 		for (unsigned k = 0; k < BOXES; k++)
 			outbox_clear(&s->part[i].box[k]);

@@ -30,6 +30,9 @@ void part_is_judging(struct part *part, int64_t now, uint64_t ordinal);
 /* The next report has its place here in the order. */
 void part_orders(struct part *part, uint32_t tick, uint64_t number);
 
+/* A connection that is told of now is as it was at this time. */
+void part_tells(struct part *part, int64_t at);
+
 /* Room for what the segment has told of hosts: hosts_learn(). */
 struct learnt *part_learns(struct part *part);
 
