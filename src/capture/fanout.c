@@ -11,12 +11,12 @@
 #include <tcpaudit/audit.h>
 
 enum {
-	LEVELS = 3,     /* IP headers that enclose each other, or are quoted by ICMP */
+	LEVELS = 4,     /* IP headers that enclose each other, or are quoted by ICMP */
 	TAGS = 3,       /* VLAN tags in a row, beside the one that the kernel takes off */
-	LABELS = 4,     /* of MPLS */
-	EXTENSIONS = 2, /* headers of IPv6, or of GTP-U */
+	LABELS = 8,     /* of MPLS */
+	EXTENSIONS = 4, /* headers of IPv6, or of GTP-U */
 	MIXED = 5,      /* words of a socket: its address, its port */
-	NAMES = 192     /* places to jump to */
+	NAMES = 400     /* places to jump to */
 };
 
 /* The words of memory. */
@@ -295,6 +295,8 @@ static void ip(struct assembly *a, const struct level *level, unsigned transport
 		load(a, PROTOCOL);
 		go_if(a, BPF_JEQ, 0, options);
 		go_if(a, BPF_JEQ, 60, options);
+		go_if(a, BPF_JEQ, 43, options); /* segment routing: one direction may have it */
+		go_if(a, BPF_JEQ, 140, options);
 		go_unless(a, BPF_JEQ, 44, transport);
 		index_by(a, AT);
 		octets2(a, 2);
@@ -428,7 +430,7 @@ static void field(struct assembly *a, uint32_t flag)
 /* RFC 2784, RFC 2890, RFC 2637, and the mirrored frames of ERSPAN. */
 static void gre(struct assembly *a, const struct level *inside, unsigned frame, unsigned hosts)
 {
-	const unsigned usual = name(a), mirrored = name(a), mirrored3 = name(a);
+	const unsigned usual = name(a), mirrored = name(a), mirrored3 = name(a), wccp = name(a);
 
 	index_by(a, AT);
 	octets2(a, 2);
@@ -447,7 +449,15 @@ static void gre(struct assembly *a, const struct level *inside, unsigned frame, 
 	load(a, TYPE);
 	go_if(a, BPF_JEQ, 0x88be, mirrored);
 	go_if(a, BPF_JEQ, 0x22eb, mirrored3);
+	go_if(a, BPF_JEQ, 0x883e, wccp);
 	carried(a, inside, frame);
+	here(a, wccp);
+	index_by(a, AT);
+	octet(a, 0);
+	with(a, BPF_RSH, 4);
+	go_if(a, BPF_JEQ, 4, inside->ipv4);
+	move_on(a, 4);
+	go(a, inside->ipv4);
 	here(a, mirrored); /* type I has no sequence number, and no header */
 	field(a, 0x1000);
 	field(a, 0x1000);
@@ -532,16 +542,20 @@ static void transports(struct assembly *a, const struct level *inside, unsigned 
 
 /* ---- the program ---- */
 
-/* What comes in begins behind its Ethernet header, what goes out with it.  Other devices have none, or the kernel adds it later. */
+/* What comes in begins behind its link layer's header, what goes out with it.  That of other devices than Ethernet may be of any length, or
+ * none: offsets count from the network header there, which some kernels look for in less of the packet. */
 static void begin(struct assembly *a)
 {
-	const unsigned incoming = name(a), frame = name(a), both = name(a);
+	const unsigned incoming = name(a), frame = name(a), both = name(a), typed = name(a);
 
 	load_of_kernel(a, SKF_AD_PKTTYPE);
 	go_unless(a, BPF_JEQ, 4 /* PACKET_OUTGOING */, incoming);
 	load_of_kernel(a, SKF_AD_HATYPE);
 	go_if(a, BPF_JEQ, 1 /* ARPHRD_ETHER */, frame);
-	go_unless(a, BPF_JEQ, 772 /* ARPHRD_LOOPBACK */, incoming);
+	go_if(a, BPF_JEQ, 772 /* ARPHRD_LOOPBACK */, frame);
+	load_constant(a, (uint32_t)SKF_NET_OFF);
+	store(a, AT);
+	go(a, typed);
 	here(a, frame);
 	load_constant(a, 14);
 	store(a, AT);
@@ -551,6 +565,7 @@ static void begin(struct assembly *a)
 	here(a, incoming);
 	load_constant(a, 0);
 	store(a, AT);
+	here(a, typed);
 	load_of_kernel(a, SKF_AD_PROTOCOL);
 	store(a, TYPE);
 	here(a, both);

@@ -138,7 +138,7 @@ def halves(tap, net, path):
         while at < len(data):
             length = int.from_bytes(data[at + 8:at + 12], "little")
             frame = data[at + 16:at + 16 + length]
-            for _ in range(3 if is_towards(frame) else 0):
+            for _ in range(4 if is_towards(frame) else 0):
                 frame = vxlan(frame)
             size = len(frame).to_bytes(4, "little")
             target.write(data[at:at + 8] + size + size + frame)

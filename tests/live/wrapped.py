@@ -40,10 +40,21 @@ def gre_in_vxlan(packet):
     return vxlan(makecap.gre(packet)[14:])
 
 
+def gtp_u_extended(packet):
+    header = struct.pack("!BBHIHBB", 0x34, 0xFF, 8 + len(packet), 7, 1, 0, 0x85) + bytes([1, 0x10, 9, 0])
+    return makecap.ethernet(makecap.udp_packet(*makecap.OUTER, (2152, 2152), header + packet))
+
+
+def segment_routed(packet):
+    """RFC 8754, as the first router wraps it: the outer hosts say nothing of the connection."""
+    header = bytes([4 if packet[0] >> 4 == 4 else 41, 2, 4, 0, 0, 0, 0, 0]) + socket.inet_pton(socket.AF_INET6, "2001:db8:2::5")
+    return makecap.ethernet(makecap.ip_packet(f"2001:db8:3::{packet[-1]:x}", "2001:db8:2::5", 43, header + packet))
+
+
 # Of the client's packets, of the server's.
 WAYS = [(plain, plain), (tag, tag), (tag, plain), (double, plain), (makecap.mpls, makecap.mpls), (makecap.mpls, plain),
         (makecap.pppoe, makecap.pppoe), (makecap.ipip, makecap.ipip), (makecap.gre, makecap.gre), (vxlan, vxlan), (geneve, geneve),
-        (vxlan, plain), (makecap.gtp_u, makecap.gtp_u), (gre_in_vxlan, gre_in_vxlan)]
+        (vxlan, plain), (makecap.gtp_u, makecap.gtp_u), (gre_in_vxlan, gre_in_vxlan), (gtp_u_extended, makecap.gtp_u), (segment_routed, plain)]
 
 
 def addresses(i):

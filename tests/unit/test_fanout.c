@@ -15,6 +15,7 @@ struct skb {
 	const uint8_t *data;
 	size_t len;
 	uint32_t protocol, type, hardware;
+	size_t network; /* where the IP header is; known of what goes out */
 };
 
 static bool at(const struct skb *skb, uint32_t offset, unsigned size, uint32_t *value)
@@ -24,6 +25,8 @@ static bool at(const struct skb *skb, uint32_t offset, unsigned size, uint32_t *
 		*value = what == SKF_AD_PROTOCOL ? skb->protocol : what == SKF_AD_PKTTYPE ? skb->type : skb->hardware;
 		return what == SKF_AD_PROTOCOL || what == SKF_AD_PKTTYPE || what == SKF_AD_HATYPE;
 	}
+	if (offset >= (uint32_t)SKF_NET_OFF)
+		offset = offset - (uint32_t)SKF_NET_OFF + (uint32_t)skb->network;
 	if ((uint64_t)offset + size > skb->len)
 		return false;
 	*value = 0;
@@ -108,7 +111,7 @@ static uint32_t run(const struct skb *skb)
  * and a tag. */
 static uint32_t going_out(void)
 {
-	return run(&(struct skb){packet.octet + packet.start, length(), 0, 4, 1});
+	return run(&(struct skb){packet.octet + packet.start, length(), 0, 4, 1, 14});
 }
 
 static uint32_t coming_in(void)
@@ -116,7 +119,7 @@ static uint32_t coming_in(void)
 	const uint8_t *p = packet.octet + packet.start;
 	const uint32_t type = (uint32_t)p[12] << 8 | p[13], tag = type == 0x8100 || type == 0x88a8 ? 4 : 0;
 
-	return run(&(struct skb){p + 14 + tag, length() - 14 - tag, (uint32_t)p[12 + tag] << 8 | p[13 + tag], 0, 1});
+	return run(&(struct skb){p + 14 + tag, length() - 14 - tag, (uint32_t)p[12 + tag] << 8 | p[13 + tag], 0, 1, 0});
 }
 
 static void expect_both(uint32_t value, const char *what)
@@ -185,10 +188,27 @@ Test(fanout, both_directions_of_two_sockets)
 	cr_expect_neq(plain(4), plain(6));
 }
 
-/* Rare ones: there it goes by nothing, or by other hosts, the same for both directions. */
+/* Whatever the length of its header, which only the kernel knows. */
+Test(fanout, other_devices)
+{
+	enum { INFINIBAND = 32, NOTHING = 65534 };
+
+	for (int version = 4; version <= 6; version += 2)
+		for (size_t header = 0; header <= 24; header += 4) {
+			const uint32_t value = plain(version), protocol = version == 4 ? 0x0800 : 0x86dd;
+			static const uint8_t octets[24] = {0x45, 0x60};
+			put_answer(version);
+			put(octets, header);
+			const uint8_t *p = packet.octet + packet.start;
+			cr_expect_eq(run(&(struct skb){p, length(), protocol, 4, header ? INFINIBAND : NOTHING, header}), value, "going out");
+			cr_expect_eq(run(&(struct skb){p + header, length() - header, protocol, 0, INFINIBAND, 0}), value, "coming in");
+		}
+}
+
+/* Rare ones: there it goes by nothing. */
 static bool is_looked_through(const char *name)
 {
-	static const char *const opaque[] = {"snap", "snap 802.1H", "llc ip", "ethernet v6 as v4", "gre wccp", "gre wccp 2"};
+	static const char *const opaque[] = {"snap", "snap 802.1H", "llc ip", "ethernet v6 as v4"};
 
 	for (size_t i = 0; i < sizeof opaque / sizeof opaque[0]; i++)
 		if (!strcmp(name, opaque[i]))
@@ -234,7 +254,7 @@ Test(fanout, tunnels)
 		fanout_program(&fanout, ALL, secret);
 		seen++;
 	}
-	cr_expect_eq(seen, 22, "%u", seen);
+	cr_expect_eq(seen, 24, "%u", seen);
 }
 
 Test(fanout, tunnels_in_tunnels)
@@ -250,6 +270,13 @@ Test(fanout, tunnels_in_tunnels)
 	put_ipv4(47);
 	put(OCTETS(MACS12, 0x88, 0xa8, 0, 4, 0x81, 0, 0, 5, 8, 0));
 	expect_both(value, "VXLAN in GRE");
+	put_plain(4);
+	put(OCTETS(3, 1, 0, 0, 0, 0, 0, 0));
+	put_ipv4(1);
+	put_ipv4(4);
+	put_ipv4(4);
+	put_ethernet(0x0800);
+	expect_both(value, "an ICMP error in two tunnels");
 }
 
 /* Deeper than the program looks, it goes by the hosts of the last header: both directions are together all the same. */
@@ -259,7 +286,7 @@ Test(fanout, too_deep)
 
 	for (int answer = 0; answer < 2; answer++) {
 		answer ? put_answer(4) : put_plain(4);
-		for (int n = 0; n < 5; n++)
+		for (int n = 0; n < 6; n++)
 			put_ipv4(4);
 		put_ethernet(0x0800);
 		value[answer] = coming_in();
@@ -309,6 +336,12 @@ Test(fanout, ipv4_options_and_ipv6_extension_headers)
 	put_ipv6(0);
 	put_ethernet(0x86dd);
 	expect_both(value, "extension headers");
+	const uint32_t inside = plain(4);
+	put_plain(4);
+	put(OCTETS(4, 2, 4, 0, 0, 0, 0, 0, [8] = 0x20, [23] = 1)); /* RFC 8754 */
+	put_ipv6(43);
+	put_ethernet(0x86dd);
+	expect_both(inside, "segment routing");
 	put_tcp(6, 0x10, NULL, 0, TEXT, 5);
 	put(OCTETS(6, 0, 0, 0, 0, 0, 0, 7)); /* RFC 6946: whole */
 	put_ipv6(44);
@@ -355,7 +388,7 @@ Test(fanout, random_changes)
 		const size_t cut = 14 + (random >> 4) % (length() - 13);
 		uint8_t *exact = malloc(cut);
 		memcpy(exact, packet.octet + packet.start, cut);
-		run(&(struct skb){exact, cut, 0, 4, 1});
+		run(&(struct skb){exact, cut, 0, 4, 1, 14});
 		free(exact);
 	}
 }
