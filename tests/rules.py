@@ -379,6 +379,8 @@ def reload():
     with open(capture_path, "rb") as file:
         data = file.read()
     for name, text, words, severity in (("good", "checks: {fin-ack-beyond: {severity: warning}}\n", "read again", "warning"),
+                                        ("late", "checks: {fin-ack-beyond: {severity: note}}\nrules: [{id: x, on: close, when: dest_port > 0, "
+                                         "title: t, scope: tcp}]\n", "need to be there from the start", "note"),
                                         ("bad", "checks: {fin-ack-beyond: {severity: loud}}\n", "the old rules stay: ", "note")):
         write("live.yaml", "checks: {fin-ack-beyond: {severity: note}}\n")
         process = subprocess.Popen([PROGRAM, "-r", "-", "-T", "jsonl", "--rules", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -406,6 +406,26 @@ static bool hear_part(void *user, unsigned i, unsigned parts, struct tcpaudit_la
 	return true;
 }
 
+/* ---- rules of the user, which hold or not by what the record says ---- */
+
+static const struct tcpaudit_check own[] = {{.id = "own-1", .severity = TCPAUDIT_WARNING, .normative = TCPAUDIT_NORMATIVE_RULE, .title = "one"},
+                                            {.id = "own-2", .severity = TCPAUDIT_NOTE, .normative = TCPAUDIT_NORMATIVE_RULE, .title = "two"}};
+
+enum { OWN = sizeof own / sizeof own[0] };
+
+static void ask(void *user, enum tcpaudit_point point, const struct tcpaudit_connection *c, uint64_t held[TCPAUDIT_CHECK_WORDS])
+{
+	const struct told *t = user;
+	uint64_t sum = (unsigned)point + c->id * 3 + c->kind + c->end[0].states + c->end[1].states * 5u;
+	size_t rows;
+
+	tcpaudit_checks(&rows);
+	assert(t->settings.points >> point & 1);
+	assert(c->end[0].states && c->end[1].states);
+	for (size_t row = rows; row < rows + OWN; row++, sum >>= 1)
+		held[row >> 6] |= (sum & 1) << (row & 63);
+}
+
 static struct tcpaudit *new_engine(const struct told *t, const struct tcpaudit_sink *sink)
 {
 	struct tcpaudit *engine = tcpaudit_new(&t->settings, sink);
@@ -484,18 +504,18 @@ static void take_finding(void *user, const struct tcpaudit_finding *f)
 	size_t rows;
 	const struct tcpaudit_check *first = tcpaudit_checks(&rows);
 
-	assert(f->check >= first && f->check < first + rows);
+	assert(f->check == (f->row < rows ? &first[f->row] : &own[f->row - rows]));
 	assert(f->severity <= TCPAUDIT_ERROR && f->confidence >= TCPAUDIT_POSSIBLE && f->confidence <= TCPAUDIT_CERTAIN);
 	assert(f->evidence_count <= TCPAUDIT_EVIDENCE && f->connection->id <= t->frames);
 	assert(f->endpoint <= TCPAUDIT_WHO_UNKNOWN && f->count >= 1);
-	assert(t->settings.check[f->check - first].severity >= 0);
+	assert(t->settings.check[f->row].severity >= 0);
 	for (size_t i = 0; i < f->evidence_count; i++) {
 		assert(f->evidence[i].frame > 0);
 		check_evidence(t, &f->evidence[i]);
 	}
 	t->findings++;
-	t->by_check[f->check - first]++;
-	digest(t, f->connection->id << 24 | (uint64_t)(f->check - first) << 8 | f->severity << 4 | f->confidence);
+	t->by_check[f->row]++;
+	digest(t, f->connection->id << 24 | (uint64_t)f->row << 8 | f->severity << 4 | f->confidence);
 	digest(t, (uint64_t)f->time ^ f->count << 8 ^ (uint64_t)f->before[0] << 40 ^ (uint64_t)f->after[1] << 50);
 }
 
@@ -505,6 +525,11 @@ static void take_segment(void *user, uint64_t flow, const struct tcpaudit_segmen
 	const struct told *t = user;
 	assert(flow >= 1 && flow <= t->frames && from <= 1 && s->ordinal <= t->frames);
 	assert((states[0] && states[1]) || t->settings.memcap); /* for want of memory they are unknown */
+}
+
+static struct tcpaudit_sink sink_of(struct told *t)
+{
+	return (struct tcpaudit_sink){.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment, .ask = ask};
 }
 
 static void check_counters(const struct told *t, bool finished)
@@ -544,7 +569,7 @@ static void hand_in(struct told *t, struct tcpaudit_frame *frame, size_t *n)
 static void run(struct told *t, size_t batch)
 {
 	static struct tcpaudit_frame frame[64];
-	struct tcpaudit_sink sink = {.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment};
+	struct tcpaudit_sink sink = sink_of(t);
 	size_t n = 0, most = batch ? batch : 1;
 
 	t->engine = new_engine(t, &sink);
@@ -581,7 +606,7 @@ static void run_split(struct told *t, unsigned parts, unsigned together)
 {
 	static struct tcpaudit_batch *batch[8];
 	const struct tcpaudit_team team = {.run = run_parts};
-	struct tcpaudit_sink sink = {.user = t, .connection_end = take_end, .finding = take_finding, .segment = take_segment};
+	struct tcpaudit_sink sink = sink_of(t);
 	unsigned filled = 0;
 
 	t->engine = new_engine(t, &sink);
@@ -625,6 +650,12 @@ static void settle(struct tcpaudit_settings *s, uint8_t a, uint8_t b)
 	s->watch_all = a >> 7 & 1;
 	s->vantage = b >> 2 & 3;
 	s->in_order = true;
+	if ((a ^ b) & 8) {
+		s->own = own;
+		s->own_count = OWN;
+		s->points = 1 << TCPAUDIT_ON_CLOSE | (b & 64 ? 1 << TCPAUDIT_ON_REUSE : 0);
+		s->states = false; /* they are told all the same */
+	}
 	if (b & 16)
 		s->check[b >> 5].severity = -1;
 	if (b & 32)
