@@ -137,7 +137,7 @@ void engine_ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, i
 {
 	const struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 
-	if (!e->settings.points)
+	if (!e->settings.points && !told)
 		return;
 	check_own(&result, TCPAUDIT_ON_TICK, record, at, scopes, &told); /* it may never have met one */
 	check_own(&result, TCPAUDIT_ON_CLOSE, record, at, scopes, &told);
