@@ -132,15 +132,21 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	connection_give_back(c, loan);
 }
 
-/* For the last time: nobody needs to know any more what has been told.  A part's sink is not asked; the whole is, when this is told. */
-void engine_ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at, struct tcpaudit_connection *record)
+/* For the last time: nobody needs to know any more what has been told.  A part's sink is not asked; the whole is, when this is told.  The
+ * path of those who have no rules is better kept free of it. */
+__attribute__((noinline)) void engine_ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at,
+                                                     struct tcpaudit_connection *record)
 {
 	const struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 
-	if (!e->settings.points && !told)
-		return;
 	check_own(&result, TCPAUDIT_ON_TICK, record, at, scopes, &told); /* it may never have met one */
 	check_own(&result, TCPAUDIT_ON_CLOSE, record, at, scopes, &told);
+}
+
+static inline void ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at, struct tcpaudit_connection *record)
+{
+	if (e->settings.points || told)
+		engine_ask_at_the_end(e, scopes, told, at, record);
 }
 
 /* Rules that ask now and then may have come when embryos were there already: bit by bit they become what is visited. */
@@ -235,7 +241,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	engine_end_label(e, c);
 	record->label = label_so_far(e, c);
 	check_connection(&file, record, &result);
-	engine_ask_at_the_end(e, connection_scopes(c), connection_rarity(c) ? connection_rarity(c)->told : 0, at, record);
+	ask_at_the_end(e, connection_scopes(c), connection_rarity(c) ? connection_rarity(c)->told : 0, at, record);
 	tell(e, at, record);
 	if (was)
 		*was = engine_remains(c);
@@ -308,7 +314,7 @@ static void report(struct tcpaudit *e, struct connection *c, int64_t at, struct 
 	record->label = label_so_far(e, c);
 	check_orderly(&e->settings, &e->counters, record);
 	report_both_ways(e, c, at, record);
-	engine_ask_at_the_end(e, 0, 0, at, record); /* scopes, and what was told before, would be in its rarity, and it has none */
+	ask_at_the_end(e, 0, 0, at, record); /* scopes, and what was told before, would be in its rarity, and it has none */
 	tell(e, at, record);
 	if (was)
 		*was = engine_remains(c);
@@ -424,7 +430,7 @@ static void report_lone(struct tcpaudit *e, const struct embryo *embryo, int64_t
 	close_describe_lone(embryo, at, record);
 	check_lone(&e->plan, &e->settings, embryo->scopes, e->ended, at, record);
 	report_long_way(e, embryo, at);
-	engine_ask_at_the_end(e, embryo->scopes, 0, at, record);
+	ask_at_the_end(e, embryo->scopes, 0, at, record);
 	tell(e, at, record);
 }
 

@@ -236,7 +236,7 @@ static void tell_next(struct shards *s, struct outbox *o)
 {
 	struct tcpaudit_connection *ended = outbox_ended(o);
 
-	if (ended)
+	if (ended && s->whole->settings.points)
 		engine_ask_at_the_end(s->whole, 0, 0, outbox_next(o)->time, ended);
 	outbox_tell(o, &s->sink);
 }
