@@ -27,7 +27,7 @@ struct capture_options {
 	uint64_t buffer;    /* live: bytes of ring for each interface; 0: 64 MiB */
 	bool promiscuous;   /* live */
 	uint32_t tunnels;   /* live, several workers: TCPAUDIT_TUNNEL_ bits, in which the sockets of a packet may be found */
-	uint8_t key[16];    /* ...: secret, so that nobody can aim at a worker */
+	uint32_t key[7];    /* ...: random and secret, so that nobody can aim at a worker */
 };
 
 /* What is known of one input, file or interface.  Grows while it is read. */

@@ -5,8 +5,11 @@
  * is, and ends there. */
 #include "fanout.h"
 
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include <tcpaudit/audit.h>
 
@@ -18,6 +21,11 @@ enum {
 	MIXED = 5,      /* words of a socket: its address, its port */
 	NAMES = 400     /* places to jump to */
 };
+
+_Static_assert(MIXED + 2 == FANOUT_KEY, "a factor for each word, and for what begins and ends");
+
+/* What Linux's headers have no name for. */
+enum { TYPE_PPP = 0x880b, PROTOCOL_SHIM6 = 140, PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057 };
 
 /* The words of memory. */
 enum { TYPE, AT, IP, VERSION, PROTOCOL, PORT, OTHER_PORT, FLAGS, MIX, SHIFTED, SUM };
@@ -204,16 +212,16 @@ static void link_layers(struct assembly *a, const struct level *level, unsigned 
 	for (unsigned tags = 0;; tags++) {
 		const unsigned tag = name(a);
 		load(a, TYPE);
-		go_if(a, BPF_JEQ, 0x0800, level->ipv4);
-		go_if(a, BPF_JEQ, 0x86dd, level->ipv6);
-		go_if(a, BPF_JEQ, 0x8847, mpls);
-		go_if(a, BPF_JEQ, 0x8848, mpls);
-		go_if(a, BPF_JEQ, 0x8864, pppoe);
+		go_if(a, BPF_JEQ, ETH_P_IP, level->ipv4);
+		go_if(a, BPF_JEQ, ETH_P_IPV6, level->ipv6);
+		go_if(a, BPF_JEQ, ETH_P_MPLS_UC, mpls);
+		go_if(a, BPF_JEQ, ETH_P_MPLS_MC, mpls);
+		go_if(a, BPF_JEQ, ETH_P_PPP_SES, pppoe);
 		if (tags == TAGS)
 			break;
-		go_if(a, BPF_JEQ, 0x8100, tag);
-		go_if(a, BPF_JEQ, 0x88a8, tag);
-		go_unless(a, BPF_JEQ, 0x9100, lost);
+		go_if(a, BPF_JEQ, ETH_P_8021Q, tag);
+		go_if(a, BPF_JEQ, ETH_P_8021AD, tag);
+		go_unless(a, BPF_JEQ, ETH_P_QINQ1, lost);
 		here(a, tag);
 		index_by(a, AT);
 		octets2(a, 2);
@@ -244,15 +252,15 @@ static void link_layers(struct assembly *a, const struct level *level, unsigned 
 	go_if(a, BPF_JSET, 1, brief);
 	move_on(a, 2);
 	octets2(a, 0);
-	go_if(a, BPF_JEQ, 0x0021, level->ipv4);
-	go_if(a, BPF_JEQ, 0x0057, level->ipv6);
+	go_if(a, BPF_JEQ, PPP_IPV4, level->ipv4);
+	go_if(a, BPF_JEQ, PPP_IPV6, level->ipv6);
 	go(a, lost);
 	here(a, brief);
 	store(a, PROTOCOL);
 	move_on(a, 1);
 	load(a, PROTOCOL);
-	go_if(a, BPF_JEQ, 0x21, level->ipv4);
-	go_if(a, BPF_JEQ, 0x57, level->ipv6);
+	go_if(a, BPF_JEQ, PPP_IPV4, level->ipv4);
+	go_if(a, BPF_JEQ, PPP_IPV6, level->ipv6);
 	go(a, lost);
 }
 
@@ -293,11 +301,11 @@ static void ip(struct assembly *a, const struct level *level, unsigned transport
 	for (unsigned n = 0; n < EXTENSIONS; n++) {
 		const unsigned options = name(a), next = name(a);
 		load(a, PROTOCOL);
-		go_if(a, BPF_JEQ, 0, options);
-		go_if(a, BPF_JEQ, 60, options);
-		go_if(a, BPF_JEQ, 43, options); /* segment routing: one direction may have it */
-		go_if(a, BPF_JEQ, 140, options);
-		go_unless(a, BPF_JEQ, 44, transport);
+		go_if(a, BPF_JEQ, IPPROTO_HOPOPTS, options);
+		go_if(a, BPF_JEQ, IPPROTO_DSTOPTS, options);
+		go_if(a, BPF_JEQ, IPPROTO_ROUTING, options); /* segment routing: one direction may have it */
+		go_if(a, BPF_JEQ, PROTOCOL_SHIM6, options);
+		go_unless(a, BPF_JEQ, IPPROTO_FRAGMENT, transport);
 		index_by(a, AT);
 		octets2(a, 2);
 		go_if(a, BPF_JSET, 0xfff9, hosts);
@@ -334,8 +342,8 @@ static void ethernet(struct assembly *a, const struct level *inside)
 static void carried(struct assembly *a, const struct level *inside, unsigned frame)
 {
 	load(a, TYPE);
-	go_if(a, BPF_JEQ, 0x6558, frame);
-	go_if(a, BPF_JEQ, 0x880b, inside->ppp);
+	go_if(a, BPF_JEQ, ETH_P_TEB, frame);
+	go_if(a, BPF_JEQ, TYPE_PPP, inside->ppp);
 	go(a, inside->link);
 }
 
@@ -447,9 +455,9 @@ static void gre(struct assembly *a, const struct level *inside, unsigned frame, 
 	field(a, 0x0080);
 	here(a, usual);
 	load(a, TYPE);
-	go_if(a, BPF_JEQ, 0x88be, mirrored);
-	go_if(a, BPF_JEQ, 0x22eb, mirrored3);
-	go_if(a, BPF_JEQ, 0x883e, wccp);
+	go_if(a, BPF_JEQ, ETH_P_ERSPAN, mirrored);
+	go_if(a, BPF_JEQ, ETH_P_ERSPAN2, mirrored3);
+	go_if(a, BPF_JEQ, ETH_P_WCCP, wccp);
 	carried(a, inside, frame);
 	here(a, wccp);
 	index_by(a, AT);
@@ -516,15 +524,15 @@ static void transports(struct assembly *a, const struct level *inside, unsigned 
 
 	here(a, transport);
 	load(a, PROTOCOL);
-	go_if(a, BPF_JEQ, 6, sockets);
-	go_if(a, BPF_JEQ, 17, is_udp);
-	go_if(a, BPF_JEQ, 1, is_icmp);
-	go_if(a, BPF_JEQ, 58, is_icmpv6);
-	go_if(a, BPF_JEQ, 41, is_ipv6);
+	go_if(a, BPF_JEQ, IPPROTO_TCP, sockets);
+	go_if(a, BPF_JEQ, IPPROTO_UDP, is_udp);
+	go_if(a, BPF_JEQ, IPPROTO_ICMP, is_icmp);
+	go_if(a, BPF_JEQ, IPPROTO_ICMPV6, is_icmpv6);
+	go_if(a, BPF_JEQ, IPPROTO_IPV6, is_ipv6);
 	if (a->tunnels & TCPAUDIT_TUNNEL_IPIP)
-		go_if(a, BPF_JEQ, 4, inside->ipv4);
+		go_if(a, BPF_JEQ, IPPROTO_IPIP, inside->ipv4);
 	if (a->tunnels & TCPAUDIT_TUNNEL_GRE)
-		go_if(a, BPF_JEQ, 47, is_gre);
+		go_if(a, BPF_JEQ, IPPROTO_GRE, is_gre);
 	go(a, hosts);
 	here(a, is_icmp);
 	icmp(a, inside, hosts);
@@ -549,10 +557,10 @@ static void begin(struct assembly *a)
 	const unsigned incoming = name(a), frame = name(a), both = name(a), typed = name(a);
 
 	load_of_kernel(a, SKF_AD_PKTTYPE);
-	go_unless(a, BPF_JEQ, 4 /* PACKET_OUTGOING */, incoming);
+	go_unless(a, BPF_JEQ, PACKET_OUTGOING, incoming);
 	load_of_kernel(a, SKF_AD_HATYPE);
-	go_if(a, BPF_JEQ, 1 /* ARPHRD_ETHER */, frame);
-	go_if(a, BPF_JEQ, 772 /* ARPHRD_LOOPBACK */, frame);
+	go_if(a, BPF_JEQ, ARPHRD_ETHER, frame);
+	go_if(a, BPF_JEQ, ARPHRD_LOOPBACK, frame);
 	load_constant(a, (uint32_t)SKF_NET_OFF);
 	store(a, AT);
 	go(a, typed);
@@ -583,28 +591,15 @@ static struct level level_names(struct assembly *a)
 	return level;
 }
 
-static uint32_t next_word(uint64_t *state)
+static void take_key(struct assembly *a, const uint32_t key[FANOUT_KEY])
 {
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 (Steele, Lea, Flood, 2014) */
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)(z >> 32);
-}
-
-static void take_key(struct assembly *a, const uint8_t key[16])
-{
-	uint64_t half[2];
-
-	memcpy(half, key, sizeof half);
-	half[0] ^= half[1] << 1 | half[1] >> 63;
 	for (unsigned i = 0; i < MIXED; i++)
-		a->factor[i] = next_word(&half[0]) | 1; /* odd: no bit is lost */
-	a->first = next_word(&half[1]);
-	a->last = next_word(&half[1]) | 1;
+		a->factor[i] = key[i] | 1; /* odd: no bit is lost */
+	a->first = key[MIXED];
+	a->last = key[MIXED + 1] | 1;
 }
 
-void fanout_program(struct fanout *fanout, uint32_t tunnels, const uint8_t key[16])
+void fanout_program(struct fanout *fanout, uint32_t tunnels, const uint32_t key[FANOUT_KEY])
 {
 	struct assembly a = {.code = fanout->code, .tunnels = tunnels};
 	const unsigned sockets = name(&a), hosts = name(&a), hashed = name(&a), ipv6 = name(&a), lost = name(&a);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define FANOUT_MOST BPF_MAXINSNS
+#define FANOUT_KEY  7
 
 struct fanout {
 	struct sock_filter code[FANOUT_MOST];
@@ -20,7 +21,7 @@ struct fanout {
  * errors about them, however each of them is wrapped; the kernel takes it modulo the number of workers.  Of fragments it goes by
  * the addresses alone, and so it does where it loses its way, which is mostly the same for both directions.
  *
- * `tunnels`: TCPAUDIT_TUNNEL_ bits, those to look into.  `key`: secret, so that nobody can aim at a worker. */
-void fanout_program(struct fanout *fanout, uint32_t tunnels, const uint8_t key[16]);
+ * `tunnels`: TCPAUDIT_TUNNEL_ bits, those to look into.  `key`: random and secret, so that nobody can aim at a worker. */
+void fanout_program(struct fanout *fanout, uint32_t tunnels, const uint32_t key[FANOUT_KEY]);
 
 #endif

@@ -376,11 +376,13 @@ static bool needs_text(const struct options *options)
 }
 
 /* For all hashes over what the network sends. */
-static bool draw_key(struct session *session, char **error)
+static bool draw_keys(struct session *session, char **error)
 {
 	struct tcpaudit_settings *settings = &session->options->settings;
+	struct capture_options *capture = &session->options->capture;
 
-	if (getrandom(settings->hash_key, sizeof settings->hash_key, 0) == (ssize_t)sizeof settings->hash_key)
+	if (getrandom(settings->hash_key, sizeof settings->hash_key, 0) == (ssize_t)sizeof settings->hash_key &&
+	    getrandom(capture->key, sizeof capture->key, 0) == (ssize_t)sizeof capture->key)
 		return true;
 	if (asprintf(error, "no random key: %s", strerror(errno)) < 0)
 		*error = NULL;
@@ -394,7 +396,6 @@ static bool open_captures(struct session *session, struct capture **captures, si
 	struct capture_options capture = options->capture;
 
 	capture.tunnels = options->settings.tunnels;
-	memcpy(capture.key, options->settings.hash_key, sizeof capture.key);
 	if (!options->snaplen_given && !needs_text(options))
 		capture.snaplen = HEADERS;
 	if (options->live)
@@ -538,7 +539,7 @@ int session_run(struct options *options)
 	int status;
 
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
-	if (draw_key(&session, &error) && open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
+	if (draw_keys(&session, &error) && open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
 	    open_engines(&session) && open_labellers(&session, &error) && open_handover(&session, &error)) {
 		announce(&session);
 		if (!run(&session, &error)) {
