@@ -378,12 +378,17 @@ def reload():
     capture_path = capture("fin-ack-beyond")
     with open(capture_path, "rb") as file:
         data = file.read()
-    for name, text, words, severity in (("good", "checks: {fin-ack-beyond: {severity: warning}}\n", "read again", "warning"),
-                                        ("late", "checks: {fin-ack-beyond: {severity: note}}\nrules: [{id: x, on: close, when: dest_port > 0, "
-                                         "title: t, scope: tcp}]\n", "need to be there from the start", "note"),
-                                        ("bad", "checks: {fin-ack-beyond: {severity: loud}}\n", "the old rules stay: ", "note")):
+    shown = "checks: {fin-ack-beyond: {severity: note}}\n"
+    hidden = "checks: {fin-ack-beyond: {suppress: [{until: 2199-01-01, reason: r}]}}\n"
+    late = "need to be there from the start"
+    for name, workers, text, words, severities in (
+            ("good rules", "1", "checks: {fin-ack-beyond: {severity: warning}}\n", "read again\n", ["warning"]),
+            ("late scopes", "1", shown + "rules: [{id: x, on: close, when: dest_port > 0, title: t, scope: tcp}]\n", late, ["note"]),
+            ("suppressions", "1", hidden, "read again\n", []),
+            ("late suppressions", "2", hidden, late, ["error"]),
+            ("bad rules", "1", "checks: {fin-ack-beyond: {severity: loud}}\n", "the old rules stay: ", ["note"])):
         write("live.yaml", "checks: {fin-ack-beyond: {severity: note}}\n")
-        process = subprocess.Popen([PROGRAM, "-r", "-", "-T", "jsonl", "--rules", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        process = subprocess.Popen([PROGRAM, "-r", "-", "-T", "jsonl", "--no-dpi", "--workers", workers, "--rules", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, env=NOWHERE)
         os.set_blocking(process.stderr.fileno(), False)
         process.stdin.write(data[:24 + 16])
@@ -404,7 +409,7 @@ def reload():
         told = process.stderr.read().decode()
         process.wait()
         got = [r["severity"] for r in records if r.get("rule_id") == "fin-ack-beyond"]
-        check(words in told and got == [severity], f"SIGHUP: {name} rules", told, got)
+        check(words in told and got == severities, f"SIGHUP: {name}", told, got)
 
 
 # ---- damaged files ----

@@ -354,12 +354,14 @@ void crew_halt(struct crew *crew)
 	call(crew);
 }
 
-void crew_configure(struct crew *crew, const struct tcpaudit_settings *settings)
+bool crew_configure(struct crew *crew, const struct tcpaudit_settings *settings)
 {
 	struct tcpaudit_settings part = part_of(crew, settings);
+	bool all = true;
 
 	for (size_t i = 0; i < crew->count; i++)
-		tcpaudit_configure(crew->member[i].worker.engine, &part);
+		all &= tcpaudit_configure(crew->member[i].worker.engine, &part);
+	return all;
 }
 
 void crew_resume(struct crew *crew)

@@ -71,9 +71,10 @@ void crew_unlock(struct crew *crew);
  * end of its batch. */
 void crew_state(struct crew *crew, struct worker_state *state, struct report_workers *workers);
 
-/* Stops all workers between two of their batches, takes the lock, and gives them new settings; until crew_resume(). */
+/* Stops all workers between two of their batches, takes the lock, and gives them new settings (false: not all of them are
+ * followed, see tcpaudit_configure()); until crew_resume(). */
 void crew_halt(struct crew *crew);
-void crew_configure(struct crew *crew, const struct tcpaudit_settings *settings);
+bool crew_configure(struct crew *crew, const struct tcpaudit_settings *settings);
 void crew_resume(struct crew *crew);
 
 #endif

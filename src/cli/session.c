@@ -39,7 +39,7 @@ struct session {
 	struct progress progress;
 	struct worker_state state; /* as of the last state_now() */
 	struct report_workers workers;
-	bool scopes, midway; /* rules that need them were there at the start */
+	bool scopes; /* are asked for */
 	int64_t begun; /* monotonic ns, as the following */
 	int64_t tick;  /* when to look at the clock's duties again */
 	int64_t next_stats;
@@ -106,33 +106,23 @@ static void stop(struct session *session, enum worker_stop how)
 	crew_stop(&session->crew, how);
 }
 
-#define MUTE ", but while a file is read, rules with a scope, and those on tick or syn.reuse, need to be there from the start"
-
-/* Whether all rules that have been read again are asked: how a file is judged was decided when it was opened. */
-static bool is_asked_all(const struct session *session)
-{
-	const struct options *options = session->options;
-	bool scopes = rulebook_has_scopes(options->rules), midway = options->settings.points & ~(1u << TCPAUDIT_ON_CLOSE);
-
-	return options->live || ((!scopes || session->scopes) && (!midway || session->midway || options->workers == 1));
-}
-
 /* New rules hold for what is judged from now on. */
 static void reread_rules(struct session *session)
 {
 	struct options *options = session->options;
 	char *error;
-	bool good;
+	bool good, all = false;
 
 	crew_halt(&session->crew);
 	if ((good = rulebook_reload(options->rules, &error))) {
 		rulebook_apply(options->rules, &options->settings);
-		crew_configure(&session->crew, &options->settings);
+		all = crew_configure(&session->crew, &options->settings) && (session->scopes || !rulebook_has_scopes(options->rules));
 		report_rules_changed(session->report);
 	}
 	crew_resume(&session->crew);
 	if (good)
-		fprintf(stderr, "tcpaudit: SIGHUP: the rules were read again%s\n", is_asked_all(session) ? "" : MUTE);
+		fprintf(stderr, "tcpaudit: SIGHUP: the rules were read again%s\n",
+		        all ? "" : ", but while a file is read, some with scope, suppress or on other than close need to be there from the start");
 	else
 		fprintf(stderr, "tcpaudit: SIGHUP: the old rules stay: %s\n", error != NULL ? error : "out of memory");
 	free(error);
@@ -490,7 +480,6 @@ static bool open_engines(struct session *session)
 	if (!session->options->live && !rulebook_has_scopes(session->options->rules)) /* then a file need not stay in one part */
 		sink.scopes = NULL;
 	session->scopes = sink.scopes != NULL;
-	session->midway = settings->points & ~(1u << TCPAUDIT_ON_CLOSE);
 	return crew_equip(&session->crew, settings, &sink);
 }
 

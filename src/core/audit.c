@@ -70,7 +70,18 @@ struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const st
 	return engine_new(settings, sink, NULL);
 }
 
-void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *settings)
+/* Do these settings ask for what depends on all connections in turn? */
+static bool needs_one_piece(const struct tcpaudit_settings *settings)
+{
+	if (settings->max_flows || settings->points & ~(1u << TCPAUDIT_ON_CLOSE) || settings->watch || settings->watch_all)
+		return true;
+	for (size_t i = 0; i < sizeof settings->check / sizeof settings->check[0]; i++)
+		if (settings->check[i].suppressed)
+			return true;
+	return false;
+}
+
+bool tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *settings)
 {
 	memcpy(e->settings.threshold, settings->threshold, sizeof settings->threshold);
 	memcpy(e->settings.check, settings->check, sizeof settings->check);
@@ -84,6 +95,7 @@ void tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 	e->settings.tick = settings->tick;
 	e->settings.states = tells_states(settings);
 	e->lone_known = false;
+	return !e->shards || !needs_one_piece(&e->settings);
 }
 
 void tcpaudit_free(struct tcpaudit *e)
@@ -661,12 +673,8 @@ bool tcpaudit_split(struct tcpaudit *e, unsigned parts, const struct tcpaudit_te
 
 	if (settings->memcap && settings->memcap / PART_WORTH < parts)
 		parts = (unsigned)(settings->memcap / PART_WORTH);
-	if (parts < 2 || settings->max_flows || settings->points & ~(1u << TCPAUDIT_ON_CLOSE) || settings->watch || settings->watch_all ||
-	    e->sink.scopes || (e->labeller.text && !e->labeller.part))
+	if (parts < 2 || needs_one_piece(settings) || e->sink.scopes || (e->labeller.text && !e->labeller.part))
 		return true;
-	for (size_t i = 0; i < sizeof settings->check / sizeof settings->check[0]; i++)
-		if (settings->check[i].suppressed)
-			return true;
 	e->shards = shards_new(e, parts, team);
 	return e->shards != NULL;
 }
