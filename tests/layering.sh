@@ -7,7 +7,7 @@ cd "${srcdir:-$(dirname "$0")/..}" || exit 99
 stage() {
     case "$1" in
     include/tcpaudit/*) echo public ;;
-    src/core/seq.h) echo seq ;;
+    src/core/seq.h | src/core/aside.h) echo seq ;;
     src/core/names.c) echo names ;;
     src/core/decode* | src/core/defrag* | src/core/walk.h | src/core/wire.h | src/core/link_layer* | src/core/tunnel* | src/core/tcp_options* | src/core/checksum*) echo decode ;;
     src/core/mirror/* | src/core/history* | src/core/brief* | src/core/stream*) echo mirror ;;
@@ -42,7 +42,7 @@ allowed() {
 }
 
 # The C library's headers that the core may use: no input or output, no clock.
-core_headers=" assert.h inttypes.h limits.h stdbool.h stddef.h stdint.h stdlib.h string.h sys/mman.h "
+core_headers=" assert.h emmintrin.h inttypes.h limits.h stdbool.h stddef.h stdint.h stdlib.h string.h sys/mman.h "
 
 # Each of these belongs to the files behind it alone.
 third_party="

@@ -81,13 +81,16 @@ static bool cooked_outbound(const struct tcpaudit_frame *frame)
 /* True: the batch tells of losses. */
 static bool complete(struct capture *capture, struct capture_batch *batch)
 {
+	const uint64_t prefix = capture->prefix, ordinal = capture->ordinal + 1;
 	unsigned flags = 0;
 	for (size_t i = 0; i < batch->count; i++) {
-		batch->frame[i].ordinal = capture->prefix | (++capture->ordinal & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
-		if (cooked_outbound(&batch->frame[i]))
-			batch->frame[i].flags |= TCPAUDIT_FRAME_OUTBOUND;
-		flags |= batch->frame[i].flags;
+		struct tcpaudit_frame *frame = &batch->frame[i];
+		frame->ordinal = prefix | ((ordinal + i) & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
+		if (cooked_outbound(frame))
+			frame->flags |= TCPAUDIT_FRAME_OUTBOUND;
+		flags |= frame->flags;
 	}
+	capture->ordinal += batch->count;
 	return flags & TCPAUDIT_FRAME_LOST || capture->lost || capture->torn;
 }
 

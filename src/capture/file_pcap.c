@@ -24,37 +24,57 @@ static void unswap_lengths(const struct file *file, uint32_t *caplen, uint32_t *
 	}
 }
 
-static enum walk pcap_walk(struct file *file, struct capture_batch *batch)
+/* Whole records, as many as there are and as fit.  What the file is remains in place meanwhile. */
+static void walk_records(struct file *file, struct capture_batch *batch)
 {
-	const struct interface only = file->only;
-	const uint32_t header = file->record_header, fraction = file->fraction;
-	const uint32_t fraction_end = fraction == 1 ? 1000000000 : 1000000;
-	while (batch->count < CAPTURE_BATCH) {
-		size_t have = file->end - file->begin;
-		const uint8_t *p = file->buffer + file->begin;
-		if (have < header)
-			return must_have(file, header);
-		uint32_t parts = get32(file, p + 4), caplen = get32(file, p + 8), wirelen = get32(file, p + 12);
-		if (file->minor < 4)
-			unswap_lengths(file, &caplen, &wirelen);
-		if (caplen > FRAME_MOST)
-			return file_claims(file, caplen);
-		if (have - header < caplen)
-			return must_have(file, header + caplen);
+	const struct file is = *file;
+	const uint32_t header = is.record_header, fraction_end = is.fraction == 1 ? 1000000000 : 1000000;
+	const uint8_t *const end = is.buffer + is.end, *p = is.buffer + is.begin;
+	struct tcpaudit_frame *const first = &batch->frame[batch->count], *frame = first;
+
+	for (; frame < batch->frame + CAPTURE_BATCH && (size_t)(end - p) >= header; frame++) {
+		uint32_t parts = get32(&is, p + 4), caplen = get32(&is, p + 8), wirelen = get32(&is, p + 12);
+		if (is.minor < 4)
+			unswap_lengths(&is, &caplen, &wirelen);
+		if (caplen > FRAME_MOST || (size_t)(end - p) - header < caplen)
+			break;
 		__builtin_prefetch(p + header + caplen + READ_AHEAD);
-		struct tcpaudit_frame *frame = frame_next(file, batch);
-		frame->time = (int64_t)get32(file, p) * 1000000000 + (int64_t)parts * fraction;
+		frame->time = (int64_t)get32(&is, p) * 1000000000 + (int64_t)parts * is.fraction;
+		frame->number = is.number + 1 + (size_t)(frame - first);
 		frame->data = p + header;
 		frame->caplen = caplen;
 		frame->wirelen = wirelen;
-		frame->linktype = only.linktype;
-		if (caplen > wirelen || caplen > only.snaplen || parts >= fraction_end)
+		frame->linktype = is.only.linktype;
+		frame->input = frame->source = is.index;
+		frame->flags = is.kuznetzov && p[22] == 4 ? TCPAUDIT_FRAME_OUTBOUND : 0;
+		if (caplen > wirelen || caplen > is.only.snaplen || parts >= fraction_end)
 			file->input->odd++;
-		if (file->kuznetzov && p[22] == 4)
-			frame->flags = TCPAUDIT_FRAME_OUTBOUND;
-		take(file, header + caplen);
+		p += header + caplen;
 	}
-	return WALK_FULL;
+	const size_t count = (size_t)(frame - first);
+	memset(batch->fate + batch->count, TCPAUDIT_FATE_TCP, count);
+	batch->count += count;
+	file->number += count;
+	take(file, (size_t)(p - is.buffer) - is.begin);
+}
+
+static enum walk pcap_walk(struct file *file, struct capture_batch *batch)
+{
+	const uint32_t header = file->record_header;
+
+	walk_records(file, batch);
+	if (batch->count == CAPTURE_BATCH)
+		return WALK_FULL;
+	size_t have = file->end - file->begin;
+	const uint8_t *p = file->buffer + file->begin;
+	if (have < header)
+		return must_have(file, header);
+	uint32_t caplen = get32(file, p + 8), wirelen = get32(file, p + 12);
+	if (file->minor < 4)
+		unswap_lengths(file, &caplen, &wirelen);
+	if (caplen > FRAME_MOST)
+		return file_claims(file, caplen);
+	return must_have(file, header + caplen);
 }
 
 static const struct pcap_magic {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aside.h"
 #include "connection.h"
 #include "embryo.h"
 #include "engine.h"
@@ -18,9 +19,6 @@
 #define SECOND        1000000000ll
 #define DUE_A_FRAME   16  /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 #define PART_WORTH    (UINT64_C(16) << 20) /* bytes of memory: with less, a part gives up connections for want of it too soon */
-
-/* What few segments need, and what every segment's path is better kept free of. */
-#define ASIDE __attribute__((noinline))
 
 void tcpaudit_settings_init(struct tcpaudit_settings *settings)
 {
@@ -200,7 +198,8 @@ static void show_embryo(struct tcpaudit *e, const struct embryo *embryo, const s
 
 /* Begins a connection with a SYN on a socket pair that is not known, if an embryo will do: where rules ask now and then, whole
  * connections are visited. */
-ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s)
+ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s,
+                           const struct socket_pair *pair)
 {
 	bool verify = e->settings.checksum != TCPAUDIT_CHECKSUM_OFF;
 	uint32_t slot;
@@ -209,11 +208,11 @@ ASIDE static bool conceive(struct tcpaudit *e, const struct batch *b, unsigned i
 		return false;
 	while ((too_many(e) || flow_embryos_full(e->table)) && (slot = flow_oldest_embryo(e->table)) != SLOT_NONE)
 		engine_evict(e, slot);
-	slot = too_many(e) ? SLOT_NONE : flow_conceive(e->table, &b->pair[i], b->hash[i]);
+	slot = too_many(e) ? SLOT_NONE : flow_conceive(e->table, pair, b->hash[i]);
 	if (slot == SLOT_NONE)
 		return false;
 	struct embryo *embryo = flow_embryo(e->table, slot);
-	embryo_begin(embryo, s, b->crossed[i], verify);
+	embryo_begin(embryo, s, b->sockets[i].crossed, verify);
 	if (e->sink.scopes)
 		embryo->scopes = e->sink.scopes(e->sink.user, b->frame[i]);
 	if (e->labeller.text)
@@ -259,12 +258,10 @@ ASIDE uint32_t engine_grow(struct tcpaudit *e, uint32_t slot)
 	return whole;
 }
 
-static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uint32_t older)
+static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, const struct socket_pair *pair, uint32_t older)
 {
 	const struct tcpaudit_segment *s = &b->segment[i];
-	const struct socket_pair *pair = &b->pair[i];
 	uint32_t hash = b->hash[i];
-	bool crossed = b->crossed[i];
 	make_room(e, pair, &older);
 	if (older != SLOT_NONE && flow_links(e->table, older).newer != SLOT_NONE)
 		older = flow_find(e->table, pair, hash, SLOT_NONE);
@@ -277,7 +274,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, uin
 		return SLOT_NONE;
 	struct connection *c = flow_connection(e->table, slot);
 	unsigned from = connection_guess_sender(s);
-	if (crossed != (from == TCPAUDIT_SERVER))
+	if (b->sockets[i].crossed != (from == TCPAUDIT_SERVER))
 		c->entry.bits |= CONN_CROSSED;
 	connection_begin(c, s, from);
 	if (e->sink.scopes)
@@ -358,14 +355,14 @@ static bool may_report(const struct tcpaudit *e, uint32_t slot)
 }
 
 /* What there is of the pair when all that is over has been reported. */
-ASIDE static uint32_t current(struct tcpaudit *e, const struct batch *b, unsigned i, uint32_t slot)
+ASIDE static uint32_t current(struct tcpaudit *e, const struct socket_pair *pair, uint32_t hash, uint32_t slot)
 {
 	if (e->settings.in_order) {
 		engine_expire(e, UINT64_MAX);
-		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+		slot = flow_find(e->table, pair, hash, SLOT_NONE);
 	}
 	while (end_overdue(e, slot))
-		slot = flow_find(e->table, &b->pair[i], b->hash[i], SLOT_NONE);
+		slot = flow_find(e->table, pair, hash, SLOT_NONE);
 	return slot;
 }
 
@@ -399,13 +396,10 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 		hosts_tell(learnt, &verdict);
 }
 
-/* Hands the segment to its connection, and on what that makes of it. */
-static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
+/* What a segment has made of its connection, whose bits were `was`, is handed on. */
+ASIDE static void pass_on(struct tcpaudit *e, uint32_t slot, struct connection *c, const struct tcpaudit_segment *s, unsigned from,
+                          uint32_t was, struct taken taken)
 {
-	if (e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c)))
-		engine_note_lag(e, slot, s->time);
-	uint32_t was = c->entry.bits;
-	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
 	if (taken.unusable)
 		e->counters.unusable[taken.unusable]++;
 	if (c->entry.bits & CONN_UNLABELLED)
@@ -428,23 +422,35 @@ static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct
 		show_watched(e, c, s, from);
 }
 
+/* Hands the segment to its connection, and on what that makes of it, if anything. */
+static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
+{
+	if (e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c)))
+		engine_note_lag(e, slot, s->time);
+	uint32_t was = c->entry.bits;
+	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
+	if (c->entry.bits != was || taken.unusable || taken.settles || was & (CONN_UNLABELLED | CONN_WATCHED))
+		pass_on(e, slot, c, s, from, was, taken);
+}
+
 static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t likely)
 {
 	struct tcpaudit_segment *s = &b->segment[i];
-	bool crossed = b->crossed[i];
+	bool crossed = b->sockets[i].crossed;
+	const struct socket_pair pair = socket_pair_by(s, crossed);
 	while (flow_full(e->table))
 		engine_evict(e, flow_victim(e->table));
-	uint32_t slot = flow_find(e->table, &b->pair[i], b->hash[i], likely);
+	uint32_t slot = flow_find(e->table, &pair, b->hash[i], likely);
 	if (may_report(e, slot))
-		slot = current(e, b, i, slot);
-	if (slot == SLOT_NONE && conceive(e, b, i, s))
+		slot = current(e, &pair, b->hash[i], slot);
+	if (slot == SLOT_NONE && conceive(e, b, i, s, &pair))
 		return;
 	if (slot_is_embryo(slot))
 		slot = engine_grow(e, slot);
 	bool asymmetric = false;
 
 	if (slot == SLOT_NONE && !(is_syn(s) && !(s->flags & TCPAUDIT_ACK))) {
-		uint32_t other = find_elsewhere(e, &b->pair[i], b->hash[i]);
+		uint32_t other = find_elsewhere(e, &pair, b->hash[i]);
 		if (slot_is_embryo(other))
 			other = engine_grow(e, other);
 		if (other != SLOT_NONE && incarnation_fits(e->table, other, s, crossed)) {
@@ -459,7 +465,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 		slot = incarnation_of(e->table, slot, s, crossed);
 	if (slot == SLOT_NONE) {
 		tell_older(e, newest, s, crossed);
-		slot = begin(e, b, i, newest);
+		slot = begin(e, b, i, &pair, newest);
 		follows = newest != SLOT_NONE && e->settings.points >> TCPAUDIT_ON_REUSE & 1;
 	} else if (slot != newest) {
 		tell_newer(e, newest, slot, s, crossed);
@@ -503,7 +509,7 @@ static bool icmp_is_soft(const struct tcpaudit_segment *s)
 	return (s->icmp_type == 1 && (s->icmp_code == 0 || s->icmp_code == 3)) || s->icmp_type == 3 || s->icmp_type == 4;
 }
 
-static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
+ASIDE static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 {
 	struct socket_pair pair;
 	bool crossed = socket_pair_of(s, &pair);
@@ -559,10 +565,10 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 {
 	struct connection *c = likely.whole;
 
-	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->pair[i]) || engine_deadline_of(e, c) <= e->now ||
+	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_deadline_of(e, c) <= e->now ||
 	    flow_full(e->table)) /* it may have to give way itself */
 		return false;
-	take(e, likely.slot, c, s, connection_sender(&c->entry, b->crossed[i]));
+	take(e, likely.slot, c, s, connection_sender(&c->entry, b->sockets[i].crossed));
 	return true;
 }
 

@@ -6,6 +6,7 @@
  * Link layers are read by link.c, tunnels by tunnel.c, TCP options by options.c; defrag.c puts fragments together. */
 #include "decode.h"
 
+#include "aside.h"
 #include "checksum.h"
 #include "defrag.h"
 #include "link_layer.h"
@@ -529,7 +530,8 @@ static inline bool decode_plain(enum tcpaudit_checksum_mode mode, const struct t
 	return true;
 }
 
-static enum tcpaudit_fate decode(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
+ASIDE static enum tcpaudit_fate decode(struct decoder *decoder, const struct tcpaudit_frame *frame,
+                                       struct tcpaudit_segment *segment)
 {
 	struct walk w = {
 	        .decoder = decoder,

@@ -1,6 +1,7 @@
 /* engine_report.c - what is said of a connection: what has ended goes through mirror, close and checks to the sink. */
 #include <string.h>
 
+#include "aside.h"
 #include "connection.h"
 #include "embryo.h"
 #include "engine.h"
@@ -134,8 +135,8 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 
 /* For the last time: nobody needs to know any more what has been told.  A part's sink is not asked; the whole is, when this is told.  The
  * path of those who have no rules is better kept free of it. */
-__attribute__((noinline)) void engine_ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at,
-                                                     struct tcpaudit_connection *record)
+ASIDE void engine_ask_at_the_end(struct tcpaudit *e, uint32_t scopes, uint64_t told, int64_t at,
+                                 struct tcpaudit_connection *record)
 {
 	const struct check_result result = {.settings = &e->settings, .counters = &e->counters, .sink = &e->sink};
 

@@ -309,12 +309,12 @@ static inline struct links connection_links(const struct connection *c)
 	return c->entry.bits & CONN_RARE ? c->kept.rarity->links : (struct links){SLOT_NONE, SLOT_NONE};
 }
 
-/* Is it the only incarnation of exactly this pair? */
-static inline bool flow_is_alone(const struct connection *c, const struct socket_pair *pair)
+/* Is it the only incarnation of exactly this segment's pair? */
+static inline bool flow_is_alone(const struct connection *c, const struct sockets *sockets, const struct tcpaudit_segment *s)
 {
 	struct links links = connection_links(c);
 
-	return c->entry.id && (links.older & links.newer) == SLOT_NONE && entry_is_of(&c->entry, pair);
+	return c->entry.id && (links.older & links.newer) == SLOT_NONE && entry_has(&c->entry, sockets, s);
 }
 
 /* The newest incarnation of exactly this pair, network and VLAN included; SLOT_NONE.  `likely`: where to look first. */

@@ -35,11 +35,16 @@ struct entry {
 
 _Static_assert(sizeof(struct entry) == 32, "half a cache line");
 
+static inline uint16_t place_by(uint16_t vlan, uint32_t network, uint8_t ip_version)
+{
+	if (!(vlan | network | (ip_version ^ 4u))) /* as nearly always */
+		return 0;
+	return (uint16_t)((vlan & PLACE_VLAN) | (ip_version == 6 ? PLACE_IPV6 : 0) | (network ? PLACE_TUNNEL : 0));
+}
+
 static inline uint16_t place_of(const struct socket_pair *p)
 {
-	if (!(p->vlan | p->network | (p->ip_version ^ 4u))) /* as nearly always */
-		return 0;
-	return (uint16_t)((p->vlan & PLACE_VLAN) | (p->ip_version == 6 ? PLACE_IPV6 : 0) | (p->network ? PLACE_TUNNEL : 0));
+	return place_by(p->vlan, p->network, p->ip_version);
 }
 
 static inline uint32_t ipv4_word(const struct tcpaudit_address *address)
@@ -66,6 +71,56 @@ static inline bool entry_is_of(const struct entry *e, const struct socket_pair *
 	if (!(e->place & PLACE_WIDE))
 		return !((e->name.ipv4[0] ^ ipv4_word(&p->address[0])) | (e->name.ipv4[1] ^ ipv4_word(&p->address[1])));
 	return e->name.wide->network == p->network && !memcmp(e->name.wide->address, p->address, sizeof p->address);
+}
+
+/* A segment's two sockets, as entries have them.  Of wide ones, the segment itself has the addresses. */
+struct sockets {
+	uint32_t ipv4[2];
+	uint16_t port[2]; /* canonical order */
+	uint16_t place;
+	bool crossed; /* the sender is the second */
+};
+
+/* The order of IPv4 sockets is the same as that of all. */
+static inline struct sockets sockets_of(const struct tcpaudit_segment *s)
+{
+	struct sockets n = {.place = place_by(s->vlan, s->network, s->ip_version)};
+
+	if (n.place & PLACE_WIDE) {
+		n.crossed = socket_pair_is_crossed(s);
+		n.port[0] = n.crossed ? s->dst_port : s->src_port;
+		n.port[1] = n.crossed ? s->src_port : s->dst_port;
+		return n;
+	}
+	const uint64_t src = (uint64_t)ipv4_word(&s->src) << 16 | s->src_port, dst = (uint64_t)ipv4_word(&s->dst) << 16 | s->dst_port;
+	n.crossed = src > dst;
+	const uint64_t both = (src ^ dst) & -(uint64_t)n.crossed; /* without a branch, as socket_pair_by() */
+	n.ipv4[0] = (uint32_t)((src ^ both) >> 16);
+	n.ipv4[1] = (uint32_t)((dst ^ both) >> 16);
+	n.port[0] = (uint16_t)(src ^ both);
+	n.port[1] = (uint16_t)(dst ^ both);
+	return n;
+}
+
+/* That of their pair. */
+static inline uint32_t sockets_hash(const struct sockets *n, const struct tcpaudit_segment *s, const struct flow_key *key)
+{
+	if (!(n->place & PLACE_WIDE))
+		return flow_key_end(flow_key_sum(key, n->port, n->ipv4[0], n->ipv4[1]));
+	const struct socket_pair pair = socket_pair_by(s, n->crossed);
+	return flow_key_hash(key, &pair);
+}
+
+/* Are they exactly those of an entry? */
+static inline bool entry_has(const struct entry *e, const struct sockets *n, const struct tcpaudit_segment *s)
+{
+	if ((uint16_t)(e->port[0] ^ n->port[0]) | (uint16_t)(e->port[1] ^ n->port[1]) | (e->place ^ n->place))
+		return false;
+	if (!(n->place & PLACE_WIDE))
+		return !((e->name.ipv4[0] ^ n->ipv4[0]) | (e->name.ipv4[1] ^ n->ipv4[1]));
+	const struct wide *w = e->name.wide;
+	return w->network == s->network && !memcmp(&w->address[n->crossed], &s->src, sizeof s->src) &&
+	       !memcmp(&w->address[!n->crossed], &s->dst, sizeof s->dst);
 }
 
 static inline struct tcpaudit_address entry_address(const struct entry *e, unsigned socket)

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define WAYS 7
 
@@ -64,9 +67,16 @@ static inline unsigned index_matches(const struct bucket *b, uint32_t hash)
 {
 	unsigned found = 0;
 
+#ifdef __SSE2__
+	const __m128i tag = _mm_set1_epi32((int)hash), *four = (const __m128i *)b; /* the eighth is none: `used` knows */
+
+	for (int k = 0; k < 2; k++)
+		found |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(four[k], tag))) << 4 * k;
+#else
 #pragma GCC unroll 7
 	for (unsigned k = 0; k < WAYS; k++)
 		found |= (unsigned)(b->tag[k] == hash) << k;
+#endif
 	return found & b->used;
 }
 

@@ -31,13 +31,16 @@ static inline bool socket_pair_is_crossed(const struct tcpaudit_segment *s)
 	return src[1] != dst[1] ? src[1] > dst[1] : s->src_port > s->dst_port;
 }
 
-/* Fills the canonical pair of a segment; the return value says whether the sender is its second socket.  Nobody can foresee that: so
- * there is no branch, even where the compiler would see one. */
-static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
+/* The canonical pair of a segment whose sender is its second socket, or not.  Nobody can foresee that: so there is no branch, even
+ * where the compiler would see one. */
+static inline struct socket_pair socket_pair_by(const struct tcpaudit_segment *s, bool crossed)
 {
-	const bool crossed = socket_pair_is_crossed(s);
 	const uint64_t swap = -(uint64_t)crossed;
 	const uint16_t ports = (uint16_t)((s->src_port ^ s->dst_port) & swap);
+	struct socket_pair p = {.port = {s->src_port ^ ports, s->dst_port ^ ports},
+	                        .network = s->network,
+	                        .vlan = s->vlan,
+	                        .ip_version = s->ip_version};
 	uint64_t src[2], dst[2];
 
 	memcpy(src, &s->src, sizeof src);
@@ -47,14 +50,17 @@ static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socke
 		src[i] ^= both;
 		dst[i] ^= both;
 	}
-	memcpy(&p->address[0], src, sizeof src);
-	memcpy(&p->address[1], dst, sizeof dst);
-	p->port[0] = s->src_port ^ ports;
-	p->port[1] = s->dst_port ^ ports;
-	p->network = s->network;
-	p->vlan = s->vlan;
-	p->ip_version = s->ip_version;
-	p->pad = 0;
+	memcpy(&p.address[0], src, sizeof src);
+	memcpy(&p.address[1], dst, sizeof dst);
+	return p;
+}
+
+/* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
+static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socket_pair *p)
+{
+	const bool crossed = socket_pair_is_crossed(s);
+
+	*p = socket_pair_by(s, crossed);
 	return crossed;
 }
 
@@ -98,20 +104,32 @@ static inline uint64_t flow_key_part(const uint8_t *p)
 /* Multilinear-HM (Lemire, Kaser: Strongly universal string hashing is fast, 2014) over words of 32 bits: whatever two pairs somebody
  * sends who does not know the key, they meet no more often than by chance, and so do many.  SipHash would withstand one who sees
  * hashes, too, but nobody does, and it takes six times the instructions. */
+static inline uint64_t flow_key_sum(const struct flow_key *key, const uint16_t port[2], uint64_t a, uint64_t b)
+{
+	const uint64_t *m = key->word;
+
+	return m[0] + (m[1] + (uint64_t)((uint32_t)port[0] << 16 | port[1])) * m[2] + (m[3] + a) * (m[4] + b);
+}
+
+static inline uint32_t flow_key_end(uint64_t sum)
+{
+	uint32_t x = (uint32_t)(sum >> 32);
+
+	x ^= x >> 16; /* still as likely as any other; sums of steps, as ports in a row make, are mixed */
+	x *= 0x7feb352du;
+	return x ^ x >> 15;
+}
+
 static inline uint32_t flow_key_hash(const struct flow_key *key, const struct socket_pair *p)
 {
 	const uint64_t *m = key->word;
 	const uint8_t *a = p->address[0].byte, *b = p->address[1].byte;
-	uint64_t h = m[0] + (m[1] + (uint64_t)((uint32_t)p->port[0] << 16 | p->port[1])) * m[2];
+	uint64_t h = flow_key_sum(key, p->port, flow_key_part(a), flow_key_part(b));
 
-	h += (m[3] + flow_key_part(a)) * (m[4] + flow_key_part(b));
 	if (p->ip_version != 4)
 		for (unsigned i = 1; i < 4; i++)
 			h += (m[3 + 2 * i] + flow_key_part(a + 4 * i)) * (m[4 + 2 * i] + flow_key_part(b + 4 * i));
-	uint32_t x = (uint32_t)(h >> 32);
-	x ^= x >> 16; /* still as likely as any other; sums of steps, as ports in a row make, are mixed */
-	x *= 0x7feb352du;
-	return x ^ x >> 15;
+	return flow_key_end(h);
 }
 
 #endif

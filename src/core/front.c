@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "aside.h"
+
 #define JUMP     (3600ll * 1000000000) /* ns */
 #define TOGETHER 8                     /* buckets that are asked for in a row */
 
@@ -22,16 +24,8 @@ void front_fini(struct front *front)
 
 /* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
  * judged at the time that is believed. */
-static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
+ASIDE static int64_t weigh(struct front *front, struct clock *clock, int64_t time)
 {
-	struct clock *clock = &front->source[f->source & 63];
-	int64_t time = f->time;
-
-	if (time >= clock->newest && (uint64_t)time - (uint64_t)front->now <= JUMP && clock->held == INT64_MIN && time <= LATEST &&
-	    front->started) {
-		clock->newest = front->now = time; /* as nearly always */
-		return time;
-	}
 	time = bounded(time);
 	if (!front->started) {
 		front->started = true;
@@ -49,6 +43,18 @@ static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
 	if (time > front->now)
 		front->now = time;
 	return time;
+}
+
+/* Packet time of a frame. */
+static inline int64_t believe(struct front *front, const struct tcpaudit_frame *f)
+{
+	struct clock *clock = &front->source[f->source & 63];
+	const int64_t time = f->time;
+
+	if (time < clock->newest || (uint64_t)time - (uint64_t)front->now > JUMP || clock->held != INT64_MIN || time > LATEST ||
+	    !front->started)
+		return weigh(front, clock, time);
+	return clock->newest = front->now = time; /* as nearly always */
 }
 
 /* Is there a segment to judge, or one that an ICMP error quotes? */
@@ -81,8 +87,8 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP;
 		batch->frame[n] = &frames[i];
 		batch->place[n] = (uint8_t)i;
-		batch->crossed[n] = socket_pair_of(s, &batch->pair[n]);
-		batch->hash[n] = flow_key_hash(&front->key, &batch->pair[n]);
+		batch->sockets[n] = sockets_of(s);
+		batch->hash[n] = sockets_hash(&batch->sockets[n], s, &front->key);
 		if (++n % TOGETHER == 0 && table)
 			flow_prefetch_buckets(table, &batch->hash[n - TOGETHER], TOGETHER);
 	}

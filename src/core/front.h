@@ -31,9 +31,8 @@ struct batch {
 	uint8_t place[BATCH]; /* of each segment, among the frames */
 	struct tcpaudit_segment segment[BATCH];
 	const struct tcpaudit_frame *frame[BATCH]; /* of each segment */
-	struct socket_pair pair[BATCH];
-	uint32_t hash[BATCH];
-	bool crossed[BATCH];
+	struct sockets sockets[BATCH];
+	uint32_t hash[BATCH]; /* of their pair */
 	bool icmp[BATCH]; /* it is only quoted, by an ICMP error */
 	bool buckets;          /* of the table are on their way */
 };

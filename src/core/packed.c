@@ -162,7 +162,7 @@ void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k
 	b->frame[k] = NULL;
 	b->place[k] = from->place;
 	b->hash[k] = from->hash;
-	b->crossed[k] = socket_pair_of(s, &b->pair[k]);
+	b->sockets[k] = sockets_of(s);
 }
 
 void packed_open_all(const struct packed *p, struct batch *b)

@@ -1,6 +1,7 @@
 /* plain.c - the short way: the handshake, text in order, and the close, as long as nobody could ask about any of it.
  *
  * What tcb_judge() and the rest of the long way would find out is then known beforehand, and so is all that changes. */
+#include "aside.h"
 #include "decode.h"
 #include "plain.h"
 #include "unusual.h"
@@ -93,7 +94,7 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 /* ---- the handshake ---- */
 
 /* The first SYN, or the first SYN-ACK behind it, of a connection that nothing else is known of. */
-static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
+ASIDE static bool take_syn(struct connection *c, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
 	const uint16_t usual = TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS;
 	bool answers = s->flags & TCPAUDIT_ACK;
@@ -196,7 +197,7 @@ static bool closed(const struct connection *c)
 }
 
 /* The last of the handshake, the server's first answer, FINs, and what follows them. */
-static bool take_mark_or_close(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
+ASIDE static bool take_mark_or_close(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from,
                                bool verify)
 {
 	struct tcb *tcb = &c->end[from];

@@ -32,7 +32,7 @@ struct work {
 	enum stage stage;
 	struct decoder *decoder;
 	int64_t clock; /* of packets */
-	struct flow_table *table;
+	struct flow_key key;
 	struct tcpaudit *engine;
 	struct figures *figures;
 	uint32_t sum; /* keeps the compiler from leaving out what nobody uses */
@@ -43,7 +43,6 @@ static const uint8_t hash_key[16] = "bench, no secret";
 static void decode_batch(struct work *w, const struct capture_batch *batch)
 {
 	struct tcpaudit_segment segment;
-	struct socket_pair pair;
 
 	for (size_t i = 0; i < batch->count; i++) {
 		if (batch->fate[i] != TCPAUDIT_FATE_TCP ||
@@ -52,8 +51,8 @@ static void decode_batch(struct work *w, const struct capture_batch *batch)
 		w->sum += segment.seq;
 		if (w->stage == STAGE_DECODE || segment.unusable)
 			continue;
-		w->sum += socket_pair_of(&segment, &pair);
-		w->sum += flow_hash(w->table, &pair);
+		const struct sockets sockets = sockets_of(&segment);
+		w->sum += sockets_hash(&sockets, &segment, &w->key);
 	}
 	decoder_release(w->decoder);
 }
@@ -113,8 +112,8 @@ static bool prepare(struct work *w)
 {
 	if (w->stage == STAGE_DECODE || w->stage == STAGE_KEY) {
 		w->decoder = decoder_new(TCPAUDIT_TUNNEL_ALL, TCPAUDIT_CHECKSUM_AUTO, &w->clock);
-		w->table = flow_table_new(hash_key, 0);
-		return w->decoder && w->table;
+		w->key = flow_key(hash_key);
+		return w->decoder;
 	}
 	if (w->stage == STAGE_READ)
 		return true;
@@ -135,7 +134,6 @@ static void conclude(struct work *w)
 	}
 	tcpaudit_free(w->engine);
 	decoder_free(w->decoder);
-	flow_table_free(w->table);
 }
 
 static bool run_inside(enum stage stage, const char *path, struct figures *figures)

@@ -163,6 +163,61 @@ Test(flow, hash_spreads_swapped_and_stepped_pairs)
 	cr_assert(fullest < 32, "10 on average, %u in the fullest bucket", fullest);
 }
 
+/* Out of so few of each kind that some meet again. */
+static struct tcpaudit_segment drawn_segment(void)
+{
+	struct tcpaudit_segment s;
+	memset(&s, 0, sizeof s);
+	s.ip_version = rand() % 3 ? 4 : 6;
+	s.src.byte[s.ip_version == 6 ? rand() % 2 * 15 : 3] = (uint8_t)(rand() % 2 * 255);
+	s.dst.byte[s.ip_version == 6 ? rand() % 2 * 15 : 0] = (uint8_t)(rand() % 2 * 255);
+	s.src_port = (uint16_t)(80 + rand() % 2 * 40000);
+	s.dst_port = (uint16_t)(80 + rand() % 2);
+	s.vlan = rand() % 4 ? 0 : (uint16_t)(1 + rand() % 2);
+	s.network = rand() % 4 ? 0 : (uint32_t)(1 + rand() % 2);
+	return s;
+}
+
+static struct entry named(const struct socket_pair *p, struct wide *wide)
+{
+	struct entry e = {.port = {p->port[0], p->port[1]}, .place = place_of(p)};
+
+	*wide = (struct wide){{p->address[0], p->address[1]}, p->network};
+	if (e.place & PLACE_WIDE)
+		e.name.wide = wide;
+	else
+		for (unsigned x = 0; x < 2; x++)
+			e.name.ipv4[x] = ipv4_word(&p->address[x]);
+	return e;
+}
+
+/* What is looked at of each segment says what its pair does. */
+Test(flow, sockets_are_their_pair_in_brief)
+{
+	const struct flow_key secret = flow_key(key);
+	unsigned met = 0, wide = 0, crossed = 0;
+
+	srand(1);
+	for (unsigned n = 0; n < 200000; n++) {
+		const struct tcpaudit_segment s = drawn_segment(), other = drawn_segment();
+		const struct sockets own = sockets_of(&s);
+		struct socket_pair pair, others;
+		struct wide room;
+		socket_pair_of(&other, &others);
+		const struct entry e = named(&others, &room);
+
+		cr_assert_eq(own.crossed, socket_pair_of(&s, &pair));
+		cr_assert_eq(sockets_hash(&own, &s, &secret), flow_key_hash(&secret, &pair));
+		const bool same = entry_is_of(&e, &pair);
+		cr_assert_eq(same, same_socket_pair(&pair, &others));
+		cr_assert_eq(entry_has(&e, &own, &s), same);
+		met += same;
+		wide += same && own.place & PLACE_WIDE;
+		crossed += same && own.crossed;
+	}
+	cr_assert(wide > 100 && met > wide * 2 && crossed > 100 && met > crossed + 100, "%u met, %u wide, %u crossed", met, wide, crossed);
+}
+
 /* Ports in a row, addresses in a row, and both, of either IP version, under several keys. */
 static struct socket_pair stepped_pair(uint32_t n, unsigned how)
 {
