@@ -124,43 +124,43 @@ struct tcpaudit_address {
 	uint8_t byte[16];
 };
 
-/* One TCP segment, in host byte order. */
+/* One TCP segment, in host byte order.  What is of one width stands together, so that it is copied together. */
 struct tcpaudit_segment {
 	int64_t time; /* of its frame (the last fragment's, if reassembled) */
 	uint64_t ordinal;
 	uint64_t frame;
-	uint16_t input;
-	uint16_t vlan;      /* innermost VLAN identifier outside any tunnel, 0 none */
-	uint32_t network;   /* VXLAN or GENEVE network identifier + 1, 0 none */
-	uint8_t ip_version; /* 4 or 6 */
-	uint8_t ttl;        /* or hop limit */
-	uint16_t ip_id;     /* IPv4 identification, 0 for IPv6 */
-	uint16_t src_port;  /* SEG source port */
-	uint16_t dst_port;
-	struct tcpaudit_address src;
-	struct tcpaudit_address dst;
 	uint32_t seq;       /* SEG.SEQ */
 	uint32_t ack;       /* SEG.ACK; 0 is kept as it came when ACK is off */
-	uint32_t len;       /* octets of text, without SYN and FIN; from the IP header, never from padding or caplen */
+	uint32_t tsval;     /* valid with OPT_TIMESTAMPS, RFC 7323 */
+	uint32_t tsecr;
 	uint16_t flags;     /* control bits */
 	uint16_t window;    /* SEG.WND as in the header, unscaled */
 	uint16_t options;   /* TCPAUDIT_OPT_ bits */
 	uint16_t mss;       /* valid with OPT_MSS */
+	uint16_t noticed;   /* TCPAUDIT_SAW_ bits */
+	uint16_t sum;       /* what verifying the checksum would notice, with TCPAUDIT_SUM_KNOWN; else 0 */
+	uint16_t ip_id;     /* IPv4 identification, 0 for IPv6 */
+	uint16_t vlan;      /* innermost VLAN identifier outside any tunnel, 0 none */
 	uint8_t wscale;     /* valid with OPT_WSCALE, as it came (may exceed 14) */
+	uint8_t ttl;        /* or hop limit */
+	uint8_t ip_version; /* 4 or 6 */
 	uint8_t sack_count; /* blocks in `sack` */
 	uint8_t unusable;   /* enum tcpaudit_unusable */
-	uint8_t icmp_type;  /* with fate ICMP: the error; the fields above are those of the quoted segment */
+	uint8_t icmp_type;  /* with fate ICMP: the error; the other fields are those of the quoted segment */
 	uint8_t icmp_code;
-	bool icmp_quotes; /* with fate ICMP: addresses, ports and seq of a quoted TCP segment are filled in */
-	uint16_t noticed; /* TCPAUDIT_SAW_ bits */
-	uint16_t sum;     /* what verifying the checksum would notice, with TCPAUDIT_SUM_KNOWN; else 0 */
-	uint32_t tsval;   /* valid with OPT_TIMESTAMPS, RFC 7323 */
-	uint32_t tsecr;
-	uint32_t sack[4][2];   /* left and right edges, RFC 2018 */
-	uint32_t wirelen;      /* of the frame, for byte counts */
+	bool icmp_quotes;   /* with fate ICMP: addresses, ports and seq of a quoted TCP segment are filled in */
+	uint16_t input;
+	uint16_t src_port;  /* SEG source port */
+	uint16_t dst_port;
+	uint8_t header_len; /* of the TCP header, octets */
+	struct tcpaudit_address src;
+	struct tcpaudit_address dst;
+	uint32_t len;          /* octets of text, without SYN and FIN; from the IP header, never from padding or caplen */
 	uint32_t text_caplen;  /* captured octets of text */
-	uint8_t header_len;    /* of the TCP header, octets */
+	uint32_t wirelen;      /* of the frame, for byte counts */
+	uint32_t network;      /* VXLAN or GENEVE network identifier + 1, 0 none */
 	const uint8_t *header; /* the TCP header, text at header + header_len; borrowed until the batch has been judged */
+	uint32_t sack[4][2];   /* left and right edges, RFC 2018 */
 };
 
 #ifdef __cplusplus

@@ -423,7 +423,7 @@ ASIDE static void pass_on(struct tcpaudit *e, uint32_t slot, struct connection *
 }
 
 /* Hands the segment to its connection, and on what that makes of it, if anything. */
-static void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
+static inline void take(struct tcpaudit *e, uint32_t slot, struct connection *c, struct tcpaudit_segment *s, unsigned from)
 {
 	if (e->now - s->time > LAG_NOTED || (c->entry.bits & CONN_RARE && engine_lag(c)))
 		engine_note_lag(e, slot, s->time);
@@ -565,7 +565,7 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 {
 	struct connection *c = likely.whole;
 
-	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_deadline_of(e, c) <= e->now ||
+	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_is_overdue(e, c) ||
 	    flow_full(e->table)) /* it may have to give way itself */
 		return false;
 	take(e, likely.slot, c, s, connection_sender(&c->entry, b->sockets[i].crossed));
@@ -583,7 +583,7 @@ void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely
 }
 
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
-ASIDE static void pass_many(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
+ASIDE static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
 {
 	for (; from < to; from++) {
 		if (b->lost >> from & 1)
@@ -593,12 +593,10 @@ ASIDE static void pass_many(struct tcpaudit *e, const struct batch *b, unsigned 
 	}
 }
 
-static inline void pass_frames(struct tcpaudit *e, const struct batch *b, unsigned from, unsigned to)
+/* Are its segments all that happens meanwhile, as nearly always? */
+static bool is_calm(const struct tcpaudit *e, const struct batch *b)
 {
-	if (to - from != 1 || b->lost || b->clock[from] >= e->quiet_until)
-		pass_many(e, b, from, to);
-	else
-		e->now = b->clock[from]; /* as nearly always */
+	return b->count == b->frames && !b->lost && b->now < e->quiet_until && !(e->settings.points >> TCPAUDIT_ON_TICK & 1);
 }
 
 /* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */
@@ -609,16 +607,21 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 
 	if (!e->started && b->frames > 0)
 		engine_start(e, b->first);
+	const bool calm = is_calm(e, b);
 	for (unsigned i = 0; i < b->count && !b->buckets; i++)
 		fetch_bucket(e, b, i);
 	engine_fetch(e, b, likely);
 	for (unsigned i = 0; i < b->count; i++) {
 		if (next)
 			fetch_bucket(e, next, i);
-		pass_frames(e, b, passed, b->place[i] + 1u);
+		if (calm) {
+			e->now = b->clock[i];
+		} else {
+			pass_frames(e, b, passed, b->place[i] + 1u);
+			if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
+				engine_sweep(e, false);
+		}
 		passed = b->place[i] + 1u;
-		if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
-			engine_sweep(e, false);
 		engine_judge(e, b, i, likely[i]);
 	}
 	for (unsigned i = b->count; next && i < next->count; i++)

@@ -79,6 +79,14 @@ int64_t engine_deadline_of(const struct tcpaudit *engine, const struct connectio
 /* ns from a segment of a whole connection to its deadline, at least. */
 int64_t engine_soonest(const struct tcpaudit *engine);
 
+/* Has it passed?  Not so soon behind a segment of either end, as nearly always. */
+static inline bool engine_is_overdue(const struct tcpaudit *e, const struct connection *c)
+{
+	const int64_t before = e->now - engine_soonest(e);
+
+	return c->last_from[0] <= before && c->last_from[1] <= before && engine_deadline_of(e, c) <= e->now;
+}
+
 /* Connections that frames are seen of within so short a time, ns, cannot be reported between them; 0: all can. */
 int64_t engine_calm(const struct tcpaudit *engine);
 

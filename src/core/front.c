@@ -24,9 +24,11 @@ void front_fini(struct front *front)
 
 /* A time more than an hour ahead moves the clock only when the next frame of that source confirms it; what it stamped is
  * judged at the time that is believed. */
-ASIDE static int64_t weigh(struct front *front, struct clock *clock, int64_t time)
+ASIDE static int64_t believe(struct front *front, const struct tcpaudit_frame *f)
 {
-	time = bounded(time);
+	struct clock *clock = &front->source[f->source & 63];
+	int64_t time = bounded(f->time);
+
 	if (!front->started) {
 		front->started = true;
 		front->counters.first = front->now = time;
@@ -45,16 +47,23 @@ ASIDE static int64_t weigh(struct front *front, struct clock *clock, int64_t tim
 	return time;
 }
 
-/* Packet time of a frame. */
-static inline int64_t believe(struct front *front, const struct tcpaudit_frame *f)
+/* Do these frames come one behind the other, none of them lost, by one clock, and not long behind the one before, as nearly always?  Then
+ * each has the packet time that it says. */
+static bool is_steady(struct front *front, const struct tcpaudit_frame *frames, unsigned count)
 {
-	struct clock *clock = &front->source[f->source & 63];
-	const int64_t time = f->time;
-
-	if (time < clock->newest || (uint64_t)time - (uint64_t)front->now > JUMP || clock->held != INT64_MIN || time > LATEST ||
-	    !front->started)
-		return weigh(front, clock, time);
-	return clock->newest = front->now = time; /* as nearly always */
+	if (count == 0 || !front->started)
+		return false;
+	struct clock *clock = &front->source[frames[0].source & 63];
+	int64_t last = clock->newest > front->now ? clock->newest : front->now;
+	bool odd = clock->held != INT64_MIN;
+	for (unsigned i = 0; i < count; i++) {
+		odd |= frames[i].source != frames[0].source || frames[i].time < last || frames[i].flags & TCPAUDIT_FRAME_LOST;
+		last = frames[i].time;
+	}
+	if (odd || last - front->now > JUMP || last > LATEST)
+		return false;
+	clock->newest = last;
+	return true;
 }
 
 /* Is there a segment to judge, or one that an ICMP error quotes? */
@@ -69,33 +78,44 @@ static inline bool has_segment(struct front *front, enum tcpaudit_fate fate, con
 	return false;
 }
 
+/* Before which frames were others lost?  A bit each. */
+static uint32_t losses_of(const struct tcpaudit_frame *frames, unsigned count)
+{
+	uint32_t lost = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		lost |= (uint32_t)!!(frames[i].flags & TCPAUDIT_FRAME_LOST) << i;
+	return lost;
+}
+
 void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
                 const struct flow_table *table)
 {
+	const bool steady = is_steady(front, frames, count);
+	struct tcpaudit_segment *s = batch->segment;
 	unsigned n = 0;
-	uint32_t lost = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		struct tcpaudit_segment *s = &batch->segment[n];
-		int64_t time = believe(front, &frames[i]);
+		const struct tcpaudit_frame *frame = &frames[i];
+		const int64_t time = steady ? front->now = frame->time : believe(front, frame);
 		batch->clock[i] = front->now;
-		lost |= (frames[i].flags & TCPAUDIT_FRAME_LOST ? UINT32_C(1) : 0) << i;
-		enum tcpaudit_fate fate = decoder_decode(front->decoder, &frames[i], s);
+		enum tcpaudit_fate fate = decoder_decode(front->decoder, frame, s);
 		if (!has_segment(front, fate, s))
 			continue;
 		s->time = time;
 		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP;
-		batch->frame[n] = &frames[i];
+		batch->frame[n] = frame;
 		batch->place[n] = (uint8_t)i;
 		batch->sockets[n] = sockets_of(s);
 		batch->hash[n] = sockets_hash(&batch->sockets[n], s, &front->key);
+		s++;
 		if (++n % TOGETHER == 0 && table)
 			flow_prefetch_buckets(table, &batch->hash[n - TOGETHER], TOGETHER);
 	}
 	if (table)
 		flow_prefetch_buckets(table, &batch->hash[n - n % TOGETHER], n % TOGETHER);
 	front->counters.frames += count;
-	batch->lost = lost;
+	batch->lost = steady ? 0 : losses_of(frames, count);
 	batch->buckets = table;
 	batch->frames = count;
 	batch->count = n;

@@ -5,30 +5,41 @@
 
 #define USUAL (TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS)
 
+/* Do the numbers of these frames follow from those of the first? */
+static bool are_in_a_row(const struct tcpaudit_frame *frames, unsigned count)
+{
+	bool odd = false;
+
+	for (unsigned i = 1; i < count; i++)
+		odd |= frames[i].input != frames[0].input || frames[i].ordinal != frames[0].ordinal + i ||
+		       frames[i].number != frames[0].number + i;
+	return !odd;
+}
+
 static inline bool is_usual(const struct packed *p, const struct tcpaudit_segment *s, unsigned place)
 {
 	return !s->network && !(s->options & ~USUAL) && !s->sack_count && s->len <= UINT16_MAX && s->wirelen <= UINT16_MAX &&
-	       s->input == p->input && s->ordinal == p->ordinal + place && s->frame == p->number + place;
+	       (p->row || (s->input == p->input && s->ordinal == p->ordinal + place && s->frame == p->number + place));
 }
 
-static inline void pack_addresses(struct packed *p, unsigned i, const struct tcpaudit_segment *s)
+static inline void pack_sockets(struct packed *p, unsigned i, const struct tcpaudit_segment *s, const struct sockets *sockets)
 {
-	if (s->ip_version == 4) {
-		p->segment[i].address[0] = ipv4_word(&s->src);
-		p->segment[i].address[1] = ipv4_word(&s->dst);
+	struct packed_segment *to = &p->segment[i];
+
+	memcpy(to->port, sockets->port, sizeof to->port);
+	to->is |= sockets->crossed ? PACKED_CROSSED : 0;
+	memcpy(to->address, sockets->ipv4, sizeof to->address);
+	if (s->ip_version == 4)
 		return;
-	}
 	p->address[i][0] = s->src;
 	p->address[i][1] = s->dst;
-	p->segment[i].is |= PACKED_IPV6;
+	to->is |= PACKED_IPV6;
 	p->ipv6 = true;
 }
 
 static inline void pack(struct packed_segment *to, const struct tcpaudit_segment *s)
 {
 	to->time = s->time;
-	to->port[0] = s->src_port;
-	to->port[1] = s->dst_port;
 	to->seq = s->seq;
 	to->ack = s->ack;
 	to->tsval = s->tsval;
@@ -74,6 +85,7 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 	p->begin = b->frames ? b->clock[0] : b->now;
 	p->ipv6 = p->text = false;
 	memcpy(p->clock, b->clock, b->frames * sizeof b->clock[0]);
+	p->row = are_in_a_row(frames, b->frames);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct tcpaudit_segment *s = &b->segment[i];
 		struct packed_segment *to = &p->segment[i];
@@ -84,7 +96,7 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 			p->whole[i].icmp = b->icmp[i];
 		} else {
 			pack(to, s);
-			pack_addresses(p, i, s);
+			pack_sockets(p, i, s, &b->sockets[i]);
 		}
 		if (text)
 			pack_text(p, b, i);
@@ -94,14 +106,20 @@ void packed_fill(struct packed *p, const struct batch *b, const struct tcpaudit_
 	}
 }
 
-static inline void unpack_addresses(const struct packed *p, unsigned i, struct tcpaudit_segment *s)
+static inline void unpack_sockets(const struct packed *p, unsigned i, struct tcpaudit_segment *s, struct sockets *sockets)
 {
 	const struct packed_segment *from = &p->segment[i];
-	const bool ipv6 = from->is & PACKED_IPV6;
+	const bool ipv6 = from->is & PACKED_IPV6, crossed = from->is & PACKED_CROSSED;
 
+	s->src_port = from->port[crossed];
+	s->dst_port = from->port[!crossed];
 	s->ip_version = ipv6 ? 6 : 4;
-	s->src = ipv6 ? p->address[i][0] : ipv4_address_of(from->address[0]);
-	s->dst = ipv6 ? p->address[i][1] : ipv4_address_of(from->address[1]);
+	s->src = ipv6 ? p->address[i][0] : ipv4_address_of(from->address[crossed]);
+	s->dst = ipv6 ? p->address[i][1] : ipv4_address_of(from->address[!crossed]);
+	memcpy(sockets->ipv4, from->address, sizeof sockets->ipv4);
+	memcpy(sockets->port, from->port, sizeof sockets->port);
+	sockets->place = place_by(from->vlan, 0, s->ip_version);
+	sockets->crossed = crossed;
 }
 
 static inline void unpack_text(const struct packed *p, unsigned i, struct tcpaudit_segment *s)
@@ -113,7 +131,7 @@ static inline void unpack_text(const struct packed *p, unsigned i, struct tcpaud
 	s->text_caplen = text ? p->texts[i].text_caplen : 0;
 }
 
-/* All but its addresses, its text, and its SACK blocks, of which there are none. */
+/* All but its sockets, its text, and its SACK blocks, of which there are none. */
 static inline void unpack(const struct packed *p, const struct packed_segment *from, struct tcpaudit_segment *s)
 {
 	s->time = from->time;
@@ -124,8 +142,6 @@ static inline void unpack(const struct packed *p, const struct packed_segment *f
 	s->network = 0;
 	s->ttl = from->ttl;
 	s->ip_id = from->ip_id;
-	s->src_port = from->port[0];
-	s->dst_port = from->port[1];
 	s->seq = from->seq;
 	s->ack = from->ack;
 	s->len = from->len;
@@ -153,16 +169,16 @@ void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k
 
 	if (from->is & PACKED_WHOLE) {
 		*s = p->whole[i].segment;
+		b->sockets[k] = sockets_of(s);
 	} else {
 		unpack(p, from, s);
-		unpack_addresses(p, i, s);
+		unpack_sockets(p, i, s, &b->sockets[k]);
 	}
 	unpack_text(p, i, s);
 	b->icmp[k] = from->is & PACKED_WHOLE && p->whole[i].icmp;
 	b->frame[k] = NULL;
 	b->place[k] = from->place;
 	b->hash[k] = from->hash;
-	b->sockets[k] = sockets_of(s);
 }
 
 void packed_open_all(const struct packed *p, struct batch *b)

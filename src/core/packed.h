@@ -13,14 +13,15 @@ enum {
 	PACKED_LATE = 2,  /* packet time is not its own time */
 	PACKED_IPV6 = 4,  /* its addresses are elsewhere */
 	PACKED_TEXT = 8,  /* it has text, and its octets are there, too */
+	PACKED_CROSSED = 16, /* its sender is the second socket */
 };
 
 /* A segment outside tunnels, with no options but those that nearly all have; or the note that it is elsewhere. */
 struct packed_segment {
 	int64_t time;
-	uint32_t address[2]; /* IPv4: source and destination, as in the packet */
-	uint16_t port[2];
-	uint32_t seq;
+	uint32_t address[2]; /* IPv4, of both sockets in canonical order, as in the packet */
+	uint16_t port[2];    /* canonical order */
+	uint32_t seq; /* from here to tsecr, from flags to vlan, and wscale and ttl: as they follow each other in struct tcpaudit_segment */
 	uint32_t ack;
 	uint32_t tsval;
 	uint32_t tsecr;
@@ -54,12 +55,13 @@ struct packed {
 	int64_t first;
 	int64_t now;
 	int64_t begin;       /* packet time of the first frame, or now */
+	bool row;            /* the frames' numbers follow from those of the first */
 	bool ipv6;           /* is among what is packed */
 	bool text;           /* likewise */
 	uint8_t high[BATCH]; /* the highest octet of each hash: whose it is can be told without a look at each segment */
 	int64_t clock[BATCH];
 	struct packed_segment segment[BATCH];
-	struct tcpaudit_address address[BATCH][2]; /* IPv6 */
+	struct tcpaudit_address address[BATCH][2]; /* IPv6: source and destination */
 	struct {
 		const uint8_t *header; /* of TCP, with the text behind it; borrowed */
 		uint32_t text_caplen;
