@@ -104,11 +104,13 @@ static const uint8_t fate_of_verdict[] = {
 static void filter_batch(struct filter *filter, struct capture_batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {
-		const struct tcpaudit_frame *frame = &batch->frame[i];
+		struct tcpaudit_frame *frame = &batch->frame[i];
 		if (batch->fate[i] != TCPAUDIT_FATE_TCP)
 			continue;
 		batch->fate[i] =
 		        fate_of_verdict[filter_match(filter, frame->linktype, frame->data, frame->caplen, frame->wirelen)];
+		if (batch->fate[i] == TCPAUDIT_FATE_FILTER)
+			frame->flags |= TCPAUDIT_FRAME_REJECTED;
 	}
 }
 
@@ -118,7 +120,7 @@ static void pass_on_losses(struct capture *capture, struct capture_batch *batch)
 	for (size_t i = 0; i < batch->count; i++) {
 		struct tcpaudit_frame *frame = &batch->frame[i];
 		capture->lost |= (frame->flags & TCPAUDIT_FRAME_LOST) != 0;
-		if (!(capture->lost || capture->torn) || batch->fate[i] != TCPAUDIT_FATE_TCP)
+		if (!(capture->lost || capture->torn) || !capture_is_read(batch, i))
 			continue;
 		frame->flags |= TCPAUDIT_FRAME_LOST;
 		capture->lost = capture->torn = false;

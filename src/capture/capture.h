@@ -13,13 +13,20 @@
 
 struct capture;
 
-/* Frames with what is already known of them: `fate` is TCPAUDIT_FATE_TCP for a frame to be analysed, otherwise the
- * reason for which it only counts.  Borrowed until the next capture_read(), if not longer (capture_keep()). */
+/* Frames with what is already known of them: `fate` is TCPAUDIT_FATE_TCP for a frame to be analysed, TCPAUDIT_FATE_FILTER for one
+ * that the user's filter rejects, whose time counts, otherwise the reason for which it only counts.  Borrowed until the next
+ * capture_read(), if not longer (capture_keep()). */
 struct capture_batch {
 	struct tcpaudit_frame frame[CAPTURE_BATCH];
 	uint8_t fate[CAPTURE_BATCH];
 	size_t count;
 };
+
+/* Is frame i for the engine?  The others are only counted. */
+static inline bool capture_is_read(const struct capture_batch *batch, size_t i)
+{
+	return batch->fate[i] == TCPAUDIT_FATE_TCP || batch->fate[i] == TCPAUDIT_FATE_FILTER;
+}
 
 struct capture_options {
 	const char *filter; /* BPF expression, NULL or "" for none */

@@ -13,6 +13,7 @@
 #include "cli/explain.h"
 #include "cli/label.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "rules/policy.h"
@@ -53,7 +54,7 @@ static int print_interfaces(void)
 
 	if (capture_list_interfaces(&text, &error))
 		return print(text);
-	fprintf(stderr, "tcpaudit: %s\n", error != NULL ? error : "out of memory");
+	say("%s", error != NULL ? error : "out of memory");
 	free(error);
 	return REPORT_EXIT_USAGE;
 }
@@ -99,7 +100,7 @@ int main(int argc, char **argv)
 	if (options_parse(&options, argc, argv, &error)) {
 		status = act(&options);
 	} else {
-		fprintf(stderr, "tcpaudit: %s\n", error != NULL ? error : "out of memory");
+		say("%s", error != NULL ? error : "out of memory");
 		status = REPORT_EXIT_USAGE;
 	}
 	free(error);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #include "cli/explain.h"
 #include "cli/values.h"
+#include "rules/policy.h"
 
 /* Options without a letter. */
 enum {
@@ -127,9 +129,29 @@ static bool take_bytes(struct parse *parse)
 	return value_size(parse->value, 1, target(parse)) || bad_value(parse, "a size like 512M");
 }
 
-static bool take_kib(struct parse *parse)
+static bool take_ring(struct parse *parse)
 {
-	return value_size(parse->value, 1024, target(parse)) || bad_value(parse, "a size like 4096 (KiB) or 64M");
+	uint64_t *bytes = target(parse);
+
+	return (value_size(parse->value, 1024, bytes) && *bytes > 0 && *bytes <= INT_MAX) ||
+	       bad_value(parse, "a size like 4096 (KiB) or 64M, below 2G");
+}
+
+/* The same limits as in a rule file. */
+static bool take_msl(struct parse *parse)
+{
+	int64_t *ns = target(parse);
+
+	return (value_duration(parse->value, ns) && *ns >= POLICY_MSL_LEAST && *ns <= POLICY_MSL_MOST) ||
+	       bad_value(parse, "a time from 1ms to 1d");
+}
+
+static bool take_idle_timeout(struct parse *parse)
+{
+	int64_t *ns = target(parse);
+
+	return (value_duration(parse->value, ns) && *ns >= POLICY_IDLE_LEAST && *ns <= POLICY_IDLE_MOST) ||
+	       bad_value(parse, "a time from 1s to 365d");
 }
 
 static bool take_time(struct parse *parse)
@@ -141,6 +163,14 @@ static bool take_text(struct parse *parse)
 {
 	*(const char **)target(parse) = parse->value;
 	return true;
+}
+
+/* Of several, it would not be clear which one is meant. */
+static bool take_filter(struct parse *parse)
+{
+	if (parse->options->filter_word != NULL)
+		return refuse(parse, "more than one filter: -f twice");
+	return take_text(parse);
 }
 
 static bool take_flag(struct parse *parse)
@@ -253,7 +283,8 @@ static bool take_tunnels(struct parse *parse)
 
 		while (i < count && (strlen(tunnel[i].name) != length || strncmp(word, tunnel[i].name, length) != 0))
 			i++;
-		if (i == count)
+		const bool alone = i < 2; /* all, or none */
+		if (i == count || (alone && length != strlen(parse->value)))
 			return bad_value(parse, "all, none, or a list of ipip,6in4,gre,vxlan,geneve,gtpu");
 		bits |= tunnel[i].bits;
 		word += length + (word[length] == ',');
@@ -269,7 +300,7 @@ static bool take_autostop(struct parse *parse)
 	if (strncmp(parse->value, prefix, strlen(prefix)) != 0)
 		return bad_value(parse, "duration:SECONDS");
 	return (value_duration(parse->value + strlen(prefix), &parse->options->duration) && parse->options->duration > 0) ||
-	       bad_value(parse, "duration: with a time above 0");
+	       bad_value(parse, "duration: and a time above 0, like duration:5m");
 }
 
 /* Keeps one value for the rules; the parts of `shown` are printed together. */
@@ -425,10 +456,10 @@ static const struct option_row table[] = {
         {'i', "interface", "IF", "capture on an interface, or on any (repeatable)", take_interface, 0, NULL},
         {'r', "read-file", "FILE", "read a pcap or pcapng file, also gzip or zstd; - is standard input (repeatable)", take_file, 0, NULL},
         {'D', "list-interfaces", NULL, "list the interfaces and exit", take_action, OPTIONS_LIST_INTERFACES, NULL},
-        {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_text, AT(filter_word), NULL},
+        {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_filter, AT(filter_word), NULL},
         {'F', NULL, "FILE", "read the BPF expression from a file", take_text, AT(filter_file), NULL},
         {'s', "snapshot-length", "N", "capture N bytes of each packet, 0 all (default: what is looked at)", take_snaplen, 0, NULL},
-        {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G (default: 64M)", take_kib, AT(capture.buffer), NULL},
+        {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G (default: 64M)", take_ring, AT(capture.buffer), NULL},
         {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
         {OPTION_WORKERS, "workers", "N", "worker threads, 1 to 64: each with a ring of its own; those of files share out the connections (default: 1)", take_workers, AT(workers), NULL},
         {OPTION_PIN, "pin", "CPUS", "a processor for each worker: auto, or a list like 0,2,4-7", take_pin, AT(pin), NULL},
@@ -445,11 +476,11 @@ static const struct option_row table[] = {
         {OPTION_DUMP_RULES, "dump-rules", NULL, "print the rules in force, each value with its origin, and exit", take_action, OPTIONS_DUMP_RULES, NULL},
         {OPTION_DISABLE, "disable", "ID", "leave a check out; also a list or a pattern like 'rst-*' (repeatable)", take_disable, 0, NULL},
         {OPTION_SEVERITY, "severity", "ID=SEV", "give a check another severity (repeatable)", take_severity, 0, NULL},
-        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_time, AT(sources.msl), NULL},
+        {OPTION_MSL, "msl", "T", "maximum segment lifetime; TIME-WAIT lasts twice this (default: 30s)", take_msl, AT(sources.msl), NULL},
         {OPTION_VANTAGE, "vantage", "WHERE", "where the capture was taken: auto, client, server or middle", take_vantage, 0, NULL},
         {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_word, AT(settings.checksum), checksum_words},
         {OPTION_NO_DPI, "no-dpi", NULL, "do not look for applications: no labels", take_flag, AT(no_dpi), NULL},
-        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_time, AT(sources.idle_timeout), NULL},
+        {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_idle_timeout, AT(sources.idle_timeout), NULL},
         {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_number, AT(settings.max_flows), NULL},
         {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_bytes, AT(settings.memcap), NULL},
 
@@ -516,6 +547,9 @@ static const struct {
         {'W', "files are not rotated here; use logrotate and SIGHUP"},
         {'b', "files are not rotated here; use logrotate and SIGHUP"},
         {'N', "names are never resolved"},
+        {'K', "checksums are not verified with --checksum off"},
+        {'U', "packets are not written; use tcpdump -w or dumpcap, then tcpaudit -r"},
+        {'j', "fields are picked from JSON Lines with jq (see --list-fields)"},
         {'I', "monitor mode is set with iw or airmon-ng"},
         {'Q', "both directions are needed to judge a close"},
         {'2', "one pass is enough"},
@@ -576,6 +610,8 @@ static bool read_words(struct parse *parse, int argc, char **argv)
 			return unknown(parse, argv[optind - 1]);
 		parse->row = find_row(id);
 		parse->value = optarg;
+		if (optarg != NULL && *optarg == '\0' && parse->row->take != take_filter)
+			return refuse(parse, "%s%s needs a value (see tcpaudit --help)", shown(parse)[0] == '-' ? "" : "--", shown(parse));
 		if (!parse->row->take(parse))
 			return false;
 	}
@@ -612,16 +648,17 @@ static bool read_filter_file(struct parse *parse)
 			fclose(file);
 		return false;
 	}
-	while (getline(&line, &size, file) > 0)
+	while (errno = 0, getline(&line, &size, file) > 0)
 		if (line[0] != '#') {
 			line[strcspn(line, "\r\n")] = '\0';
 			fprintf(text, "%s%s", ftell(text) > 0 ? " " : "", line);
 		}
+	bool read = !ferror(file) || refuse(parse, "%s: %s", parse->options->filter_file, strerror(errno));
 	free(line);
 	fclose(text);
 	fclose(file);
 	parse->options->filter = filter;
-	return true;
+	return read;
 }
 
 static bool find_filter(struct parse *parse, char **words)

@@ -23,6 +23,7 @@
 #include "cli/crew.h"
 #include "cli/label.h"
 #include "cli/progress.h"
+#include "cli/say.h"
 #include "cli/signals.h"
 #include "report/output.h"
 
@@ -55,7 +56,7 @@ static int64_t clock_ns(clockid_t id)
 
 static int complain(const char *what)
 {
-	fprintf(stderr, "tcpaudit: %s\n", what != NULL ? what : "out of memory");
+	say("%s", what != NULL ? what : "out of memory");
 	return REPORT_EXIT_USAGE;
 }
 
@@ -121,10 +122,10 @@ static void reread_rules(struct session *session)
 	}
 	crew_resume(&session->crew);
 	if (good)
-		fprintf(stderr, "tcpaudit: SIGHUP: the rules were read again%s\n",
-		        all ? "" : ", but while a file is read, some with scope, suppress or on other than close need to be there from the start");
+		say("SIGHUP: the rules were read again%s",
+		    all ? "" : ", but while a file is read, some with scope, suppress or on other than close need to be there from the start");
 	else
-		fprintf(stderr, "tcpaudit: SIGHUP: the old rules stay: %s\n", error != NULL ? error : "out of memory");
+		say("SIGHUP: the old rules stay: %s", error != NULL ? error : "out of memory");
 	free(error);
 }
 
@@ -279,12 +280,10 @@ static void report_damage(const struct session *session)
 {
 	for (size_t i = 0; i < session->input_count; i++) {
 		const struct capture_input *input = &session->state.inputs[i];
-		if (input->error == NULL)
-			continue;
-		fprintf(stderr, "%s: ", input->path);
-		if (!input->live)
-			fprintf(stderr, "offset %" PRIu64 ": ", input->damage_offset);
-		fprintf(stderr, "%s\n", input->error);
+		if (input->error != NULL && input->live)
+			say("%s: %s", input->path, input->error);
+		else if (input->error != NULL)
+			say("%s: offset %" PRIu64 ": %s", input->path, input->damage_offset, input->error);
 	}
 }
 
@@ -303,10 +302,9 @@ static void report_splits(const struct report_state *state)
 {
 	if (state->workers == NULL || state->workers->split == 0)
 		return;
-	fprintf(stderr,
-	        "tcpaudit: %" PRIu64 " connections were seen by two workers, one direction each: their sockets were hidden in one direction"
-	        " (fragments, deep tunnels); --workers 1 sees them whole\n",
-	        state->workers->split);
+	say("%" PRIu64 " connections were seen by two workers, one direction each: their sockets were hidden in one direction"
+	    " (fragments, deep tunnels); --workers 1 sees them whole",
+	    state->workers->split);
 }
 
 /* Completes the report and says on standard error what a reader of it must know.  Returns the exit status. */
@@ -324,6 +322,8 @@ static int finish(struct session *session)
 		print_counters(&state);
 	report_damage(session);
 	report_splits(&state);
+	if (session->report->nothing_drawn)
+		say("--ladder: no connection has the flow_id %" PRIu64 ", which is the number of its first frame", session->options->report.ladder);
 	if (!report_ledger(&state, &error))
 		complain(error);
 	free(error);
@@ -332,9 +332,8 @@ static int finish(struct session *session)
 	output_close(session->output, &lost);
 	session->output = NULL;
 	if (lost > 0 && !reader_gone)
-		fprintf(stderr, "tcpaudit: %s: %" PRIu64 " records lost: %s\n",
-		        session->options->output != NULL ? session->options->output : "standard output", lost,
-		        failed != NULL ? failed : "they came faster than they could be written");
+		say("%s: %" PRIu64 " records lost: %s", session->options->output != NULL ? session->options->output : "standard output", lost,
+		    failed != NULL ? failed : "they came faster than they could be written");
 	return lost > 0 && status < REPORT_EXIT_LOST ? REPORT_EXIT_LOST : status;
 }
 
@@ -411,17 +410,30 @@ static bool open_crew(struct session *session, char **error)
 	return session->workers.worker != NULL && worker_state_init(&session->state, session->input_count);
 }
 
+/* Is the output something that is read, or was? */
+static bool would_destroy(const struct options *options)
+{
+	const struct rulebook_sources *rules = &options->sources;
+
+	for (size_t i = 0; !options->live && i < options->input_count; i++)
+		if (output_would_overwrite(options->output, options->inputs[i]))
+			return true;
+	for (size_t i = 0; i < rules->paths; i++)
+		if (output_would_overwrite(options->output, rules->path[i]))
+			return true;
+	return options->filter_file != NULL && output_would_overwrite(options->output, options->filter_file);
+}
+
 /* After the inputs: a run that cannot start must not empty the file of the last one. */
 static bool open_output(struct session *session, char **error)
 {
 	const struct options *options = session->options;
 
-	for (size_t i = 0; !options->live && i < options->input_count; i++)
-		if (output_would_overwrite(options->output, options->inputs[i])) {
-			if (asprintf(error, "%s: is also an input", options->output) < 0)
-				*error = NULL;
-			return false;
-		}
+	if (would_destroy(options)) {
+		if (asprintf(error, "%s: is also an input", options->output) < 0)
+			*error = NULL;
+		return false;
+	}
 	session->output = output_open(options->output, error);
 	if (session->output != NULL && options->live)
 		output_never_wait(session->output);

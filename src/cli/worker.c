@@ -152,7 +152,7 @@ void worker_judge(struct worker *worker)
 	if (worker->quota->live && worker->labeller != NULL)
 		shed_load(worker);
 	for (size_t i = 0, run; i < count; i += run) {
-		for (run = 0; i + run < count && batch->fate[i + run] == TCPAUDIT_FATE_TCP; run++)
+		for (run = 0; i + run < count && capture_is_read(batch, i + run); run++)
 			;
 		if (run > 0) {
 			take_frames(worker, &batch->frame[i], run);

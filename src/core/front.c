@@ -6,6 +6,7 @@
 #include "aside.h"
 
 #define JUMP     (3600ll * 1000000000) /* ns */
+#define UNSTEADY (TCPAUDIT_FRAME_LOST | TCPAUDIT_FRAME_REJECTED)
 #define TOGETHER 8                     /* buckets that are asked for in a row */
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
@@ -47,7 +48,7 @@ ASIDE static int64_t believe(struct front *front, const struct tcpaudit_frame *f
 	return time;
 }
 
-/* Do these frames come one behind the other, none of them lost, by one clock, and not long behind the one before, as nearly always?  Then
+/* Do these frames come one behind the other, none of them lost or rejected, by one clock, and not long behind the one before, as nearly always?  Then
  * each has the packet time that it says. */
 static bool is_steady(struct front *front, const struct tcpaudit_frame *frames, unsigned count)
 {
@@ -57,7 +58,7 @@ static bool is_steady(struct front *front, const struct tcpaudit_frame *frames, 
 	int64_t last = clock->newest > front->now ? clock->newest : front->now;
 	bool odd = clock->held != INT64_MIN;
 	for (unsigned i = 0; i < count; i++) {
-		odd |= frames[i].source != frames[0].source || frames[i].time < last || frames[i].flags & TCPAUDIT_FRAME_LOST;
+		odd |= frames[i].source != frames[0].source || frames[i].time < last || frames[i].flags & UNSTEADY;
 		last = frames[i].time;
 	}
 	if (odd || last - front->now > JUMP || last > LATEST)
@@ -99,7 +100,8 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 		const struct tcpaudit_frame *frame = &frames[i];
 		const int64_t time = steady ? front->now = frame->time : believe(front, frame);
 		batch->clock[i] = front->now;
-		enum tcpaudit_fate fate = decoder_decode(front->decoder, frame, s);
+		enum tcpaudit_fate fate =
+		        !steady && frame->flags & TCPAUDIT_FRAME_REJECTED ? TCPAUDIT_FATE_FILTER : decoder_decode(front->decoder, frame, s);
 		if (!has_segment(front, fate, s))
 			continue;
 		s->time = time;

@@ -811,7 +811,7 @@ static const struct field table[] = {
 	{"connections.splits_forgotten", SUMS, FIELD_INTEGER, 0, "connections", "seen in one direction, too many at once to tell whether another worker saw the other", get_splits_forgotten, NULL},
 	{"close_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that have been in CLOSE-WAIT", get_close_wait_ends, NULL},
 	{"close_wait.open", LAST, FIELD_INTEGER, 0, "ends", "of them, were not seen to leave it", get_close_wait_open, NULL},
-	{"close_wait.median_us", LAST, FIELD_INTEGER, 0, "us", "that they stayed there, or have been there at the end", get_close_wait_median, NULL},
+	{"close_wait.median_us", LAST, FIELD_INTEGER, 0, "us", "that they stayed there, or have been there at the end, to a sixty-fourth", get_close_wait_median, NULL},
 	{"close_wait.p95_us", LAST, FIELD_INTEGER, 0, "us", "95 of 100 stayed no longer", get_close_wait_p95, NULL},
 	{"close_wait.longest_us", LAST, FIELD_INTEGER, 0, "us", "the longest stay", get_close_wait_longest, NULL},
 	{"time_wait.ends", LAST, FIELD_INTEGER, 0, "ends", "that were left in TIME-WAIT", get_time_wait_ends, NULL},

@@ -4,6 +4,8 @@
 #include <endian.h>
 #include <stdlib.h>
 
+#include "report/utf8.h"
+
 void json_init(struct json *json)
 {
 	memset(json, 0, sizeof *json);
@@ -87,36 +89,6 @@ __attribute__((noinline)) char *json_put_constant_new(struct json *json, char *t
 	}
 	memcpy(to, constant->quoted, sizeof constant->quoted);
 	return to + constant->length;
-}
-
-/* The length of the well-formed UTF-8 character that begins at `s` (Unicode table 3-7), or 0. */
-static size_t utf8_length(const unsigned char *s)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t length;
-
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		length = 2;
-	else if ((s[0] & 0xf0) == 0xe0)
-		length = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		length = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		low = 0xa0; /* overlong */
-	else if (s[0] == 0xed)
-		high = 0x9f; /* surrogates */
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < length; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
 }
 
 /* Characters that are valid JSON, but that a terminal or JavaScript takes for something else: C1 controls, U+2028, U+2029. */

@@ -450,14 +450,10 @@ static void end(struct report *report, const struct report_state *state)
 	struct ladder *ladder = report->state;
 	struct page page;
 
-	if (state != NULL && page_init(&page, &report->options->page)) {
+	report->nothing_drawn = !ladder->begun;
+	if (state != NULL && ladder->begun && page_init(&page, &report->options->page)) {
 		flush_plain(ladder);
-		if (ladder->begun)
-			show_ladder(&page, report, ladder);
-		else
-			page_put(&page, 0, "no connection has the flow_id %" PRIu64, report->options->ladder);
-		if (!ladder->begun)
-			page_end(&page);
+		show_ladder(&page, report, ladder);
 		report->out_of_memory |= !page_finish(&page, report->output);
 	}
 	free(ladder);

@@ -83,12 +83,7 @@ static time_t now(void)
 
 static int open_file(const char *path, int flags)
 {
-	int fd;
-
-	do
-		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | flags, 0640);
-	while (fd < 0 && errno == EINTR);
-	return fd;
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | flags, 0640);
 }
 
 static bool is_regular(int fd)
@@ -131,7 +126,7 @@ struct output *output_open(const char *path, char **error)
 		goto fail;
 	output->fd = standard ? STDOUT_FILENO : open_file(path, O_TRUNC);
 	if (output->fd < 0) {
-		if (asprintf(error, "%s: %s", path, strerror(errno)) < 0)
+		if (asprintf(error, "%s: %s", path, errno == EINTR ? "interrupted" : strerror(errno)) < 0)
 			*error = NULL;
 		goto fail;
 	}
@@ -465,8 +460,10 @@ bool output_would_overwrite(const char *path, const char *input)
 {
 	struct stat a, b;
 
-	return path != NULL && strcmp(path, "-") != 0 && stat(path, &a) == 0 && stat(input, &b) == 0 && S_ISREG(a.st_mode) &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	if (path == NULL || strcmp(path, "-") == 0 || stat(path, &a) != 0)
+		return false;
+	int there = strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &b) : stat(input, &b);
+	return there == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 bool output_is_terminal(const struct output *output)

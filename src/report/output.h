@@ -51,7 +51,7 @@ void output_counters(const struct output *output, uint64_t *records, uint64_t *l
 /* The last error, or NULL if there was none; valid until the next call. */
 const char *output_error(const struct output *output);
 
-/* Whether it is the file with this path, so that no input is overwritten. */
+/* Whether it is the file with this path (`-`: the one that standard input reads), so that no input is overwritten. */
 bool output_would_overwrite(const char *path, const char *input);
 
 bool output_is_terminal(const struct output *output);

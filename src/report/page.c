@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "report/json.h"
+#include "report/utf8.h"
 
 bool page_init(struct page *page, const struct report_page *look)
 {
@@ -90,18 +91,6 @@ void page_put(struct page *page, unsigned gap, const char *format, ...)
 	put(page, gap, text);
 }
 
-/* Replaces what is not printable here; `text` has no character that is cut. */
-static void clean(const struct page *page, char *text)
-{
-	for (char *c = text; *c != '\0'; c++) {
-		unsigned char byte = (unsigned char)*c;
-
-		if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !page->look.utf8) ||
-		    (byte == 0xc2 && (unsigned char)c[1] < 0xa0))
-			*c = '?';
-	}
-}
-
 void page_words(struct page *page, unsigned gap, const char *text)
 {
 	while (*text != '\0') {
@@ -109,7 +98,7 @@ void page_words(struct page *page, unsigned gap, const char *text)
 		size_t length = strcspn(text, " ");
 
 		snprintf(word, sizeof word, "%.*s", (int)length, text);
-		clean(page, word);
+		utf8_clean(word, page->look.utf8);
 		put(page, gap, word);
 		text += length + strspn(text + length, " ");
 		gap = 1;
@@ -125,7 +114,7 @@ void page_foreign(struct page *page, unsigned gap, const char *text, unsigned ro
 		snprintf(copy, sizeof copy, "%.*s...%s", (int)half, text, text + length - half);
 	else
 		memcpy(copy, text, length + 1);
-	clean(page, copy);
+	utf8_clean(copy, page->look.utf8);
 	put(page, gap, copy);
 }
 

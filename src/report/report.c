@@ -265,6 +265,8 @@ static int exit_status_of(const struct report *report, const struct report_state
 	for (size_t severity = report->options->fail_on; severity <= TCPAUDIT_ERROR; severity++)
 		if (state->counters->by_severity[severity] > 0)
 			status = REPORT_EXIT_FOUND;
+	if (report->nothing_drawn)
+		status = REPORT_EXIT_USAGE;
 	if (is_damaged(state))
 		status = REPORT_EXIT_DAMAGED;
 	if (state->gone)

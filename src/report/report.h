@@ -130,6 +130,7 @@ struct report {
 	size_t built_in;  /* rows of the catalogue; behind them come the user's */
 	uint64_t flagging[TCPAUDIT_CHECK_WORDS];  /* checks above info: what makes a connection flagged */
 	bool out_of_memory;
+	bool nothing_drawn; /* no connection has the flow_id that the ladder asks for */
 	struct measures *measures; /* over all connections */
 	struct apps apps;
 	void *state;               /* the format's own */

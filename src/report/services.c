@@ -85,9 +85,14 @@ void services_connection(struct services *services, const struct tcpaudit_connec
 	s->server_first += c->closed_first == TCPAUDIT_WHO_SERVER;
 	if (c->close_wait_holder != TCPAUDIT_WHO_SERVER)
 		return;
+	uint64_t stay = (uint64_t)c->close_wait_duration / 1000;
+	if (s->close_waits == 0 || stay < s->least)
+		s->least = stay;
+	if (stay > s->most)
+		s->most = stay;
 	s->close_waits++;
 	s->close_wait_open += c->close_wait_open;
-	s->stay[class_of((uint64_t)c->close_wait_duration / 1000)]++;
+	s->stay[class_of(stay)]++;
 }
 
 /* More connections first; of equal ones, what the table's order does not decide. */
@@ -123,8 +128,10 @@ uint64_t service_stay(const struct service *s, unsigned percent)
 
 	for (unsigned k = 0; k < SERVICE_STAYS; k++) {
 		below += s->stay[k];
-		if (below > 0 && 100 * below >= percent * s->close_waits)
-			return middle_of(k);
+		if (below > 0 && 100 * below >= percent * s->close_waits) {
+			uint64_t middle = middle_of(k);
+			return middle > s->most ? s->most : middle < s->least ? s->least : middle;
+		}
 	}
 	return 0;
 }

@@ -23,6 +23,8 @@ struct service {
 	uint64_t close_waits; /* in which the server was in CLOSE-WAIT */
 	uint64_t close_wait_open;
 	uint32_t stay[SERVICE_STAYS]; /* how long it was there */
+	uint64_t least;               /* of that, us */
+	uint64_t most;
 };
 
 struct services {
@@ -37,7 +39,8 @@ void services_connection(struct services *services, const struct tcpaudit_connec
 /* Finds the services to be shown. */
 void services_rank(struct services *services);
 
-/* The time that `percent` of 100 CLOSE-WAITs of the server did not exceed, to a sixteenth; microseconds, 0 if there was none. */
+/* The time that `percent` of 100 CLOSE-WAITs of the server did not exceed, to a sixteenth, and never outside of those that there were;
+ * microseconds, 0 if there was none. */
 uint64_t service_stay(const struct service *service, unsigned percent);
 
 #endif

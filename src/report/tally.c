@@ -43,6 +43,10 @@ void tally_median_add(struct tally_median *median, int64_t number)
 	uint64_t value = number < 0 ? 0 : (uint64_t)number;
 	unsigned bits = value < 32 ? 5 : 63 - (unsigned)__builtin_clzll(value);
 
+	if (median->count == 0 || value < median->least)
+		median->least = value;
+	if (value > median->most)
+		median->most = value;
 	median->count++;
 	median->class[value < 32 ? value : (bits - 4) * 32 + (value >> (bits - 5) & 31)]++;
 }
@@ -52,6 +56,14 @@ uint64_t tally_median(const struct tally_median *median)
 	return tally_percentile(median, 50);
 }
 
+static uint64_t middle_of(uint64_t class)
+{
+	if (class < 64)
+		return class;
+	uint64_t shift = class / 32 - 1;
+	return ((32 + class % 32) << shift) + (UINT64_C(1) << shift) / 2;
+}
+
 uint64_t tally_percentile(const struct tally_median *median, unsigned percent)
 {
 	uint64_t below = 0;
@@ -59,10 +71,8 @@ uint64_t tally_percentile(const struct tally_median *median, unsigned percent)
 	for (uint64_t i = 0; i < sizeof median->class / sizeof *median->class; i++) {
 		below += median->class[i];
 		if (100 * below >= percent * median->count && below > 0) {
-			if (i < 64)
-				return i;
-			uint64_t shift = i / 32 - 1;
-			return ((32 + i % 32) << shift) + (UINT64_C(1) << shift) / 2;
+			uint64_t middle = middle_of(i);
+			return middle > median->most ? median->most : middle < median->least ? median->least : middle;
 		}
 	}
 	return 0;

@@ -76,6 +76,8 @@ struct tally_connection {
 /* Values in classes 3 % wide: their median is near enough for people. */
 struct tally_median {
 	uint64_t count;
+	uint64_t least;
+	uint64_t most;
 	uint64_t class[64 * 32];
 };
 
@@ -111,7 +113,7 @@ void tally_finding(struct tally *tally, const struct report *report, const struc
 void tally_median_add(struct tally_median *median, int64_t number);
 uint64_t tally_median(const struct tally_median *median);
 
-/* The value below which `percent` of 100 lie. */
+/* The value that `percent` of 100 do not exceed, to a sixty-fourth; never outside of those that there were. */
 uint64_t tally_percentile(const struct tally_median *median, unsigned percent);
 
 /* The hosts with the highest measure, at most `room` of them, in that order; of equal ones, those first that were told of first.

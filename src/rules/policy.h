@@ -9,6 +9,12 @@
 #include "rules/expression.h"
 #include "rules/template.h"
 
+/* What settings may be, ns. */
+#define POLICY_MSL_LEAST  INT64_C(1000000)
+#define POLICY_MSL_MOST   INT64_C(86400000000000)
+#define POLICY_IDLE_LEAST INT64_C(1000000000)
+#define POLICY_IDLE_MOST  (365 * INT64_C(86400000000000))
+
 enum limit_per { LIMIT_PER_ALL, LIMIT_PER_HOST, LIMIT_PER_SERVICE, LIMIT_PER_PAIR };
 
 /* How many findings are shown before more of the kind are only counted. */

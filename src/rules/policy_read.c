@@ -534,12 +534,12 @@ static bool take_checks(struct reading *r, const struct node *node)
 
 static bool take_msl(struct reading *r, const struct node *node)
 {
-	return take_duration(r, node, 1000000, DAY, &r->policy->msl.value) && decide(r, node, &r->policy->msl.from);
+	return take_duration(r, node, POLICY_MSL_LEAST, POLICY_MSL_MOST, &r->policy->msl.value) && decide(r, node, &r->policy->msl.from);
 }
 
 static bool take_idle_timeout(struct reading *r, const struct node *node)
 {
-	return take_duration(r, node, 1000000000, 365 * DAY, &r->policy->idle_timeout.value) &&
+	return take_duration(r, node, POLICY_IDLE_LEAST, POLICY_IDLE_MOST, &r->policy->idle_timeout.value) &&
 	       decide(r, node, &r->policy->idle_timeout.from);
 }
 

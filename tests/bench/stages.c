@@ -61,7 +61,7 @@ static void decode_batch(struct work *w, const struct capture_batch *batch)
 static void judge_batch(struct work *w, const struct capture_batch *batch)
 {
 	for (size_t i = 0, run; i < batch->count; i += run) {
-		for (run = 0; i + run < batch->count && batch->fate[i + run] == TCPAUDIT_FATE_TCP; run++)
+		for (run = 0; i + run < batch->count && capture_is_read(batch, i + run); run++)
 			;
 		if (run > 0) {
 			tcpaudit_frames(w->engine, &batch->frame[i], run);

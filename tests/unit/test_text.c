@@ -527,9 +527,13 @@ Test(text, a_ladder_collapses_plain_data_and_is_bounded)
 
 Test(text, a_ladder_of_nothing_says_so)
 {
+	int status;
+
 	options.ladder = 7;
 	start(&report_ladder);
-	cr_assert_str_eq(finish(NULL), "no connection has the flow_id 7\n");
+	cr_assert_str_eq(finish(&status), "");
+	cr_assert(report->nothing_drawn);
+	cr_assert_eq(status, REPORT_EXIT_USAGE);
 }
 
 Test(text, verdicts_and_exit_statuses)

@@ -20,8 +20,8 @@ void check_fin_consumed(struct judging *j)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)x,
 		                  .evidence = {f->first, f->acked, -1},
-		                  .expected = {{"ack", seq_add(f->u, 1)}},
-		                  .observed = {{"ack", j->h->event[f->acked].ack}}};
+		                  .expected = {{"acked_seq", seq_add(f->u, 1)}}, /* of its own numbers */
+		                  .observed = {{"acked_seq", j->h->event[f->acked].ack}}};
 		claim(j, &c);
 	}
 }
