@@ -394,13 +394,18 @@ static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, u
 	}
 	if (!(s->noticed & TCPAUDIT_SAW_CHECKSUM_BAD)) {
 		tcb->bits |= TCB_CHECKSUM_GOOD;
+		if (tcb->bits & TCB_CHECKSUM_BAD)
+			c->entry.capture |= CAPTURE_CHECKSUM_BAD; /* that was no offload */
+		if (tcb->bits & TCB_CHECKSUM_BAD && !tcb_offloads(&c->end[0]) && !tcb_offloads(&c->end[1]))
+			c->entry.capture &= (uint16_t)~CAPTURE_OFFLOAD_TX;
 		return false;
 	}
 	if (!(tcb->bits & TCB_CHECKSUM_GOOD) || s->noticed & TCPAUDIT_SAW_OUTBOUND) {
+		if (!(s->noticed & TCPAUDIT_SAW_OUTBOUND))
+			tcb->bits |= TCB_CHECKSUM_BAD;
 		c->entry.capture |= CAPTURE_OFFLOAD_TX;
 		return false;
 	}
-	tcb->bits |= TCB_CHECKSUM_BAD;
 	c->entry.capture |= CAPTURE_CHECKSUM_BAD;
 	return true;
 }

@@ -201,6 +201,7 @@ struct former engine_remains(const struct connection *c)
 	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
 	                     .reset = h && h->first_reset >= 0,
 	                     .doubtful = true,
+	                     .spoiled = tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]),
 	                     .lag = in_seconds(engine_lag(c))};
 	if (was.reset)
 		was.reset_by = h->event[h->first_reset].from;

@@ -129,6 +129,8 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 			is |= h->fin[!from].sent && seq_gt(s->sack[i][1], h->fin[!from].u) ? EVENT_HOLE | EVENT_FIN_QUEUED : EVENT_HOLE;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
 		is |= EVENT_OUTBOUND;
+	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_BAD)
+		is |= EVENT_SUM_BAD;
 	if (s->flags & TCPAUDIT_RST)
 		is |= reset_bits(end, s, from, h);
 	if (s->flags & TCPAUDIT_RST ? !(is & (EVENT_RST_EXACT | EVENT_RST_WINDOW)) && !answers_older(&end[!from], s)

@@ -36,6 +36,7 @@ enum {
 	EVENT_NXT_UNKNOWN = 0x40000, /* nothing of its sender's stream was captured before it */
 	EVENT_HOLE = 0x80000,        /* its SACK blocks stand above its acknowledgment: text between them is missing (RFC 2018) */
 	EVENT_FIN_QUEUED = 0x100000, /* ... and one of them holds the peer's FIN: it arrived, and waits behind the hole */
+	EVENT_SUM_BAD = 0x200000,    /* its checksum was wrong, and was taken for offload */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
@@ -110,7 +111,8 @@ struct former {
 	bool client_again; /* in a history: its client is the client of what follows, too */
 	bool reset;        /* an effective reset ended it */
 	uint8_t reset_by;  /* end that sent it, valid with reset */
-	bool doubtful;     /* what is said of its close is not certain, or its capture has holes */
+	bool spoiled : 1;  /* a segment of it was perhaps spoiled on its way */
+	bool doubtful : 1; /* what is said of its close is not certain, or its capture has holes */
 	uint8_t held;      /* the same, whatever resets did to it */
 	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */
 	int64_t reset_at;  /* first reset of any kind, 0 none */

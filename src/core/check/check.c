@@ -286,11 +286,14 @@ void claim(struct judging *j, const struct claim *cl)
 		show(j, cl, &f);
 }
 
+/* RFC 9293 MUST-3: what was spoiled on its way is nobody's doing. */
 int first_unusual(const struct judging *j, unsigned from, unsigned bits)
 {
+	const unsigned no = tcb_took_spoiled(&j->c->end[from]) ? EVENT_DUPLICATE | EVENT_SUM_BAD : EVENT_DUPLICATE;
+
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
-		if (e->from == from && e->unusual & bits && !(e->unusual & UNUSUAL_OLD_INCARNATION) && !(e->is & EVENT_DUPLICATE))
+		if (e->from == from && e->unusual & bits && !(e->unusual & UNUSUAL_OLD_INCARNATION) && !(e->is & no))
 			return i;
 	}
 	return -1;
@@ -339,7 +342,7 @@ static unsigned premises_of(const struct case_file *file)
 
 	if (c->entry.bits & CONN_UNPLACED || c->entry.capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
 		holds &= ~(unsigned)(TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE);
-	if (c->entry.capture & CAPTURE_NAT_TWIN)
+	if (c->entry.capture & CAPTURE_NAT_TWIN || tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]))
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_GENUINE;
 	if (c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)

@@ -123,6 +123,7 @@ void check_syn_rexmit_isn_change(struct judging *j)
 	    !was->client_again)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
+	                         .alike = was->spoiled,
 	                         .evidence = {syn, -1},
 	                         .expected = {{"seq", was->iss[TCPAUDIT_CLIENT]}},
 	                         .observed = {{"seq", j->h->event[syn].seq}}});

@@ -21,7 +21,7 @@ enum {
 	TCB_STRAY = 0x0080,         /* the last segment did not fit */
 	TCB_GAP = 0x0100,           /* text of this end was acknowledged that the capture does not have */
 	TCB_CHECKSUM_GOOD = 0x0200, /* a verified checksum was right */
-	TCB_CHECKSUM_BAD = 0x0400,  /* a verified checksum was wrong */
+	TCB_CHECKSUM_BAD = 0x0400,  /* one was wrong before any was right: taken for offload */
 	TCB_CHECKSUM_PARTIAL = 0x0800,
 	TCB_OUTBOUND = 0x1000,         /* sent by the capturing host */
 	TCB_BIG = 0x2000,              /* sent a segment longer than the peer's MSS */
@@ -136,6 +136,20 @@ static inline uint32_t tcb_text_tsval(const struct tcb *tcb, const struct tcb_ra
 static inline uint32_t tcb_text_behind(const struct tcb *tcb, uint32_t tsval)
 {
 	return tcb->text_behind + (uint32_t)seq_diff(tsval, tcb->tsval);
+}
+
+/* Does its card fill in checksums, as far as is known? */
+static inline bool tcb_offloads(const struct tcb *tcb)
+{
+	return tcb->bits & (TCB_CHECKSUM_PARTIAL | TCB_OUTBOUND) || (tcb->bits & (TCB_CHECKSUM_BAD | TCB_CHECKSUM_GOOD)) == TCB_CHECKSUM_BAD;
+}
+
+#define SUMS_ENOUGH 3 /* wrong ones in a row, that nothing but offload explains */
+
+/* Was a segment of it taken that was perhaps spoiled on its way? */
+static inline bool tcb_took_spoiled(const struct tcb *tcb)
+{
+	return tcb->bits & TCB_CHECKSUM_BAD && (tcb->bits & TCB_CHECKSUM_GOOD || tcb->verified < SUMS_ENOUGH);
 }
 
 /* Is nothing of a stream before its ISS?  A long one has come around. */
