@@ -51,6 +51,15 @@ static void note_losses(const struct tcpaudit *e, struct connection *c, int64_t 
 		c->entry.capture |= CAPTURE_DROPS;
 }
 
+/* Only what happened tells, so that it is known when that is looked at. */
+static void note_clock(struct connection *c)
+{
+	const struct history *h = c->entry.bits & CONN_BRIEF ? NULL : connection_kept(c).history;
+
+	if (h && history_clock_jumped(h))
+		c->entry.capture |= CAPTURE_CLOCK_STEP;
+}
+
 bool engine_lost_since(const struct tcpaudit *e, int64_t time)
 {
 	return losses_within(&e->losses, time, INT64_MAX);
@@ -126,6 +135,7 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states, &room);
 
 	note_losses(e, c, e->now - engine_lag(c));
+	note_clock(c);
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, &record, NULL);
 	record.label = label_so_far(e, c);
@@ -238,6 +248,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
 	history_disown_forged(connection_kept(c).history);
+	note_clock(c);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	engine_end_label(e, c);

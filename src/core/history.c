@@ -674,3 +674,51 @@ bool history_is_abort(const struct history *h)
 	return h->count == 1 && h->front_due && h->first_reset == 0 && !h->dropped && !h->odd && !h->unusual && !h->former &&
 	       !e->len && !(e->flags & ~(TCPAUDIT_RST | TCPAUDIT_ACK)) && !(e->is & ~harmless);
 }
+
+#define MS         1000000ll
+#define DAY        (86400000 * MS)
+#define LONG_GAP   2000 /* ms */
+#define TELLING    5    /* ticks from which on a rate is known */
+#define MUCH_LESS  4    /* times */
+
+/* What one end's timestamps say of the time between two segments. */
+struct pace {
+	int64_t ticks;
+	int64_t ms;
+};
+
+static bool is_slower(struct pace a, struct pace b, int64_t times)
+{
+	return a.ticks * b.ms * times < b.ticks * a.ms;
+}
+
+/* Ticks come once in a second at least (RFC 7323 5.4), and as often in one gap as in another. */
+static bool stands_still(const struct history *h, unsigned from)
+{
+	struct pace fastest = {.ticks = 1, .ms = 1000}, slowest = fastest;
+	const struct event *before = NULL;
+	bool long_gap = false;
+
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from != from || !(e->is & EVENT_TIMESTAMPS) || e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED))
+			continue;
+		const int64_t gap = before && e->time > before->time && e->time - before->time < DAY ? e->time - before->time : 0;
+		const struct pace p = {before ? seq_diff(e->tsval, before->tsval) : 0, gap / MS};
+		before = e;
+		if (p.ms == 0 || p.ticks < 0)
+			continue;
+		if (p.ticks >= TELLING && is_slower(fastest, p, 1))
+			fastest = p;
+		if (p.ms >= LONG_GAP && (!long_gap || is_slower(p, slowest, 1))) {
+			slowest = p;
+			long_gap = true;
+		}
+	}
+	return long_gap && is_slower(slowest, fastest, fastest.ticks < TELLING ? 1 : MUCH_LESS);
+}
+
+bool history_clock_jumped(const struct history *h)
+{
+	return stands_still(h, 0) || stands_still(h, 1);
+}

@@ -221,6 +221,9 @@ bool history_is_plain(const struct history *history);
 /* All that happened behind a whole handshake, which is yet to be put in front, is one reset where its receiver expects it. */
 bool history_is_abort(const struct history *history);
 
+/* Did the capture's clock go on without that of an end, by its timestamps? */
+bool history_clock_jumped(const struct history *history);
+
 struct tcpaudit_evidence event_evidence(const struct event *event);
 
 #endif

@@ -160,7 +160,7 @@ def source_functions():
                 continue
             path = os.path.join(folder, name)
             with open(path) as file:
-                for match in re.finditer(r"^(?:[a-z].*[ *])?(\w+)\([^;{}]*\)\n\{", file.read(), re.M):
+                for match in re.finditer(r"^(?:(?:ASIDE )?[a-z].*[ *])?(\w+)\([^;{}]*\)\n\{", file.read(), re.M):
                     found.setdefault(match[1], []).append(os.path.relpath(path, ROOT))
             if "check" in path:
                 with open(path) as file:
@@ -175,7 +175,7 @@ def mirror_functions():
     for path in MIRROR:
         with open(os.path.join(ROOT, path)) as file:
             text = file.read()
-        for match in re.finditer(r"((?:^/\*(?:[^*]|\*(?!/))*\*/\n)?)^[a-z][^;{}/\n]*[ *](\w+)\([^;{}]*\)\n\{\n.*?^\}", text, re.M | re.S):
+        for match in re.finditer(r"((?:^/\*(?:[^*]|\*(?!/))*\*/\n)?)^(?:ASIDE )?[a-z][^;{}/\n]*[ *](\w+)\([^;{}]*\)\n\{\n.*?^\}", text, re.M | re.S):
             found[match[2]] = match[0]
     return found
 
