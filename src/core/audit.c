@@ -509,6 +509,14 @@ static bool icmp_is_soft(const struct tcpaudit_segment *s)
 	return (s->icmp_type == 1 && (s->icmp_code == 0 || s->icmp_code == 3)) || s->icmp_type == 3 || s->icmp_type == 4;
 }
 
+/* RFC 5927 4.1: an error about what is no longer on its way is no news. */
+static bool is_acknowledged(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *peer = &c->end[!from];
+
+	return peer->bits & TCB_ACK && seq_lt(s->seq, peer->hiack);
+}
+
 ASIDE static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *s)
 {
 	struct socket_pair pair;
@@ -521,7 +529,7 @@ ASIDE static void icmp_error(struct tcpaudit *e, const struct tcpaudit_segment *
 		return;
 	struct connection *c = flow_connection(e->table, slot);
 	unsigned from = connection_sender(&c->entry, crossed);
-	if (!incarnation_numbers_fit(e->table, slot, s, crossed))
+	if (!incarnation_numbers_fit(e->table, slot, s, crossed) || is_acknowledged(c, s, from))
 		return;
 	bool hard = icmp_is_hard(s, !(c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)));
 	if ((!hard && (!icmp_is_soft(s) || c->entry.bits & CONN_ICMP)) || !flow_rarity(e->table, c))

@@ -73,10 +73,26 @@ bool incarnation_fits(const struct flow_table *t, uint32_t slot, const struct tc
 	return is_syn(s) ? same_incarnation(t, slot, s, crossed) : incarnation_numbers_fit(t, slot, s, crossed);
 }
 
+/* An attempt that nobody has answered: what acknowledges anything is not of it, as long as the connection before may go on (RFC 5961
+ * 4.2: a SYN in a synchronized state is challenged, and changes nothing). */
+static bool is_unanswered(const struct flow_table *t, uint32_t slot)
+{
+	return slot_is_whole(slot) && (flow_entry(t, slot)->bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN;
+}
+
+static bool goes_on(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	return slot != SLOT_NONE && slot_is_whole(slot) && flow_entry(t, slot)->bits & CONN_ESTABLISHED &&
+	       !(flow_entry(t, slot)->bits & (CONN_CLOSED | CONN_RST)) && (s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN)) == TCPAUDIT_ACK &&
+	       incarnation_numbers_fit(t, slot, s, crossed);
+}
+
 uint32_t incarnation_of(const struct flow_table *t, uint32_t newest, const struct tcpaudit_segment *s, bool crossed)
 {
 	uint32_t slot = newest, vague = SLOT_NONE;
 
+	if (is_unanswered(t, newest) && goes_on(t, flow_links(t, newest).older, s, crossed))
+		return flow_links(t, newest).older;
 	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_links(t, slot).older) {
 		if (!incarnation_fits(t, slot, s, crossed))
 			continue;

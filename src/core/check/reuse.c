@@ -80,6 +80,7 @@ void check_reuse_isn_regress(struct judging *j)
 		if (!(tcb->bits & TCB_ISS) || !was->known[x] || seq_gt(tcb->iss, was->next[x]))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
+		                         .alike = !(j->c->entry.bits & CONN_SYN_ACK), /* anybody can send a SYN that nobody answers */
 		                         .evidence = {opening(j), -1},
 		                         .expected = {{"seq_low", was->next[x]}},
 		                         .observed = {{"seq", tcb->iss}}});
@@ -119,9 +120,12 @@ void check_reuse_tw_isn(struct judging *j)
 	}
 }
 
-/* A segment of the incarnation before, with text or a FIN; -1.  Bare acknowledgments are what TIME-WAIT answers with. */
+/* A segment of the incarnation before, with text or a FIN, though both ends have begun the next one; -1.  Bare acknowledgments are
+ * what TIME-WAIT answers with. */
 static int old_text(const struct judging *j)
 {
+	if (~j->c->end[0].bits & TCB_ISS || ~j->c->end[1].bits & TCB_ISS)
+		return -1;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (e->unusual & UNUSUAL_OLD_INCARNATION && e->len && !(e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST)))
