@@ -91,7 +91,7 @@ static bool __attribute__((format(printf, 2, 3))) refuse(struct parse *parse, co
 /* How the user wrote the option, for messages. */
 static const char *shown(const struct parse *parse)
 {
-	static const char letters[][3] = {"-a", "-c", "-B", "-s", "-T"};
+	static const char letters[][3] = {"-a", "-c", "-B", "-s", "-F", "-T", "-Z"}; /* all that have no name are among them */
 
 	for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
 		if (parse->row->id == letters[i][1])

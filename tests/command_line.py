@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""command_line.py: what a user meets who mistypes, narrows down or points the output at the wrong place.  Prints TAP.
+
+ refused    values and combinations: exit status 2, one line behind the program's name, nothing on standard output
+ kept       no file that is read is overwritten; a FIFO that nobody reads ends with a signal
+ filters    what a filter picks out is told as without it
+ damage     the line names the file, the offset and the reason"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PCAPS = os.path.join(HERE, "..", "pcaps")
+PROGRAM = os.path.abspath(os.environ.get("TCPAUDIT", "./tcpaudit"))
+INCIDENT = os.path.join(PCAPS, "incident.pcapng")
+done = []
+
+
+def check(good, name, *why):
+    done.append(good)
+    print("ok" if good else "not ok", len(done), "-", name)
+    for line in () if good else why:
+        print("#", line)
+
+
+def run(*options, **more):
+    environment = dict(os.environ, TCPAUDIT_RULES_DIR="/nonexistent", LC_ALL="C.UTF-8")
+    return subprocess.run([PROGRAM, *options], capture_output=True, check=False, env=environment, timeout=60, **more)
+
+
+def refused(name, *options, says=""):
+    result = run(*options, stdin=subprocess.DEVNULL)
+    said = result.stderr.decode("utf-8", "replace")
+    one_line = said.startswith("tcpaudit: ") and said.count("\n") == 1 and said.endswith("\n")
+    plain = all(c >= " " and c != "\x7f" for c in said[:-1])
+    check(result.returncode == 2 and one_line and plain and not result.stdout and says in said, "refused: " + name,
+          f"status {result.returncode}", repr(said), repr(result.stdout[:200]))
+
+
+def flows(*options):
+    result = run("-q", "-T", "jsonl", "--min-severity", "info", "-r", INCIDENT, *options)
+    return [r for r in map(json.loads, result.stdout.splitlines()) if r["event_type"] == "flow"]
+
+
+def test_refused(room):
+    refused("a directory as a filter file", "-F", room, "-r", INCIDENT, says="Is a directory")
+    refused("two filters", "-f", "tcp", "-f", "udp", "-r", INCIDENT, says="-f twice")
+    refused("a timeout of nothing", "--idle-timeout", "0", "-r", INCIDENT, says="1s")
+    refused("a lifetime of nothing", "--msl", "0", "-r", INCIDENT, says="1ms")
+    refused("a ring that libpcap cannot have", "-B", "999G", "-i", "lo", says="2G")
+    refused("a ring of nothing", "-B", "0", "-i", "lo")
+    for value in ("all,gre", "none,gre", "gre,all", "nonsense"):
+        refused("tunnels " + value, "--tunnels", value, "-r", INCIDENT, says="ipip,6in4,gre")
+    for option in ("-r", "-F", "--rules", "-o", "--tunnels", "--disable", "-T"):
+        refused("an empty value of " + option, option, "", "-r", INCIDENT, says="needs a value")
+    refused("a connection that is not there", "-q", "-r", INCIDENT, "--ladder", "71", says="flow_id 71")
+    refused("a name with control characters", "-r", "no\nsuch\x1b[31mfile", says="no?such?[31mfile: No such file")
+    refused("a name that is no UTF-8", "-r", b"no\xff", says="no?: No such file")
+    refused("an option of tshark", "-j", says="jq")
+    result = run("-q", "-f", "", "-r", INCIDENT)
+    check(result.returncode == 0 and result.stdout.count(b'"flow"') > 50, "an empty expression matches all")
+
+
+def test_kept(room):
+    capture, other = os.path.join(room, "a.pcapng"), os.path.join(room, "other")
+    with open(INCIDENT, "rb") as file:
+        whole = file.read()
+    for kind in ("-r", "-r -", "-F", "--rules"):
+        read = capture if kind.startswith("-r") else other
+        content = whole if kind.startswith("-r") else b"tcp\n" if kind == "-F" else b"version: 1\n"
+        with open(read, "wb") as file:
+            file.write(content)
+        words = {"-r": ["-r", capture], "-r -": ["-r", "-"]}.get(kind, ["-r", INCIDENT, kind, other])
+        with open(capture if kind == "-r -" else "/dev/null", "rb") as stdin:
+            result = run("-q", *words, "-o", read, stdin=stdin)
+        with open(read, "rb") as file:
+            check(result.returncode == 2 and file.read() == content and b"also an input" in result.stderr,
+                  "kept: what is read by " + kind, result.stderr.decode())
+    fifo = os.path.join(room, "fifo")
+    os.mkfifo(fifo)
+    with subprocess.Popen([PROGRAM, "-q", "-r", INCIDENT, "-o", fifo], stderr=subprocess.PIPE) as program:
+        time.sleep(0.5)
+        program.send_signal(signal.SIGTERM)
+        said = program.communicate(timeout=20)[1]
+    check(program.returncode == 2 and b"interrupted" in said, "a FIFO that nobody reads ends with a signal", said)
+
+
+def test_filters():
+    alone = {}
+    everything = {f["src_port"]: f for f in flows()}
+    for port in everything:
+        found = flows(f"port {port}")
+        alone[port] = found[0] if len(found) == 1 else None
+    odd = [port for port, flow in everything.items() if flow != alone[port]]
+    check(len(everything) > 40 and not odd, "filters: each connection is told as without one", f"not the same: {odd}")
+    for workers in "1", "2":
+        result = run("-q", "-T", "jsonl", "--workers", workers, "-r", INCIDENT, "port 41004")
+        summary = json.loads(result.stdout.splitlines()[-1])
+        check(summary["packets"]["read"] == 544 and summary["packets"]["not_analysed"]["filter"] == 536,
+              f"filters: what is rejected is counted, {workers} workers", summary["packets"])
+
+
+def test_damage(room):
+    torn = os.path.join(room, "torn.pcapng")
+    with open(INCIDENT, "rb") as file, open(torn, "wb") as to:
+        to.write(file.read()[:3000])
+    result = run("-q", "-r", torn)
+    check(result.returncode == 3 and result.stderr.decode() == f"tcpaudit: {torn}: offset 2712: ends inside a block, 288 of 440 bytes\n",
+          "damage: the file, the offset, the reason", result.stderr)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as room:
+        test_refused(room)
+        test_kept(room)
+        test_filters()
+        test_damage(room)
+    print(f"1..{len(done)}")
+    sys.exit(not all(done))
+
+
+main()
