@@ -718,6 +718,8 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->aborted_by = who_aborted(&f, r->kind);
 	if (f.h->first_reset >= 0)
 		r->reset = event_evidence(&f.h->event[f.h->first_reset]);
+	if (f.h->first_reset_any >= 0 && f.h->event[f.h->first_reset_any].flags & TCPAUDIT_ACK)
+		r->completeness |= TCPAUDIT_COMPLETE_ACK; /* as for Wireshark */
 	r->forged_suspect = f.h->fin[0].forged || f.h->fin[1].forged || is_suspected(&f, reset_plausible(f.c, f.h));
 	r->confidence = confidence_of(&f, (enum tcpaudit_kind)r->kind);
 	r->post_close_reset = was_reset_after_close(&f);

@@ -439,20 +439,26 @@ static const struct tcpaudit_fact *find_fact(const struct tcpaudit_fact *facts, 
 	return NULL;
 }
 
-/* "ack 4102, expected 4101", each fact in one piece. */
+/* "the server: ack 4102, expected 4101", each fact in one piece. */
 static void show_facts(struct page *page, const struct tally_example *example)
 {
 	char name[PAGE_TOKEN], value[PAGE_TOKEN], wanted[PAGE_TOKEN];
+	const bool any = example->observed[0].name != NULL || example->expected[0].name != NULL;
+	const bool one = example->endpoint <= TCPAUDIT_WHO_SERVER;
+	unsigned gap = one ? 1 : 2;
 
+	if (one)
+		page_put(page, 2, "the %s%s", tcpaudit_who_name((enum tcpaudit_who)example->endpoint), any ? ":" : "");
 	for (size_t i = 0; i < TCPAUDIT_FACTS && example->observed[i].name != NULL; i++) {
 		const struct tcpaudit_fact *fact = &example->observed[i], *expected = find_fact(example->expected, fact->name);
 
 		fact_words(name, fact->name);
 		format_fact(value, example, fact);
 		if (expected != NULL)
-			page_put(page, 2, "%s %s, expected %s", name, value, format_fact(wanted, example, expected));
+			page_put(page, gap, "%s %s, expected %s", name, value, format_fact(wanted, example, expected));
 		else
-			page_put(page, 2, "%s %s", name, value);
+			page_put(page, gap, "%s %s", name, value);
+		gap = 2;
 	}
 	for (size_t i = 0; i < TCPAUDIT_FACTS && example->expected[i].name != NULL; i++) {
 		const struct tcpaudit_fact *fact = &example->expected[i];
@@ -460,7 +466,8 @@ static void show_facts(struct page *page, const struct tally_example *example)
 		if (find_fact(example->observed, fact->name) != NULL)
 			continue;
 		fact_words(name, fact->name);
-		page_put(page, 2, "expected %s %s", name, format_fact(wanted, example, fact));
+		page_put(page, gap, "expected %s %s", name, format_fact(wanted, example, fact));
+		gap = 2;
 	}
 }
 

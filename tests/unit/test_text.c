@@ -322,7 +322,7 @@ Test(text, findings_show_relative_numbers_and_a_filter)
 	expect(text, "1 error, 0 warnings; not shown: 1 note, 0 info");
 	expect(text, "error   fin-ack-beyond");
 	expect(text, "10.1.2.3:51234 -> 10.0.0.7:443  flow 7, frame 812  certain");
-	expect_words(text, "ack 102, expected 101"); /* 96 - (2^32 - 6) */
+	expect_words(text, "the server: ack 102, expected 101"); /* 96 - (2^32 - 6) */
 	expect(text, "wireshark: frame.number in {790, 812}");
 	expect_not(text, "fin-ack-short");
 }
