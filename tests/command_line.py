@@ -4,7 +4,8 @@
  refused    values and combinations: exit status 2, one line behind the program's name, nothing on standard output
  kept       no file that is read is overwritten; a FIFO that nobody reads ends with a signal
  filters    what a filter picks out is told as without it
- damage     the line names the file, the offset and the reason"""
+ damage     the line names the file, the offset and the reason
+ incomplete what was not judged is said, though quiet"""
 import json
 import os
 import signal
@@ -113,12 +114,24 @@ def test_damage(room):
           "damage: the file, the offset, the reason", result.stderr)
 
 
+def test_gaps(room):
+    said = run("-q", "-r", os.path.join(PCAPS, "link-types.pcapng"), "-o", os.path.join(room, "out")).stderr.decode()
+    check(said == "tcpaudit: incomplete: packets of a link type that is not read: 1\n", "incomplete: a link type, though quiet", repr(said))
+    said = run("-q", "-r", INCIDENT, "--memcap", "1", "-o", os.path.join(room, "out")).stderr.decode()
+    check("given up for want of memory" in said and "without room for their connection" in said, "incomplete: memory, though quiet", repr(said))
+    rules = os.path.join(room, "rules.yaml")
+    with open(rules, "wb") as file:
+        file.write(b"version: 1\n\nsettings: {msl: \"\xff\"}\n")
+    refused("octets that are no text, in line and column", "--rules", rules, "-r", INCIDENT, says=rules + ":3:18: ")
+
+
 def main():
     with tempfile.TemporaryDirectory() as room:
         test_refused(room)
         test_kept(room)
         test_filters()
         test_damage(room)
+        test_gaps(room)
     print(f"1..{len(done)}")
     sys.exit(not all(done))
 

@@ -287,6 +287,32 @@ static void report_damage(const struct session *session)
 	}
 }
 
+/* What was not judged, and not because an input is damaged, which has a line of its own. */
+static void report_gaps(const struct report_state *state)
+{
+	const struct tcpaudit_counters *counters = state->counters;
+	uint64_t recorded = 0;
+
+	for (size_t i = 0; i < state->input_count; i++)
+		recorded += state->inputs[i].recorded_drops;
+	const struct {
+		uint64_t count;
+		const char *what;
+	} gap[] = {
+	        {state->kernel.dropped, "packets dropped by the kernel"},
+	        {state->kernel.interface_dropped, "packets dropped by the interface"},
+	        {recorded, "packets dropped when the file was recorded"},
+	        {counters->evicted, "connections given up for want of memory (--memcap, --max-flows)"},
+	        {counters->unusable[TCPAUDIT_UNUSABLE_FLOW_CAP], "TCP packets without room for their connection (--memcap, --max-flows)"},
+	        {counters->fate[TCPAUDIT_FATE_NO_MEMORY], "packets without memory to decode them"},
+	        {counters->fate[TCPAUDIT_FATE_LINKTYPE], "packets of a link type that is not read"},
+	};
+
+	for (size_t i = 0; i < sizeof gap / sizeof *gap; i++)
+		if (gap[i].count > 0)
+			say("incomplete: %s: %" PRIu64, gap[i].what, gap[i].count);
+}
+
 /* As tcpdump prints them. */
 static void print_counters(const struct report_state *state)
 {
@@ -321,6 +347,7 @@ static int finish(struct session *session)
 	if (!session->options->quiet && state.live)
 		print_counters(&state);
 	report_damage(session);
+	report_gaps(&state);
 	report_splits(&state);
 	if (session->report->nothing_drawn)
 		say("--ladder: no connection has the flow_id %" PRIu64 ", which is the number of its first frame", session->options->report.ladder);

@@ -17,6 +17,8 @@
 struct reading {
 	yaml_parser_t parser;
 	const char *name;
+	const char *text;
+	size_t length;
 	char **error;
 	unsigned depth;
 };
@@ -46,6 +48,18 @@ static bool fail_at(struct reading *r, const yaml_mark_t *mark, const char *reas
 	return fail(r, mark->line + 1, mark->column + 1, "%s", reason);
 }
 
+/* What is no text: libyaml says only behind how many octets. */
+static bool fail_octet(struct reading *r, size_t offset, const char *reason)
+{
+	size_t line = 1, column = 1;
+
+	for (size_t i = 0; i < offset && i < r->length; i++) {
+		line += r->text[i] == '\n';
+		column = r->text[i] == '\n' ? 1 : column + ((r->text[i] & 0xc0) != 0x80);
+	}
+	return fail(r, line, column, "%s", reason != NULL ? reason : "unreadable");
+}
+
 /* What libyaml did not like, in its words. */
 static bool fail_parser(struct reading *r)
 {
@@ -54,8 +68,7 @@ static bool fail_parser(struct reading *r)
 	if (p->error == YAML_MEMORY_ERROR)
 		return false;
 	if (p->error == YAML_READER_ERROR)
-		return fail(r, p->mark.line + 1, p->mark.column + 1, "%s at byte %zu",
-		            p->problem != NULL ? p->problem : "unreadable", p->problem_offset);
+		return fail_octet(r, p->problem_offset, p->problem);
 	return fail(r, p->problem_mark.line + 1, p->problem_mark.column + 1, "%s%s%s",
 	            p->problem != NULL ? p->problem : "not YAML", p->context != NULL ? " " : "",
 	            p->context != NULL ? p->context : "");
@@ -242,7 +255,7 @@ static bool read_root(struct reading *r, struct node **root)
 
 struct node *document_parse(const char *name, const char *text, size_t length, char **error)
 {
-	struct reading r = {.name = name, .error = error};
+	struct reading r = {.name = name, .text = text, .length = length, .error = error};
 	struct node *root = NULL;
 
 	*error = NULL;
