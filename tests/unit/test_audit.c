@@ -106,6 +106,22 @@ Test(deliberate, time_wait_of_a_minute)
 	}
 }
 
+/* Without ACK, the reset comes from no connection: a timer may have ended it long before. */
+Test(deliberate, close_with_unread_text)
+{
+	static const struct {
+		const char *reset, *explained;
+	} sort[] = {{"A RA111,311", "unread text"}, {"A R111", "nothing"}};
+	for (size_t i = 0; i < 2; i++) {
+		struct bench *b = bench_new();
+		play(b, HST "B D311+10,111 / ");
+		play(b, sort[i].reset);
+		bench_finish(b);
+		cr_assert(strstr(deliberate(b, "rst-abort-dirty"), sort[i].explained));
+		bench_free(b);
+	}
+}
+
 /* ---- pressure on ports ---- */
 
 static const char *const pressed = "tw-port-pressure";

@@ -272,7 +272,8 @@ void check_rst_abort_dirty(struct judging *j)
 	        .endpoint = (uint8_t)x,
 	        .evidence = {j->h->first_reset, -1},
 	        .observed = {{"lost_toserver", outstanding[0]}, {"lost_toclient", outstanding[1]}, {"repeats", was->unanswered}}};
-	if (outstanding[!x] && was->since[!x] >= 0 && was->since[!x] < SECOND && !was->unanswered)
+	/* an abort acknowledges; without ACK it comes from no connection, whatever ended that (RFC 9293 3.5.2 group 1) */
+	if (reset->flags & TCPAUDIT_ACK && outstanding[!x] && was->since[!x] >= 0 && was->since[!x] < SECOND && !was->unanswered)
 		c.deliberate = "a close with unread text is a reset (RFC 2525 2.17; Linux, BSD)";
 	claim(j, &c);
 }
