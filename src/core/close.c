@@ -613,14 +613,19 @@ uint8_t close_plain_holder(const struct connection *c, int64_t *since)
 	return one_or_both(holds);
 }
 
-/* FINs of the peer that start TIME-WAIT anew (RFC 9293 3.10.7.4 eighth); `anew` becomes the time of the last. */
+/* FINs of the peer that start TIME-WAIT anew (RFC 9293 3.10.7.4 eighth); `anew` becomes the time of the last.  A reset ends it: the
+ * peer's, where it is obeyed (second), and one of the holder's own shows that it is over. */
 static uint32_t count_restarts(const struct facts *f, unsigned peer, int64_t entered, int64_t *anew)
 {
 	uint32_t restarts = 0;
 
 	for (int i = 0; i < f->h->count; i++) {
 		const struct event *e = &f->h->event[i];
-		if (e->from != peer || !(e->flags & TCPAUDIT_FIN) || e->time <= entered || e->is & EVENT_DUPLICATE)
+		if (e->time <= entered || e->is & EVENT_DUPLICATE)
+			continue;
+		if (e->flags & TCPAUDIT_RST && (e->from != peer || e->is & EVENT_RST_EXACT))
+			break;
+		if (e->from != peer || !(e->flags & TCPAUDIT_FIN))
 			continue;
 		restarts++;
 		if (e->time > *anew)
