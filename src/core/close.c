@@ -663,7 +663,8 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 /* Whoever resets in the name of an end, the end has not. */
 static uint8_t who_aborted(const struct facts *f, uint8_t kind)
 {
-	if (kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || kind == TCPAUDIT_KIND_FIN_RST_THIRD)
+	if (kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || kind == TCPAUDIT_KIND_FIN_RST_THIRD ||
+	    (f->reset && f->reset->is & EVENT_FOREIGN))
 		return TCPAUDIT_WHO_UNKNOWN;
 	return f->reset ? f->reset->from : (uint8_t)TCPAUDIT_WHO_NONE;
 }

@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "embryo.h"
 #include "engine.h"
+#include "forgery.h"
 #include "late.h"
 #include "shards.h"
 
@@ -249,6 +250,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 
 	history_disown_forged(connection_kept(c).history);
 	note_clock(c);
+	reset_disown(c, connection_kept(c).history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);
 	close_describe(&file, record, e->settings.transitions ? &e->routes : NULL);
 	engine_end_label(e, c);

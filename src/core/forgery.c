@@ -28,24 +28,75 @@ int reset_plausible(const struct connection *c, const struct history *h)
 	return -1;
 }
 
-/* Order by timestamps or IP identifications.  A reset without ACK may come from no block at all, and RFC 9293 figure 9 resets
- * and opens again. */
+/* Had it left the handshake behind?  Only then is there nobody who resets and goes on: a bad acknowledgment is answered from a
+ * state that is not synchronized, and the attempt continues (RFC 9293 3.10.7.3 first, figures 8 and 9). */
+static bool was_synchronized(const struct connection *c, const struct event *reset)
+{
+	int mark = reset->from == TCPAUDIT_CLIENT ? MARK_ACK : MARK_RESPONSE;
+
+	if (c->entry.bits & CONN_MIDSTREAM)
+		return !(reset->is & EVENT_NXT_UNKNOWN);
+	return connection_marked(c, mark) && connection_mark_time(c, mark) <= reset->time;
+}
+
+/* Built by the reset's sender neither before what it had sent then, nor a late copy of that: by its timestamp, its text, or
+ * its IP identification. */
+static bool is_fresh(const struct history *h, int reset, const struct event *e)
+{
+	if (e->is & EVENT_TIMESTAMPS)
+		return e->is & EVENT_TSVAL_FRESH;
+	if (seq_gt(event_end(e), h->event[reset].nxt))
+		return true;
+	for (int i = reset - 1; i >= 0; i--)
+		if (h->event[i].from == e->from && !(h->event[i].flags & TCPAUDIT_RST))
+			return built_later(&h->event[i], e);
+	return false;
+}
+
+static bool is_later_segment(const struct event *r, const struct event *e)
+{
+	return e->from == r->from && !(e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)) && !(e->is & (EVENT_STRAY | EVENT_DUPLICATE));
+}
+
+/* An end that resets a synchronized connection has none afterwards (RFC 9293 3.10.5, 3.10.7.1).  A reset without ACK has neither
+ * timestamp nor number that would put it in order: what comes later than any path delays a segment was not overtaken. */
+static int goes_on(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+	int64_t bound = 2 * round_trip(c) > SECOND ? 2 * round_trip(c) : SECOND;
+
+	if (r->is & EVENT_REFUSAL || !was_synchronized(c, r))
+		return -1;
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (is_later_segment(r, e) && e->flags & TCPAUDIT_ACK && e->time - r->time > bound && is_fresh(h, reset, e))
+			return i;
+	}
+	return -1;
+}
+
+/* Order by timestamps or IP identifications.  A reset without ACK may come from no block at all, with numbers of its own. */
 int reset_outlived(const struct connection *c, const struct history *h, int reset)
 {
 	const struct event *r = &h->event[reset];
 	int64_t half = round_trip(c) / 2, slack = half > 3 * MILLISECOND ? half : 3 * MILLISECOND;
 	bool survived = r->is & EVENT_RST_SURVIVED;
 
-	if (!(r->flags & TCPAUDIT_ACK) && !survived)
-		return -1;
-	for (int i = reset + 1; i < h->count; i++) {
+	for (int i = reset + 1; i < h->count && (r->flags & TCPAUDIT_ACK || survived); i++) {
 		const struct event *e = &h->event[i];
-		if (e->from != r->from || e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN) || e->is & (EVENT_STRAY | EVENT_DUPLICATE))
+		if (!is_later_segment(r, e))
 			continue;
 		if (survived ? seq_gt(event_end(e), r->nxt) : e->time - r->time > slack && built_later(r, e))
 			return i;
 	}
-	return -1;
+	return goes_on(c, h, reset);
+}
+
+void reset_disown(const struct connection *c, struct history *h)
+{
+	for (int i = h->first_reset_any; i >= 0 && i < h->count; i++)
+		if (is_reset(&h->event[i]) && h->event[i].is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0)
+			h->event[i].is |= EVENT_FOREIGN;
 }
 
 /* How far away the sender of a TTL is, by the initial values in use. */
@@ -118,5 +169,5 @@ unsigned reset_forgery_signals(const struct connection *c, const struct history 
 
 	return (unsigned)from_elsewhere(&c->end[r->from], r) + guesses_numbers(h, reset, &c->end[!r->from]) +
 	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
-	       (reset_outlived(c, h, reset) >= 0);
+	       (reset_outlived(c, h, reset) >= 0) + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
 }

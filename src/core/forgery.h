@@ -14,6 +14,9 @@ int reset_outlived(const struct connection *c, const struct history *h, int rese
 /* The first reset that could have ended the connection, whether it did or not; -1 none. */
 int reset_plausible(const struct connection *c, const struct history *h);
 
+/* Resets whose sender goes on: the route of the end that they name leaves them out, whatever the other one made of them. */
+void reset_disown(const struct connection *c, struct history *h);
+
 /* How many signals there are. */
 unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset);
 

@@ -37,6 +37,7 @@ enum {
 	EVENT_HOLE = 0x80000,        /* its SACK blocks stand above its acknowledgment: text between them is missing (RFC 2018) */
 	EVENT_FIN_QUEUED = 0x100000, /* ... and one of them holds the peer's FIN: it arrived, and waits behind the hole */
 	EVENT_SUM_BAD = 0x200000,    /* its checksum was wrong, and was taken for offload */
+	EVENT_FOREIGN = 0x400000,    /* sent in the name of an end by somebody else: it may arrive, and says nothing of that end */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 

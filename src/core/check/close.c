@@ -163,7 +163,7 @@ void check_close_data_lost(struct judging *j)
 
 	if (j->h->first_reset < 0 || !lost || !(j->c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
 		return;
-	claim(j, &(struct claim){.endpoint = j->h->event[j->h->first_reset].from,
+	claim(j, &(struct claim){.endpoint = j->record->aborted_by, /* as far as that is known */
 	                         .evidence = {j->h->first_reset, -1},
 	                         .observed = {{"lost_toserver", (int64_t)j->record->end[0].lost},
 	                                      {"lost_toclient", (int64_t)j->record->end[1].lost}}});

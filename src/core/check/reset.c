@@ -361,7 +361,7 @@ void check_rst_half_open(struct judging *j)
 {
 	const struct event *reset = ending_reset(j);
 
-	if (!reset || reset->flags & TCPAUDIT_ACK || j->h->fin[reset->from].sent)
+	if (!reset || reset->flags & TCPAUDIT_ACK || j->h->fin[reset->from].sent || reset->is & EVENT_FOREIGN)
 		return;
 	const struct before_reset *was = j->h->before_reset;
 	unsigned x = reset->from;

@@ -758,7 +758,7 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	}
 	for (int i = midstream ? 0 : begin_established(m); i < m->count; i++) {
 		const struct event *e = &m->event[i];
-		if (!(e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY)))
+		if (!(e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN)))
 			emission(m, e->from, i);
 	}
 }
