@@ -155,6 +155,19 @@ static bool lags_behind(const struct connection *c, const struct history *h, con
 	       !h->fin[r->from].sent && c->end[r->from].bits & TCB_SEQ && r->seq != c->end[!r->from].redge;
 }
 
+/* An abort is its block's own segment, and numbered like its others; only what comes from no block at all has no number. */
+static bool is_unnumbered(const struct history *h, const struct event *r)
+{
+	return r->flags & TCPAUDIT_ACK && !(r->is & EVENT_REFUSAL) && !r->ip_id && h->before_reset && h->before_reset->ip_id[r->from];
+}
+
+/* RFC 7323 3.2: likewise, an abort has the timestamps that were agreed on. */
+static bool lacks_timestamps(const struct connection *c, const struct event *r)
+{
+	return r->flags & TCPAUDIT_ACK && !(r->is & (EVENT_REFUSAL | EVENT_TIMESTAMPS)) && c->entry.bits & CONN_ESTABLISHED &&
+	       c->end[0].bits & c->end[1].bits & TCB_TS && !(c->entry.capture & CAPTURE_SNAPLEN);
+}
+
 static bool acknowledges_nonsense(const struct connection *c, const struct event *r)
 {
 	const struct tcb *peer = &c->end[!r->from];
@@ -169,5 +182,6 @@ unsigned reset_forgery_signals(const struct connection *c, const struct history 
 
 	return (unsigned)from_elsewhere(&c->end[r->from], r) + guesses_numbers(h, reset, &c->end[!r->from]) +
 	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
+	       is_unnumbered(h, r) + lacks_timestamps(c, r) +
 	       (reset_outlived(c, h, reset) >= 0) + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
 }
