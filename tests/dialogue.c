@@ -12,7 +12,7 @@
  *                                   plain: no window scaling
  *   TIME A[:PORT] > B[:PORT] FLAGS SEQ:END(LEN) [ack N] [win N] [<OPTIONS>] [WORDS]
  *                                   TIME: seconds, or +seconds after the line before.  FLAGS: S F R P . (ACK) U E W A (AE) 1
- * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], mptcp, fastclose, nop
+ * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], mptcp, fastclose, md5, nop
  *                                   WORDS: lost (captured, never delivered: a note to the reader), unseen (not
  *                                   captured), ttl N, id N, snap N (captured octets), badsum, partialsum, outbound,
  *                                   lossbefore (the capture says that it lost frames)

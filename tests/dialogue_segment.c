@@ -176,6 +176,8 @@ static bool parse_option(struct dialogue *d, struct packet *packet, char *text)
 		add_number_option(packet, 30, 0x2000, 2);
 	else if (!strcmp(text, "fastclose"))
 		add_number_option(packet, 30, 0x7000, 2);
+	else if (!strcmp(text, "md5")) /* RFC 2385 3; nobody asks whether the digest is right */
+		add_option(packet, 19, (const uint8_t[16]){0}, 16);
 	else if (!strcmp(text, "nop"))
 		add_option(packet, 1, NULL, 0);
 	else if (!strncmp(text, "fastopen", 8) && (!text[8] || text[8] == ' '))

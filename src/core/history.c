@@ -98,6 +98,13 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	return 0;
 }
 
+/* Where both SYNs were signed, what is not is dropped, resets too (RFC 2385 4.1, RFC 5925 7.3). */
+static bool lacks_signature(const struct tcb end[2], const struct tcpaudit_segment *s)
+{
+	return end[0].bits & end[1].bits & TCB_SIGNED && !(s->options & (TCPAUDIT_OPT_MD5 | TCPAUDIT_OPT_AO)) &&
+	       !(s->noticed & TCPAUDIT_SAW_OPTIONS_CUT);
+}
+
 /* A reset that names an acknowledgment which its receiver has sent (RFC 9293 3.5.2): late, but nobody else could know it. */
 static bool answers_older(const struct tcb *receiver, const struct tcpaudit_segment *s)
 {
@@ -133,6 +140,8 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		is |= EVENT_SUM_BAD;
 	if (s->flags & TCPAUDIT_RST)
 		is |= reset_bits(end, s, from, h);
+	if (is & EVENT_RST_EXACT && lacks_signature(end, s))
+		is = (is & ~(unsigned)EVENT_RST_EXACT) | EVENT_RST_SURVIVED | EVENT_STRAY;
 	if (s->flags & TCPAUDIT_RST ? !(is & (EVENT_RST_EXACT | EVENT_RST_WINDOW)) && !answers_older(&end[!from], s)
 	                            : !sent->fits)
 		is |= EVENT_STRAY;

@@ -31,8 +31,8 @@ enum {
 	EVENT_FIRST_FIN = 0x2000,
 	EVENT_PREDATES = 0x4000,     /* taken over from before the history began: numbers that were not kept are zero */
 	EVENT_TSVAL_FRESH = 0x10000, /* no earlier segment of its sender carried this TSval */
-	EVENT_RST_SURVIVED =
-	        0x20000, /* would have been exact, but its receiver acknowledged what came behind it: it ended nothing */
+	EVENT_RST_SURVIVED = 0x20000, /* would have been exact, but its receiver acknowledged what came behind it, or has to drop it
+	                                 unsigned: it ended nothing */
 	EVENT_NXT_UNKNOWN = 0x40000, /* nothing of its sender's stream was captured before it */
 	EVENT_HOLE = 0x80000,        /* its SACK blocks stand above its acknowledgment: text between them is missing (RFC 2018) */
 	EVENT_FIN_QUEUED = 0x100000, /* ... and one of them holds the peer's FIN: it arrived, and waits behind the hole */

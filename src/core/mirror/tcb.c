@@ -131,6 +131,8 @@ void tcb_options(struct tcb *tcb, const struct tcpaudit_segment *s)
 		tcb->bits |= TCB_TS;
 	if (s->options & TCPAUDIT_OPT_SACK_PERMITTED)
 		tcb->bits |= TCB_SACK;
+	if (s->options & (TCPAUDIT_OPT_MD5 | TCPAUDIT_OPT_AO))
+		tcb->bits |= TCB_SIGNED;
 	if (s->options & TCPAUDIT_OPT_MSS)
 		tcb->mss = s->mss;
 	tcb->bits |= tcb_ecn_bits(s);

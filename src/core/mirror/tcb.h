@@ -35,6 +35,7 @@ enum {
 	TCB_REPEATED = 0x200000,       /* sent something again: struct tcb_rare counts it */
 	TCB_TOOK_APART = 0x400000,     /* the time for its answer is not that between the marks: struct tcb_rare has it */
 	TCB_UNANSWERED = 0x800000,     /* it has sent something again, and the other end was not heard since */
+	TCB_SIGNED = 0x1000000,        /* its SYN carried TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925) */
 };
 
 struct tcb {
