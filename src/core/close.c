@@ -406,7 +406,7 @@ static bool may_be_second(const struct facts *f)
 {
 	const struct fin_facts *fin = &f->h->fin[f->first];
 
-	if (f->repeated)
+	if (f->repeated || fin->forged)
 		return true;
 	if (f->fin[!f->first] || fin->peer_text)
 		return false;
@@ -424,13 +424,13 @@ static uint8_t who_closed_first(const struct facts *f)
 }
 
 /* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
- * need the first copy of each FIN. */
+ * need the first copy of each FIN, and none that is probably not its sender's. */
 static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 {
 	const struct connection *c = f->c;
 	bool holes = c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
 	const struct mirror *m = f->file->mirror;
-	bool broken = m && (m->end[0].contradicted || m->end[1].contradicted);
+	bool broken = (m && (m->end[0].contradicted || m->end[1].contradicted)) || f->h->fin[0].forged || f->h->fin[1].forged;
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;

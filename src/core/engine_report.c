@@ -248,7 +248,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	bool odd = is_odd(e, c), needed = needs_mirror(e, c, odd);
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
-	history_disown_forged(connection_kept(c).history);
+	history_disown_forged(connection_kept(c).history, c->end);
 	note_clock(c);
 	reset_disown(c, connection_kept(c).history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);

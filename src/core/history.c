@@ -623,30 +623,72 @@ bool history_add_plain(struct history *h, const struct tcb end[2], const struct 
 	return true;
 }
 
-/* How many of its neighbours say that a FIN is not its sender's. */
-static unsigned forgery_signals(const struct history *h, const struct fin_facts *f)
+/* From another distance than its sender's first segment? */
+static bool has_other_ttl(const struct tcb *own, const struct event *e)
+{
+	return e->ttl > own->ttl + 2 || own->ttl > e->ttl + 2;
+}
+
+/* With timestamps where none were agreed on, or without (RFC 7323 3.2); what was agreed on, the handshake says. */
+static bool has_other_options(const struct tcb end[2], const struct event *e)
+{
+	return end[e->from].bits & TCB_ISS && !(end[0].bits & end[1].bits & TCB_TS) != !(e->is & EVENT_TIMESTAMPS);
+}
+
+/* How many of its neighbours say that a FIN is not its sender's.  Two segments that differ tell nothing of which is genuine: what
+ * its sender's others are like does. */
+static unsigned forgery_signals(const struct history *h, const struct tcb end[2], const struct fin_facts *f)
 {
 	const struct event *fin = &h->event[f->first], *after = &h->event[f->data_after];
+	const struct tcb *own = &end[fin->from];
 	unsigned signals = seq_le(after->seq, f->u); /* the real sender goes on where the FIN stands */
-	signals += fin->ttl > after->ttl + 2 || after->ttl > fin->ttl + 2;
-	signals += (fin->is & EVENT_TIMESTAMPS) != (after->is & EVENT_TIMESTAMPS);
+	signals += (fin->ttl > after->ttl + 2 || after->ttl > fin->ttl + 2) && has_other_ttl(own, fin);
+	signals += (fin->is & EVENT_TIMESTAMPS) != (after->is & EVENT_TIMESTAMPS) &&
+	           (!(own->bits & TCB_ISS) || has_other_options(end, fin));
 	signals += f->acked_wrong >= 0;
 	return signals;
 }
 
-void history_disown_forged(struct history *h)
+/* Text behind the FIN that is unlike its sender's segments in both ways is not its sender's. */
+static void disown_text(struct history *h, const struct tcb end[2], struct fin_facts *f)
+{
+	unsigned x = h->event[f->first].from;
+	int first = -1;
+
+	if (has_other_ttl(&end[x], &h->event[f->first]) || has_other_options(end, &h->event[f->first]) || f->acked_wrong >= 0)
+		return;
+	for (int i = f->data_after; i < h->count; i++) {
+		struct event *e = &h->event[i];
+		if (e->from != x || !e->len || e->is & EVENT_STRAY || !seq_gt(seq_add(e->seq, e->len), f->u))
+			continue;
+		if (has_other_ttl(&end[x], e) && has_other_options(end, e))
+			e->is |= EVENT_STRAY;
+		else if (first < 0)
+			first = i;
+	}
+	f->data_after = (int8_t)first;
+}
+
+void history_disown_forged(struct history *h, const struct tcb end[2])
 {
 	for (int x = 0; x < 2; x++) {
 		struct fin_facts *f = &h->fin[x];
-		if (!f->sent || f->first < 0 || f->data_after < 0 || forgery_signals(h, f) < 2)
+		if (!f->sent || f->first < 0 || f->data_after < 0)
 			continue;
+		disown_text(h, end, f);
+		if (f->data_after < 0 || forgery_signals(h, end, f) < 2)
+			continue;
+		/* acknowledged before there was text at its number: the other end took it, whoever sent it */
+		bool taken = f->acked >= 0 && f->acked < f->data_after && h->event[f->acked].ack == seq_add(f->u, 1);
 		for (int i = 0; i < h->count; i++) {
 			struct event *e = &h->event[i];
 			if (e->from == x && e->flags & TCPAUDIT_FIN && seq_add(e->seq, e->len) == f->u)
-				e->is |= EVENT_STRAY;
+				e->is |= taken ? EVENT_FOREIGN : EVENT_STRAY;
 		}
-		f->sent = false;
 		f->forged = true;
+		if (taken)
+			continue;
+		f->sent = false;
 		f->acked = -1;
 	}
 }

@@ -65,7 +65,7 @@ struct event {
 /* What the history knows of one end's FIN.  Indices point into event[], -1 none. */
 struct fin_facts {
 	bool sent;
-	bool forged; /* what there was is probably not its sender's, so it is not `sent` */
+	bool forged; /* what there was is probably not its sender's, so it is not `sent` unless the other end took it */
 	tcp_seq u;   /* its sequence number: SEG.SEQ + length of the text before it */
 	uint32_t copies;
 	int8_t first;
@@ -207,8 +207,8 @@ bool history_witness(struct history *history, const struct tcb end[2], const str
 void history_before_reset(struct history *history, const struct tcb end[2], const uint64_t text[2], const int64_t last_from[2],
                           int64_t now, uint16_t unanswered);
 
-/* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one. */
-void history_disown_forged(struct history *history);
+/* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one, unless the other end took it. */
+void history_disown_forged(struct history *history, const struct tcb end[2]);
 
 /* Both FINs were acknowledged. */
 static inline bool history_closed(const struct history *history)

@@ -430,20 +430,34 @@ Test(history, a_fin_that_its_neighbours_contradict_is_disowned)
 	tape.ttl = 48;
 	add(A, FIN, 101, 0, 301);
 	tape.ttl = 64;
-	add(B, ACK, 301, 0, 102);
+	add(B, ACK, 301, 0, 101);
 	add(A, ACK, 101, 40, 301); /* the real sender goes on */
-	history_disown_forged(&tape.history);
+	history_disown_forged(&tape.history, tape.end);
 	const struct fin_facts *f = &tape.history.fin[A];
 	cr_assert(f->forged && !f->sent);
 	cr_assert_eq(f->acked, -1);
 	cr_assert(event_at(f->first)->is & EVENT_STRAY);
 }
 
+/* The other end acknowledged it before there was text at its number: whoever sent it, it was taken. */
+Test(history, a_forged_fin_may_have_been_taken)
+{
+	tape.ttl = 48;
+	add(A, FIN, 101, 0, 301);
+	tape.ttl = 64;
+	add(B, ACK, 301, 0, 102);
+	add(A, ACK, 101, 40, 301);
+	history_disown_forged(&tape.history, tape.end);
+	const struct fin_facts *f = &tape.history.fin[A];
+	cr_assert(f->forged && f->sent && f->acked >= 0);
+	cr_assert((event_at(f->first)->is & (EVENT_FOREIGN | EVENT_STRAY)) == EVENT_FOREIGN);
+}
+
 Test(history, one_sign_is_not_enough)
 {
 	add(A, FIN, 101, 0, 301);
 	add(A, ACK, 101, 40, 301);
-	history_disown_forged(&tape.history);
+	history_disown_forged(&tape.history, tape.end);
 	cr_assert(tape.history.fin[A].sent && !tape.history.fin[A].forged);
 }
 
@@ -452,7 +466,7 @@ Test(history, disowning_leaves_an_orderly_close_alone)
 	add(A, FIN, 101, 0, 301);
 	add(B, FIN, 301, 0, 102);
 	add(A, ACK, 102, 0, 302);
-	history_disown_forged(&tape.history);
+	history_disown_forged(&tape.history, tape.end);
 	cr_assert(tape.history.fin[A].sent && tape.history.fin[B].sent);
 }
 

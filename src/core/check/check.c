@@ -311,7 +311,7 @@ void claim_segments(struct judging *j, unsigned from, unsigned bits, const struc
 	for (int i = at; i < j->h->count; i++)
 		if (j->h->event[i].from == from && j->h->event[i].unusual & bits && !(j->h->event[i].is & EVENT_DUPLICATE))
 			c.count += 1u + j->h->event[i].run;
-	if (j->h->event[at].is & EVENT_STRAY) {
+	if (j->h->event[at].is & (EVENT_STRAY | EVENT_FOREIGN)) {
 		c.alike++;
 		c.severity_at_most = 1 + TCPAUDIT_NOTE;
 	}

@@ -165,7 +165,7 @@ void check_fin_data_after(struct judging *j)
 		const struct fin_facts *f = &j->h->fin[x];
 		if (f->behind >= 0)
 			claim_fin_behind(j, x);
-		if (!f->sent || f->data_after < 0)
+		if (!f->sent || f->forged || f->data_after < 0) /* forged: fin-forged's */
 			continue;
 		const struct event *e = &j->h->event[f->data_after];
 		struct claim c = {.endpoint = (uint8_t)x,
@@ -174,7 +174,8 @@ void check_fin_data_after(struct judging *j)
 		                  .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
 		/* where its stream goes on where the FIN stands, or may, in what was not captured, the FIN is as likely somebody
 		 * else's */
-		if (e->seq != seq_add(f->u, 1) || (f->first >= 0 && may_be_injected(j, x, f->first)))
+		if (e->seq != seq_add(f->u, 1) || (f->first >= 0 && may_be_injected(j, x, f->first)) ||
+		    may_be_injected(j, x, f->data_after))
 			c.at_most = TCPAUDIT_POSSIBLE;
 		claim(j, &c);
 	}

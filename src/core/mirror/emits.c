@@ -172,7 +172,7 @@ bool closed_unseen(const struct mirror *m, unsigned x, int at, struct emission *
 	const struct event *e = &m->event[at];
 	const struct fin_facts *own = &m->fin[x];
 
-	if (m->end[x].closed || !own->sent || e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST) || !seq_gt(e->seq, own->u))
+	if (m->end[x].closed || !own->sent || own->forged || e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST) || !seq_gt(e->seq, own->u))
 		return false;
 	*close = emitted_first_fin(ACCEPTED_UNKNOWN);
 	if (own->first > at && fin_accepted(m, x, &m->event[own->first]) == ACCEPTED_YES)
