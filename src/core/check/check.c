@@ -299,6 +299,25 @@ int first_unusual(const struct judging *j, unsigned from, unsigned bits)
 	return -1;
 }
 
+/* What came before the history has no TTL there. */
+bool from_elsewhere(const struct judging *j, int at)
+{
+	const struct event *e = &j->h->event[at];
+	uint8_t usual = j->c->end[e->from].ttl;
+
+	return e->ttl && (e->ttl > usual + 2 || usual > e->ttl + 2);
+}
+
+/* RFC 7323 3.2: timestamps that were agreed on are on all segments, except that a reset may go without. */
+bool may_be_injected(const struct judging *j, int at)
+{
+	const struct event *e = &j->h->event[at];
+	bool stamped = j->c->end[0].bits & j->c->end[1].bits & TCB_TS;
+	bool bare = !(e->is & (EVENT_TIMESTAMPS | EVENT_PREDATES)) && !(e->flags & TCPAUDIT_RST);
+
+	return from_elsewhere(j, at) || (stamped && bare);
+}
+
 void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model)
 {
 	int at = first_unusual(j, from, bits);
@@ -315,6 +334,8 @@ void claim_segments(struct judging *j, unsigned from, unsigned bits, const struc
 		c.alike++;
 		c.severity_at_most = 1 + TCPAUDIT_NOTE;
 	}
+	if (bits == UNUSUAL_TS_MISSING ? from_elsewhere(j, at) : may_be_injected(j, at))
+		c.at_most = TCPAUDIT_POSSIBLE;
 	c.evidence[0] = at;
 	c.evidence[1] = -1;
 	claim(j, &c);

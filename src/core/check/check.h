@@ -82,8 +82,15 @@ void note(struct judging *j);
 /* The first event of this end with any of these UNUSUAL_ bits; -1 none.  What is not of this incarnation is left out. */
 int first_unusual(const struct judging *j, unsigned from, unsigned bits);
 
+/* Was an event's segment sent from another distance than its end's first one? */
+bool from_elsewhere(const struct judging *j, int at);
+
+/* Do signs speak against an event's segment being of the end that it names?  As likely, it was put in by somebody else, and that end
+ * is right. */
+bool may_be_injected(const struct judging *j, int at);
+
 /* Claims, against their sender, all segments with these UNUSUAL_ bits: `model` is completed by the end, how many there were, and
- * the first as evidence.  One that does not fit its connection may be anybody's. */
+ * the first as evidence.  One that does not fit its connection, or may be injected, may be anybody's. */
 void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model);
 
 /* Runs every row over a connection that has come to its end (or whose capture has).  `record` is described already;

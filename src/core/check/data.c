@@ -49,10 +49,12 @@ void check_data_ack_unsent(struct judging *j)
 	}
 }
 
+/* A box may take the option from the SYN-ACK behind us, or from the segments before us, and a lone segment be injected: only at
+ * its end is it known what that end has agreed to, and sent. */
 void check_data_ts_missing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++)
-		claim_segments(j, x, UNUSUAL_TS_MISSING, &(struct claim){0});
+		claim_segments(j, x, UNUSUAL_TS_MISSING, &(struct claim){.at_most = j->at[x] ? 0 : TCPAUDIT_LIKELY});
 }
 
 /* Without IP identifications nothing tells it from an older segment that was delayed. */

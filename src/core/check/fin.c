@@ -44,7 +44,10 @@ void check_fin_no_ack_flag(struct judging *j)
 	for (unsigned x = 0; x < 2; x++) {
 		if (at[x] < 0)
 			continue;
-		struct claim c = {.endpoint = (uint8_t)x, .count = count[x], .evidence = {at[x], -1}};
+		struct claim c = {.endpoint = (uint8_t)x,
+		                  .count = count[x],
+		                  .at_most = may_be_injected(j, at[x]) ? TCPAUDIT_POSSIBLE : 0,
+		                  .evidence = {at[x], -1}};
 		claim(j, &c);
 	}
 }
@@ -96,17 +99,6 @@ void check_fin_ack_short(struct judging *j)
 	}
 }
 
-/* From another distance than its sender's first segment, or without the timestamps that were agreed on: as likely, the FIN was
- * put in by somebody else, and what contradicts it is right. */
-static bool may_be_injected(const struct judging *j, unsigned x, int fin)
-{
-	const struct event *e = &j->h->event[fin];
-	uint8_t usual = j->c->end[x].ttl;
-	bool stamped = j->c->end[0].bits & j->c->end[1].bits & TCB_TS;
-
-	return e->ttl > usual + 2 || usual > e->ttl + 2 || (stamped && !(e->is & EVENT_TIMESTAMPS));
-}
-
 /* Numbers far ahead of the end of the stream: another connection, whose SYN was not captured, looks like that. */
 static bool may_be_the_next(tcp_seq number, tcp_seq expected)
 {
@@ -139,7 +131,8 @@ void check_fin_ack_beyond(struct judging *j)
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
-		if (acknowledged_another(j, x) || (f->first >= 0 && may_be_injected(j, x, f->first))) {
+		if (acknowledged_another(j, x) || may_be_injected(j, f->acked_wrong) ||
+		    (f->first >= 0 && may_be_injected(j, f->first))) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
@@ -153,7 +146,7 @@ static void claim_fin_behind(struct judging *j, unsigned x)
 	const struct event *fin = &j->h->event[j->h->fin[x].behind];
 
 	claim(j, &(struct claim){.endpoint = (uint8_t)x,
-	                         .at_most = may_be_injected(j, x, j->h->fin[x].behind) ? TCPAUDIT_POSSIBLE : 0,
+	                         .at_most = may_be_injected(j, j->h->fin[x].behind) ? TCPAUDIT_POSSIBLE : 0,
 	                         .evidence = {j->h->fin[x].behind, -1},
 	                         .expected = {{"fin_seq", fin->nxt}},
 	                         .observed = {{"fin_seq", seq_add(fin->seq, fin->len)}}});
@@ -174,8 +167,8 @@ void check_fin_data_after(struct judging *j)
 		                  .observed = {{"seq_end", seq_add(e->seq, e->len)}, {"len", e->len}}};
 		/* where its stream goes on where the FIN stands, or may, in what was not captured, the FIN is as likely somebody
 		 * else's */
-		if (e->seq != seq_add(f->u, 1) || (f->first >= 0 && may_be_injected(j, x, f->first)) ||
-		    may_be_injected(j, x, f->data_after))
+		if (e->seq != seq_add(f->u, 1) || may_be_injected(j, f->data_after) ||
+		    (f->first >= 0 && may_be_injected(j, f->first)))
 			c.at_most = TCPAUDIT_POSSIBLE;
 		claim(j, &c);
 	}
@@ -204,7 +197,7 @@ void check_fin_moved(struct judging *j)
 		                  .evidence = {f->first, f->moved, -1},
 		                  .expected = {{"fin_seq", f->u}},
 		                  .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
-		if (may_be_another_connections(j, f) || may_be_injected(j, x, f->first) || may_be_injected(j, x, f->moved)) {
+		if (may_be_another_connections(j, f) || may_be_injected(j, f->first) || may_be_injected(j, f->moved)) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
@@ -231,6 +224,7 @@ void check_fin_seq_stuck(struct judging *j)
 			if (!built_later(fin, e) && !j->at[x])
 				continue;
 			struct claim c = {.endpoint = (uint8_t)x,
+			                  .at_most = may_be_injected(j, i) ? TCPAUDIT_POSSIBLE : 0,
 			                  .evidence = {f->first, i, -1},
 			                  .expected = {{"seq", seq_add(f->u, 1)}},
 			                  .observed = {{"seq", e->seq}}};
@@ -266,6 +260,7 @@ void check_fin_final_ack_form(struct judging *j)
 			if (!ordered && !j->at[x])
 				continue;
 			struct claim c = {.endpoint = (uint8_t)x,
+			                  .at_most = may_be_injected(j, i) ? TCPAUDIT_POSSIBLE : 0,
 			                  .evidence = {f->first, peer->first, i, -1},
 			                  .expected = {{"seq", seq_add(f->u, 1)}, {"ack", e->ack}},
 			                  .observed = {{"seq", e->seq}, {"ack", e->ack}}};
@@ -283,6 +278,7 @@ void check_fin_out_of_window(struct judging *j)
 		    !(j->premises & TCPAUDIT_PREMISE_SCALE))
 			continue;
 		struct claim c = {.endpoint = (uint8_t)x,
+		                  .at_most = may_be_injected(j, f->first) ? TCPAUDIT_POSSIBLE : 0,
 		                  .evidence = {f->first, -1},
 		                  .expected = {{"seq_high", f->peer_redge}},
 		                  .observed = {{"fin_seq", f->u}}};
@@ -423,7 +419,9 @@ void check_fin_rst_combined(struct judging *j)
 		const struct event *e = &j->h->event[i];
 		if ((e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)) != (TCPAUDIT_FIN | TCPAUDIT_RST) || e->is & EVENT_DUPLICATE)
 			continue;
-		struct claim c = {.endpoint = e->from, .evidence = {i, -1}};
+		struct claim c = {.endpoint = e->from,
+		                  .at_most = may_be_injected(j, i) ? TCPAUDIT_POSSIBLE : 0,
+		                  .evidence = {i, -1}};
 		claim(j, &c);
 		return;
 	}
