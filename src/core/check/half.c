@@ -19,7 +19,8 @@ void check_half_close_used(struct judging *j)
 	}
 }
 
-/* A frame of the peer that came after x's FIN was acknowledged, and x's reset that names its acknowledgment (R4); -1. */
+/* A frame of the peer that came after x's FIN was acknowledged, and x's reset that names its acknowledgment (R4); -1.  What x has
+ * acknowledged all of is no such frame: an old copy of it meets CLOSED as well. */
 static int reset_names(const struct judging *j, unsigned x, int *asked)
 {
 	const struct fin_facts *f = &j->h->fin[x];
@@ -27,13 +28,17 @@ static int reset_names(const struct judging *j, unsigned x, int *asked)
 	*asked = -1;
 	if (f->first < 0 || f->acked < 0)
 		return -1;
+	tcp_seq acknowledged = j->h->event[f->first].ack;
 	for (int i = f->first; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (e->from == x && is_next_syn(e))
 			return -1;
 		if (e->is & (EVENT_STRAY | EVENT_DUPLICATE))
 			continue;
-		if (i >= f->acked && e->from != x && (e->len || e->flags & TCPAUDIT_FIN) && !(e->flags & TCPAUDIT_RST))
+		if (e->from == x && e->flags & TCPAUDIT_ACK)
+			acknowledged = seq_max(acknowledged, e->ack);
+		if (i >= f->acked && e->from != x && (e->len || e->flags & TCPAUDIT_FIN) && !(e->flags & TCPAUDIT_RST) &&
+		    seq_gt(event_end(e), acknowledged))
 			*asked = i;
 		else if (e->from == x && e->flags & TCPAUDIT_RST) {
 			if (*asked >= 0 && (e->seq == j->h->event[*asked].ack || e->seq == seq_add(f->u, 1)))
