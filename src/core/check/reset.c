@@ -13,6 +13,24 @@ static bool is_underivable(const struct tcb *own, const struct event *e)
 	return tcb_begins_at_iss(own) && seq_le(e->seq, own->iss);
 }
 
+/* The answer of CLOSED to a segment without ACK, an old copy of the SYN for one: <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC
+ * 9293 3.10.7.1). */
+static bool is_refusal(const struct judging *j, int reset)
+{
+	const struct event *r = &j->h->event[reset];
+
+	if (r->is & EVENT_REFUSAL)
+		return true;
+	if (r->seq || !(r->flags & TCPAUDIT_ACK))
+		return false;
+	for (int i = 0; i < reset; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from != r->from && !(e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) && event_end(e) == r->ack)
+			return true;
+	}
+	return false;
+}
+
 /* Outside the window by every number that we know of the receiver: at or beyond its right edge, or behind what it has
  * acknowledged by more than the FIN that Linux forgives. */
 void check_rst_out_of_window(struct judging *j)
@@ -25,7 +43,7 @@ void check_rst_out_of_window(struct judging *j)
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (!(e->flags & TCPAUDIT_RST) ||
-		    e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_RST_SURVIVED | EVENT_REFUSAL) ||
+		    e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW | EVENT_RST_SURVIVED) || is_refusal(j, i) ||
 		    e->is & EVENT_DUPLICATE || e->unusual & UNUSUAL_OLD_INCARNATION)
 			continue;
 		if (!(e->flags & TCPAUDIT_ACK) && is_underivable(&j->c->end[e->from], e))
@@ -222,7 +240,7 @@ void check_rst_seq_odd(struct judging *j)
 		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
-		if (!is_reset(e) || !(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_REORDERED) || e->seq == e->nxt)
+		if (!is_reset(e) || !(e->flags & TCPAUDIT_ACK) || e->is & EVENT_REORDERED || is_refusal(j, i) || e->seq == e->nxt)
 			continue;
 		if (seq_gt(e->seq, e->nxt) && !j->at[e->from])
 			continue; /* what came before it was lost, or overtaken, on its way to us */
