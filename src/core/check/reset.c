@@ -296,12 +296,20 @@ void check_rst_abort_dirty(struct judging *j)
 	claim(j, &c);
 }
 
+/* Text of this end came behind the reset, which overtook or crossed it: it was outstanding, too. */
+static bool goes_on(const struct judging *j, unsigned x)
+{
+	const struct before_reset *was = j->h->before_reset;
+
+	return was->bits[x] & TCB_SEQ && seq_gt(j->c->end[x].maxseq, was->nxt[x]);
+}
+
 void check_rst_instead_of_fin(struct judging *j)
 {
 	const struct event *reset = ending_reset(j);
 
 	if (!reset || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN || j->h->fin[0].sent || j->h->fin[1].sent ||
-	    unacknowledged(j, 0) || unacknowledged(j, 1))
+	    unacknowledged(j, 0) || unacknowledged(j, 1) || goes_on(j, 0) || goes_on(j, 1))
 		return;
 	const struct before_reset *was = j->h->before_reset;
 	if (!was->text[0] || !was->text[1])
