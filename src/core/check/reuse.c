@@ -39,7 +39,8 @@ void check_reuse_interval(struct judging *j)
 	                         .observed = {{"interval_us", interval(j) / 1000}, {"flow_before", (int64_t)j->h->former->id}}});
 }
 
-/* After a reset no TIME-WAIT is due; and who holds it may let a SYN with a higher number in (MAY-2). */
+/* After a reset no TIME-WAIT is due; and who holds it may let a SYN with a higher number in (MAY-2).  A NAT may have given the port
+ * to another host. */
 void check_reuse_early(struct judging *j)
 {
 	const struct former *was = j->h->former;
@@ -50,7 +51,7 @@ void check_reuse_early(struct judging *j)
 	if (was->client_again && was->holder == TCPAUDIT_WHO_SERVER && seq_gt(j->h->event[syn].seq, was->next[TCPAUDIT_CLIENT]))
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
-	                         .alike = was->doubtful,
+	                         .alike = (uint8_t)(was->doubtful + !j->at[TCPAUDIT_CLIENT]),
 	                         .evidence = {syn, -1},
 	                         .expected = {{"interval_us", 2 * j->file->settings->msl / 1000}},
 	                         .observed = {{"interval_us", interval(j) / 1000}}});

@@ -3,7 +3,8 @@
 #include "events.h"
 #include "silence.h"
 
-#define SECOND 1000000000ll
+#define MILLISECOND 1000000ll
+#define SECOND      1000000000ll
 
 void check_tw_holder(struct judging *j)
 {
@@ -111,8 +112,17 @@ static int answer_to(const struct judging *j, int syn)
 	return -1;
 }
 
-/* MUST-13.  Timestamps that do not go on are another host's, behind a NAT; but not where the initial number follows from the
- * old connection's, as in Linux, which goes by the timestamps of an older connection still, and counts from FIN-WAIT-2. */
+/* Does the client's clock go on?  RFC 7323 5.4: it ticks once in a millisecond, at most. */
+static bool clock_goes_on(const struct former *was, const struct event *syn)
+{
+	int64_t ticks = seq_diff(syn->tsval, was->tsval[TCPAUDIT_CLIENT]);
+
+	return was->timestamps && syn->is & EVENT_TIMESTAMPS && ticks > 0 && ticks <= (syn->time - was->last + SECOND) / MILLISECOND;
+}
+
+/* MUST-13.  Without timestamps that go on it may be another host, behind a NAT; but not at its end, nor where the initial number
+ * follows from the old connection's, as in Linux, which goes by the timestamps of an older connection still, and counts from
+ * FIN-WAIT-2. */
 void check_tw_active_reopen(struct judging *j)
 {
 	const struct former *was = j->h->former;
@@ -122,10 +132,10 @@ void check_tw_active_reopen(struct judging *j)
 	if (syn < 0)
 		return;
 	const struct event *e = &j->h->event[syn];
-	bool newer = was->timestamps && e->is & EVENT_TIMESTAMPS && seq_gt(e->tsval, was->tsval[TCPAUDIT_CLIENT]);
 	bool recycled = e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537);
+	bool same_host = recycled || clock_goes_on(was, e) || (j->at[TCPAUDIT_CLIENT] && !was->timestamps);
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
-	                  .alike = (uint8_t)(was->doubtful + (was->timestamps && !newer && !recycled)),
+	                  .alike = (uint8_t)(was->doubtful + !same_host),
 	                  .evidence = {syn, -1},
 	                  .expected = {{"age_us", 2 * j->file->settings->msl / 1000}},
 	                  .observed = {{"age_us", age / 1000}}};
