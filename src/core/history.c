@@ -78,6 +78,8 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	const struct tcb *sender = &end[from], *receiver = &end[!from];
 	bool acks_syn = s->flags & TCPAUDIT_ACK && receiver->bits & TCB_ISS && s->ack == receiver->maxseq;
 
+	if (acks_syn && !s->seq && sender->bits & TCB_SEQ && !(receiver->bits & TCB_ACK)) /* it has given its own SYN up */
+		return EVENT_RST_EXACT | EVENT_REFUSAL;
 	if (!(sender->bits & TCB_SEQ)) { /* it never sent anything else: SYN-SENT goes by the ACK, RFC 9293 3.10.7.3 second */
 		if (s->flags & TCPAUDIT_ACK && receiver->bits & TCB_ISS && !(receiver->bits & TCB_ACK))
 			return acks_syn ? EVENT_RST_EXACT | EVENT_REFUSAL : 0;

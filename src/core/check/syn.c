@@ -301,6 +301,8 @@ void check_syn_simultaneous_open(struct judging *j)
 }
 
 /* MUST-10.  A SYN of its own that stands before the peer's proves SYN-SENT only where it was sent. */
+/* MUST-10.  Who gives up in SYN-SENT says nothing (RFC 9293 3.10.4), and refuses what comes from then on: <SEQ=0>, as CLOSED does
+ * (3.10.7.1), or another number where a block was left. */
 void check_syn_simopen_refused(struct judging *j)
 {
 	int a = first_syn(j), b = next(j, 0, is_syn, TCPAUDIT_SERVER);
@@ -314,7 +316,9 @@ void check_syn_simopen_refused(struct judging *j)
 			if (e->from != x || !(e->flags & TCPAUDIT_RST) || !(e->flags & TCPAUDIT_ACK) ||
 			    e->ack != event_end(&j->h->event[peer]))
 				continue;
-			claim(j, &(struct claim){.endpoint = (uint8_t)x, .evidence = {own, peer, i, -1}});
+			claim(j, &(struct claim){.endpoint = (uint8_t)x,
+			                         .at_most = e->seq ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE,
+			                         .evidence = {own, peer, i, -1}});
 			return;
 		}
 	}
