@@ -284,7 +284,7 @@ void connection_agree_options(struct connection *c)
 {
 	struct tcb *a = &c->end[0], *b = &c->end[1];
 	if (!(a->bits & b->bits & TCB_WSCALE)) {
-		a->wscale = b->wscale = 0;
+		a->wscale = b->wscale = (a->bits | b->bits) & TCB_OPTIONS_CUT ? 14 : 0; /* unknown: the widest */
 		a->bits &= ~(uint32_t)TCB_WSCALE;
 		b->bits &= ~(uint32_t)TCB_WSCALE;
 	}

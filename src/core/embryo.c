@@ -42,6 +42,8 @@ static uint32_t block_bits(const struct tcpaudit_segment *s, bool good)
 		bits |= TCB_CHECKSUM_GOOD;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
 		bits |= TCB_OUTBOUND;
+	if (s->noticed & TCPAUDIT_SAW_OPTIONS_CUT)
+		bits |= TCB_OPTIONS_CUT;
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS)
 		bits |= TCB_TS;
 	if (s->options & TCPAUDIT_OPT_SACK_PERMITTED)

@@ -144,12 +144,14 @@ void check_cap_truncated(struct judging *j)
 	note_if(j, j->file->now - connection_last(j->c) < CHECK_BEHIND);
 }
 
-/* Both SYNs are needed to know, and only what comes behind them is scaled. */
+/* Both SYNs are needed to know, whole, and only what comes behind them is scaled. */
 void check_cap_scale_unknown(struct judging *j)
 {
 	const uint32_t behind = CONN_ESTABLISHED | CONN_DATA | CONN_FIN | CONN_ACK;
 	uint32_t bits = j->c->entry.bits;
-	bool both = bits & CONN_SYN && bits & CONN_SYN_ACK;
+	const struct tcb *end = j->c->end;
+	bool cut = (end[0].bits | end[1].bits) & TCB_OPTIONS_CUT && !(end[0].bits & end[1].bits & TCB_WSCALE);
+	bool both = bits & CONN_SYN && bits & CONN_SYN_ACK && !cut;
 
 	note_if(j, bits & CONN_MIDSTREAM || (!(bits & CONN_SIMULTANEOUS_OPEN) && bits & behind && !both));
 }

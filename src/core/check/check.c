@@ -308,11 +308,13 @@ bool from_elsewhere(const struct judging *j, int at)
 	return e->ttl && (e->ttl > usual + 2 || usual > e->ttl + 2);
 }
 
-/* RFC 7323 3.2: timestamps that were agreed on are on all segments, except that a reset may go without. */
+/* RFC 7323 3.2: timestamps that were agreed on are on all segments, except that a reset may go without.  Where options were cut, so
+ * is what would tell. */
 bool may_be_injected(const struct judging *j, int at)
 {
 	const struct event *e = &j->h->event[at];
-	bool stamped = j->c->end[0].bits & j->c->end[1].bits & TCB_TS;
+	const uint32_t client = j->c->end[0].bits, server = j->c->end[1].bits;
+	bool stamped = client & server & TCB_TS || (client | server) & TCB_OPTIONS_CUT;
 	bool bare = !(e->is & (EVENT_TIMESTAMPS | EVENT_PREDATES)) && !(e->flags & TCPAUDIT_RST);
 
 	return from_elsewhere(j, at) || (stamped && bare);
@@ -370,7 +372,9 @@ static unsigned premises_of(const struct case_file *file)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_NO_LOSS;
 	if (c->entry.bits & CONN_MIDSTREAM || !connection_marked(c, MARK_SYN) || !connection_marked(c, MARK_SYN_ACK))
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_SCALE;
-	if (c->entry.capture & CAPTURE_LENGTH_GUESSED)
+	if ((c->end[0].bits | c->end[1].bits) & TCB_OPTIONS_CUT && !(c->end[0].bits & c->end[1].bits & TCB_WSCALE))
+		holds &= ~(unsigned)TCPAUDIT_PREMISE_SCALE;
+	if (c->entry.capture & CAPTURE_LENGTH_GUESSED || (c->end[0].bits | c->end[1].bits) & TCB_OPTIONS_CUT)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_HEADERS;
 	if (c->entry.capture & CAPTURE_CLOCK_STEP)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_CLOCK;

@@ -157,13 +157,16 @@ void check_close_reads_abandoned(struct judging *j)
 	}
 }
 
+/* Where the capture has holes, or a FIN stands in two places, the text may never have been, or been acknowledged unseen. */
 void check_close_data_lost(struct judging *j)
 {
+	bool moved = j->h->fin[0].moved >= 0 || j->h->fin[1].moved >= 0;
 	uint64_t lost = j->record->end[0].lost + j->record->end[1].lost;
 
 	if (j->h->first_reset < 0 || !lost || !(j->c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
 		return;
 	claim(j, &(struct claim){.endpoint = j->record->aborted_by, /* as far as that is known */
+	                         .alike = (uint8_t)(moved || !(j->premises & TCPAUDIT_PREMISE_NO_LOSS)),
 	                         .evidence = {j->h->first_reset, -1},
 	                         .observed = {{"lost_toserver", (int64_t)j->record->end[0].lost},
 	                                      {"lost_toclient", (int64_t)j->record->end[1].lost}}});

@@ -369,7 +369,8 @@ void check_syn_option_late(struct judging *j)
 
 void check_syn_option_unoffered(struct judging *j)
 {
-	claim_segments(j, TCPAUDIT_SERVER, UNUSUAL_UNOFFERED, &(struct claim){0});
+	if (!(j->c->end[TCPAUDIT_CLIENT].bits & TCB_OPTIONS_CUT)) /* else: what it offered is not known */
+		claim_segments(j, TCPAUDIT_SERVER, UNUSUAL_UNOFFERED, &(struct claim){0});
 }
 
 void check_syn_synack_isn_change(struct judging *j)

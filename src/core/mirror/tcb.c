@@ -233,6 +233,8 @@ void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const st
 		tcb->ip_id = s->ip_id;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
 		tcb->bits |= TCB_OUTBOUND;
+	if (s->noticed & TCPAUDIT_SAW_OPTIONS_CUT)
+		tcb->bits |= TCB_OPTIONS_CUT;
 	if (!numbers)
 		return;
 	if (s->flags & TCPAUDIT_SYN)

@@ -36,6 +36,7 @@ enum {
 	TCB_TOOK_APART = 0x400000,     /* the time for its answer is not that between the marks: struct tcb_rare has it */
 	TCB_UNANSWERED = 0x800000,     /* it has sent something again, and the other end was not heard since */
 	TCB_SIGNED = 0x1000000,        /* its SYN carried TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925) */
+	TCB_OPTIONS_CUT = 0x2000000,   /* the capture cut a segment of it within the options: what is not there may have been */
 };
 
 struct tcb {

@@ -19,6 +19,6 @@ CHECK("cap-nat-twin", cap_nat_twin, NOTED, INFO, INFO, CAPTURE, PRESENCE, "conne
 CHECK("cap-seq-rewrite", cap_seq_rewrite, ODD, INFO, INFO, CAPTURE, PRESENCE, "sequence numbers are rewritten on the way, in one direction", "", "")
 CHECK("cap-fragments", cap_fragments, NOTED, INFO, INFO, CAPTURE, PRESENCE, "segments came in IP fragments", "", "")
 CHECK("cap-truncated", cap_truncated, RARE, INFO, INFO, CAPTURE, PRESENCE, "capture ends soon after the last frame", "", "")
-CHECK("cap-scale-unknown", cap_scale_unknown, RARE, INFO, INFO, CAPTURE, PRESENCE, "window scale is not known", "", "")
+CHECK("cap-scale-unknown", cap_scale_unknown, RARE | NOTED, INFO, INFO, CAPTURE, PRESENCE, "window scale is not known", "", "")
 CHECK("cap-evicted", cap_evicted, RARE, INFO, INFO, CAPTURE, PRESENCE, "state was dropped for want of memory", "", "")
 /* clang-format on */
