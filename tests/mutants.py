@@ -866,7 +866,7 @@ def ack_of_unsent_text(c):
     c.add(1, ACK, 0.001)
 
 
-@mutant("data-ts-missing")
+@mutant("data-ts-missing", level="warning")
 def timestamp_missing(c):
     at = opened(c)
     if not c.stamped() or at is None or c.segments[at].flags & (FIN | RST):

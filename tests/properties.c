@@ -838,6 +838,22 @@ static void moved(const struct shot *const *s, size_t first, size_t n, const uin
 	free_copies(n);
 }
 
+/* Has an end that has a stream refused a SYN, too?  The zero of that stays where it is, and what it is to the stream does not. */
+static bool refuses_beside_stream(const struct shot *const *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *reset = s[i]->frame.data + s[i]->at.tcp;
+		if ((reset[13] & 0x14) != 0x14 || get32(reset + 4) || !has_stream[s[i]->key[0] != s[0]->key[0]])
+			continue;
+		for (size_t k = 0; k < i; k++) {
+			const uint8_t *syn = s[k]->frame.data + s[k]->at.tcp;
+			if (s[k]->key[0] != s[i]->key[0] && (syn[13] & 0x12) == 0x02 && get32(reset + 8) == get32(syn + 4) + 1)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Each stream is moved so that the number of one of its frames becomes 0, then -1, then 1: each in turn, and the other stream
  * by as much as another frame of it asks for.  Then the same with a capture that begins at that frame: what is not known of
  * the streams must not be held against numbers, wherever they are. */
@@ -849,6 +865,8 @@ static void numbers(const struct shot *const *s, size_t n, const struct verdict 
 	size_t step = n > 64 ? n / 64 : 1;
 
 	find_streams(s, n);
+	if (refuses_beside_stream(s, n))
+		return;
 	for (size_t i = 0; i < n; i++)
 		rest[i] = s[i]->frame;
 	for (size_t k = 0; k < n; k += step) {
