@@ -400,17 +400,21 @@ static enum tcpaudit_kind kind_of(const struct facts *f)
 
 /* ---- the record ---- */
 
-/* Numbers of the other end were acknowledged, or passed over by itself, that the capture does not have: the last of them may
- * have been its FIN, and the FIN that we have the second one.  Who still sends text had not closed. */
+/* The other end may have closed before, and the FIN that we have be the second one: its own was sent before the capture began,
+ * or is the last of the numbers that were acknowledged, or passed over by itself, and that the capture does not have; or
+ * nothing of it was captured at all.  Who still sends text had not closed. */
 static bool may_be_second(const struct facts *f)
 {
 	const struct fin_facts *fin = &f->h->fin[f->first];
+	const struct tcb *other = &f->c->end[!f->first];
 
 	if (f->repeated || fin->forged)
 		return true;
 	if (f->fin[!f->first] || fin->peer_text)
 		return false;
-	return f->c->end[!f->first].bits & (TCB_GAP | TCB_HOLE) ||
+	if (!connection_heard(f->c, !f->first) || (f->c->entry.bits & CONN_MIDSTREAM && !(other->bits & TCB_TEXT)))
+		return true;
+	return other->bits & (TCB_GAP | TCB_HOLE) ||
 	       (fin->first >= 0 && f->h->event[fin->first].is & EVENT_ACK_UNSENT);
 }
 
@@ -466,8 +470,8 @@ static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_sett
 		return TCPAUDIT_VANTAGE_AT;
 	if (own->bits & TCB_OUTBOUND)
 		return TCPAUDIT_VANTAGE_AT;
-	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL &&
-	    !(peer->bits & TCB_CHECKSUM_PARTIAL))
+	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL && connection_heard(c, !x) &&
+	    !(peer->bits & TCB_CHECKSUM_PARTIAL)) /* a virtual link hands its receiver partial ones, too */
 		return TCPAUDIT_VANTAGE_AT;
 	if (took->of[x] == TURNAROUND_UNKNOWN || took->of[!x] == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;

@@ -452,7 +452,7 @@ static void fill_gap(struct connection *c, struct flow_table *table, const struc
 		flow_rarity(table, c);
 	tcb_add_text(peer, connection_rare(c, !from), missing);
 	peer->maxseq = s->ack;
-	peer->bits |= TCB_GAP;
+	peer->bits |= TCB_GAP | TCB_ENDS_UNSEEN;
 	c->entry.capture |= CAPTURE_GAP_ACKED;
 }
 

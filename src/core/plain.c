@@ -30,7 +30,7 @@ static inline bool in_order(const struct connection *c, const struct tcpaudit_se
 	if (s->seq != tcb->maxseq || (acked && seq_lt(s->ack, tcb->hiack)) || seq_gt(s->ack, peer->maxseq) ||
 	    seq_diff(peer->maxseq, s->ack) > 1 << 28 || seq_gt(peer->hiack, s->seq))
 		return false;
-	if ((tcb->bits & (TCB_SEQ | TCB_ACK | TCB_HOLE | TCB_STRAY | TCB_CHECKSUM_BAD)) != (TCB_SEQ | acked) ||
+	if ((tcb->bits & (TCB_SEQ | TCB_ACK | TCB_HOLE | TCB_STRAY | TCB_CHECKSUM_BAD | TCB_ENDS_UNSEEN)) != (TCB_SEQ | acked) ||
 	    (peer->bits & (TCB_SEQ | TCB_HOLE | TCB_ZERO_WINDOW)) != TCB_SEQ)
 		return false;
 	if (s->noticed & ~(TCPAUDIT_SAW_CHECKSUM_UNKNOWN | TCPAUDIT_SAW_CUT) || s->input != c->entry.input)

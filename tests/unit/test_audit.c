@@ -1316,6 +1316,17 @@ Test(audit, a_partial_checksum_shows_the_sender)
 	bench_free(b);
 }
 
+/* A virtual link hands its receiver partial checksums, too: who alone was heard may be the other side. */
+Test(audit, a_partial_checksum_in_one_direction_shows_nobody)
+{
+	struct bench *b = bench_new();
+	play(b, "B SA300,101 partial / B .301,111 partial / B F301,111 partial");
+	bench_finish(b);
+	assert_kind(b, 0, ONEWAY_FIN);
+	cr_assert_eq(b->record[0].end[B].vantage, TCPAUDIT_VANTAGE_UNKNOWN);
+	bench_free(b);
+}
+
 Test(audit, checksums_off)
 {
 	struct bench *b = bench_prepare();

@@ -123,10 +123,8 @@ void check_close_wait_leak(struct judging *j)
 		if (f->first < 0 || f->acked < 0 || j->c->end[x].bits & TCB_ZERO_WINDOW)
 			continue;
 		const struct event *ack = &j->h->event[f->acked];
-		if (j->h->fin[!x].first >= 0 && j->h->fin[!x].first < f->acked)
-			continue; /* it had closed before */
-		if (ack->flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			continue;
+		if (j->record->close_wait_holder != !x || ack->flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
+			continue; /* it had closed before, or may have */
 		int moved = first_move(j, !x, f->acked);
 		int64_t dwell = (moved < 0 ? j->file->now : j->h->event[moved].time) - ack->time;
 		if (dwell <= threshold(j, CLOSE_WAIT_DWELL))

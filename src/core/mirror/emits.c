@@ -14,8 +14,11 @@ static enum accepted fin_accepted(const struct mirror *m, unsigned x, const stru
 
 	if (!(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_STRAY))
 		return ACCEPTED_UNKNOWN;
-	if (!peer->sent)
-		return m->end[!x].may_have_closed ? ACCEPTED_UNKNOWN : ACCEPTED_NO;
+	if (!peer->sent) { /* one that the capture does not have is the last number that was ever acknowledged */
+		const struct mirror_end *other = &m->end[!x];
+		bool last = e->ack == m->end[x].hiack && (other->unheard || seq_ge(e->ack, other->maxseq));
+		return other->may_have_closed || (last && may_hide_fin(m, !x)) ? ACCEPTED_UNKNOWN : ACCEPTED_NO;
+	}
 	return seq_gt(e->ack, peer->u) ? ACCEPTED_YES : ACCEPTED_NO;
 }
 
@@ -43,6 +46,32 @@ static bool echoes_beyond_syn(const struct mirror *m, unsigned x, const struct e
 			return false;
 	}
 	return known;
+}
+
+bool mirror_acks_no_more_than_syn(const struct mirror *m, unsigned x, tcp_seq ack)
+{
+	for (int i = 0; i < m->count; i++) {
+		const struct event *e = &m->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_SYN && e->flags & TCPAUDIT_ACK && !(e->is & EVENT_STRAY) && seq_le(ack, e->ack))
+			return true;
+	}
+	return false;
+}
+
+static bool has_acked_syn(const struct mirror *m, unsigned x, const struct event *before)
+{
+	for (const struct event *e = m->event; e < before; e++)
+		if (e->from == x && e->flags & TCPAUDIT_SYN && e->flags & TCPAUDIT_ACK && !(e->is & EVENT_STRAY))
+			return true;
+	return false;
+}
+
+/* E4: who acknowledges more than its SYN-ACK did has accepted a segment behind the SYN, and with it the acknowledgment that it
+ * carried (3.10.7.4 fifth). */
+static bool has_left_syn_received(const struct mirror *m, unsigned x, const struct event *e)
+{
+	return e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_PREDATES)) && has_acked_syn(m, x, e) &&
+	       !mirror_acks_no_more_than_syn(m, x, e->ack);
 }
 
 /* Did text or a FIN carry the acknowledgment that a reset names?  A bare one finds an end without a reader as it was. */
@@ -109,11 +138,12 @@ static struct emission emitted_first_fin(enum accepted peer_fin)
 /* E3, E4, E5, E8 - E11: text (3.10.2 SEND), its repeats (3.10.8) and acknowledgments; from SYN-RECEIVED, too (RFC 7413 4.2). */
 static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, enum accepted peer_fin)
 {
-	const struct fin_facts *own = &m->fin[x];
 	bool after_own_fin = m->end[x].closed;
+	bool behind_unseen_fin = may_hide_fin(m, x) && !(e->is & EVENT_NEW_TEXT) &&
+	                         (m->end[x].may_have_closed || seq_ge(e->seq, m->end[x].maxseq));
 	state_set was = SYNCHRONIZED;
 
-	if (!after_own_fin && !(m->end[x].may_have_closed && !own->sent && !(e->is & EVENT_NEW_TEXT)))
+	if (!after_own_fin && !behind_unseen_fin)
 		was &= (state_set)~FIN_SENT;
 	else if (after_own_fin)
 		was &= FIN_SENT;
@@ -156,7 +186,7 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 	enum accepted peer_fin = fin_accepted(m, x, e);
 	bool first_fin = e->is & EVENT_FIRST_FIN && !m->end[x].closed;
 	struct emission is = first_fin ? emitted_first_fin(peer_fin) : (struct emission){.was = emitted_other(m, x, e, peer_fin)};
-	if (is.was & SYNCHRONIZED && echoes_beyond_syn(m, x, e))
+	if (is.was & SYNCHRONIZED && (has_left_syn_received(m, x, e) || echoes_beyond_syn(m, x, e)))
 		is.was &= (state_set)~SET(SYN_RECEIVED);
 	if (is.call == CALL_CLOSE)
 		return is;

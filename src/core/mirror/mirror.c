@@ -20,6 +20,7 @@ enum {
 	COST_ECHO_ACK = 8,   /* ... where that is no copy of the FIN */
 	COST_SHORTCUT = 12, /* FIN sent from SYN-RECEIVED (legal, rare) */
 	COST_TIMEOUT = 12,  /* a timer fired unseen */
+	COST_UNSEEN = 1,    /* sent, or arrived, and not captured */
 	COST_REFUSED = 6,   /* the FIN was taken although the text before it was what a reset answered */
 	COST_SILENCE = 5,   /* a FIN that was accepted was never acknowledged, as far as we saw */
 	COST_SILENCE_AGAIN = 2, /* ... nor a further copy: losses both ways are likelier than many one way */
@@ -383,6 +384,52 @@ static int left_out_cost(const struct mirror *m, unsigned x, int i, int by, stat
 	return q && seq_lt(q->ack, m->fin[!x].u) && seq_gt(m->event[i].seq, q->ack) ? COST_ORDER : -1;
 }
 
+/* Into which states, next, by what the capture does not have: the user's CLOSE and its FIN, the acknowledgment of that, and
+ * the peer's FIN; of a peer that was not heard at all, whatever could arrive. */
+static state_set unseen_moves(const struct mirror *m, unsigned x, uint8_t state, int by)
+{
+	const struct mirror_end *end = &m->end[x], *peer = &m->end[!x];
+	bool closes = may_hide_fin(m, x) && !end->may_have_closed && !end->closed;
+	bool acked = peer->unheard || (closes && (!end->unheard || !mirror_acks_no_more_than_syn(m, !x, peer->hiack)));
+	bool may_arrive = peer->unheard || (peer->ends_unseen && (by < m->count || seq_lt(end->hiack, peer->maxseq)));
+	bool takes_fin = may_arrive && may_hide_fin(m, !x);
+	state_set to = NO_STATE;
+
+	if (!closes && !acked && !takes_fin && !end->unheard)
+		return NO_STATE;
+	switch ((enum tcpaudit_state)state) {
+	case TCPAUDIT_CLOSED:
+	case TCPAUDIT_LISTEN:
+	case TCPAUDIT_STATE_COUNT:
+		return NO_STATE;
+	case TCPAUDIT_SYN_SENT:
+	case TCPAUDIT_SYN_RECEIVED:
+		to = peer->unheard ? SET(ESTABLISHED) : NO_STATE;
+		break;
+	case TCPAUDIT_ESTABLISHED:
+		to = (closes ? SET(FIN_WAIT_1) : NO_STATE) | (takes_fin ? SET(CLOSE_WAIT) : NO_STATE);
+		break;
+	case TCPAUDIT_FIN_WAIT_1:
+		to = (acked ? SET(FIN_WAIT_2) : NO_STATE) | (takes_fin ? SET(CLOSING) : NO_STATE);
+		break;
+	case TCPAUDIT_FIN_WAIT_2:
+		to = takes_fin ? SET(TIME_WAIT) : NO_STATE;
+		break;
+	case TCPAUDIT_CLOSE_WAIT:
+		to = closes ? SET(LAST_ACK) : NO_STATE;
+		break;
+	case TCPAUDIT_CLOSING:
+		to = acked ? SET(TIME_WAIT) : NO_STATE;
+		break;
+	case TCPAUDIT_LAST_ACK:
+		to = acked ? SET(CLOSED) : NO_STATE;
+		break;
+	case TCPAUDIT_TIME_WAIT:
+		break;
+	}
+	return to | (peer->unheard || end->unheard ? SET(CLOSED) : NO_STATE); /* a reset, or what leaves no trace */
+}
+
 /* Everything that h can have become before event `by`, by any stimuli in any order, as far as a state in `was` is reached. */
 static void explore(const struct mirror *m, unsigned x, const struct hypothesis *h, int by, state_set was, struct hypothesis *out,
                     uint8_t *count, bool *overflowed, int depth)
@@ -394,6 +441,13 @@ static void explore(const struct mirror *m, unsigned x, const struct hypothesis 
 		keep(out, count, overflowed, h);
 	if (depth == 0)
 		return;
+	for (unsigned to = unseen_moves(m, x, h->state, by); to; to &= to - 1) {
+		struct hypothesis t = *h;
+		int at = by < m->count || !m->count ? by : m->count - 1; /* no frame brings it about: by then, it has */
+		mirror_enter(&t, (enum tcpaudit_state)__builtin_ctz(to), at);
+		t.cost += t.state == TCPAUDIT_CLOSED && h->state != TCPAUDIT_LAST_ACK ? COST_TIMEOUT : COST_UNSEEN;
+		next[n++] = t;
+	}
 	for (uint64_t left = stimuli(&m->end[x], h->state, by); left; left &= left - 1) {
 		int i = __builtin_ctzll(left);
 		if (!is_stimulus(m, x, i, h->state))
@@ -539,7 +593,7 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 /* Can the one hypothesis have built the frame, with nothing under way that could have made it another? */
 static bool is_alone(const struct mirror *m, unsigned x, const struct hypothesis *h, int at, state_set was)
 {
-	if (!state_in((enum tcpaudit_state)h->state, was))
+	if (!state_in((enum tcpaudit_state)h->state, was) || unseen_moves(m, x, h->state, at))
 		return false;
 	for (uint64_t left = stimuli(&m->end[x], h->state, at); left; left &= left - 1)
 		if (is_stimulus(m, x, __builtin_ctzll(left), h->state))
@@ -684,7 +738,8 @@ static void emission(struct mirror *m, unsigned x, int at)
 	built(m, x, at, &is);
 }
 
-static void begin(struct mirror_end *end, const struct tcb *tcb, uint32_t turnaround, unsigned x, bool midstream)
+static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tcb *peer, uint32_t turnaround, unsigned x,
+                  bool midstream)
 {
 	static const uint8_t any[] = {TCPAUDIT_ESTABLISHED, TCPAUDIT_CLOSE_WAIT, TCPAUDIT_FIN_WAIT_1, TCPAUDIT_FIN_WAIT_2,
 	                              TCPAUDIT_CLOSING,     TCPAUDIT_LAST_ACK,   TCPAUDIT_TIME_WAIT};
@@ -696,13 +751,19 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, uint32_t turnar
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
 	end->hiack = tcb->hiack;
+	end->maxseq = tcb->maxseq;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
+	end->ends_unseen = tcb->bits & TCB_ENDS_UNSEEN;
+	end->unheard = !tcb->packets && !(tcb->bits & TCB_SEQ) && peer->bits & TCB_ACK;
 	if (!midstream) {
 		if (x == TCPAUDIT_SERVER)
 			end->h[end->count++] =
 			        (struct hypothesis){.first = TCPAUDIT_LISTEN, .state = TCPAUDIT_LISTEN, .delivered = -1};
+		if (x == TCPAUDIT_CLIENT && end->unheard) /* its SYN was answered */
+			end->h[end->count++] =
+			        (struct hypothesis){.first = TCPAUDIT_SYN_SENT, .state = TCPAUDIT_SYN_SENT, .delivered = -1};
 		end->h[end->count++] =
-		        (struct hypothesis){.first = TCPAUDIT_CLOSED, .state = TCPAUDIT_CLOSED, .delivered = -1, .cost = x};
+		        (struct hypothesis){.first = TCPAUDIT_CLOSED, .state = TCPAUDIT_CLOSED, .delivered = -1, .cost = x || end->unheard};
 		return;
 	}
 	for (size_t i = 0; i < (end->may_have_closed ? sizeof any : 2); i++)
@@ -753,7 +814,7 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	m->fin = history->fin;
 	m->loss = has_trouble(m, end) ? COST_LOSS : COST_FIRST_LOSS;
 	for (unsigned x = 0; x < 2; x++) {
-		begin(&m->end[x], &end[x], turnaround->of[x], x, midstream);
+		begin(&m->end[x], &end[x], &end[!x], turnaround->of[x], x, midstream);
 		find_stimuli(m, x, &m->end[x]);
 	}
 	for (int i = midstream ? 0 : begin_established(m); i < m->count; i++) {

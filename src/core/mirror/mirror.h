@@ -45,7 +45,10 @@ struct mirror_end {
 	tcp_seq hiack; /* highest acknowledgment that it sent, of all its frames */
 	bool iss_known;
 	bool closed;          /* has sent its FIN, by the frame at hand */
+	tcp_seq maxseq;       /* as its block has it; 0 if it was not heard */
 	bool may_have_closed; /* its FIN may have been sent before the capture began */
+	bool ends_unseen;     /* ... or be the number before maxseq, which the capture does not have */
+	bool unheard;         /* nothing of it was captured, although its peer heard it: whatever it sent may have arrived */
 	state_set states;     /* what mirror_states() will say, once mirror_route() has found it on its way; before that NO_STATE */
 };
 
@@ -79,6 +82,9 @@ bool mirror_fills(const struct mirror *m, unsigned x, int at);
 /* An acknowledgment that, by its IP identification, no socket of its sender built. */
 bool mirror_has_no_socket(const struct mirror *m, unsigned x, const struct event *e);
 
+/* Has the end acknowledged as much with a SYN-ACK? */
+bool mirror_acks_no_more_than_syn(const struct mirror *m, unsigned x, tcp_seq ack);
+
 /* What RFC 9293 3.10.7 has an end send in answer, by its form. */
 enum reply {
 	REPLY_NONE,
@@ -108,6 +114,12 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at);
 
 /* A frame that stands behind its sender's FIN, which was not captured: the close that must have come before. */
 bool closed_unseen(const struct mirror *m, unsigned x, int at, struct emission *close);
+
+/* May a FIN of the end have been sent, and not be in the capture? */
+static inline bool may_hide_fin(const struct mirror *m, unsigned x)
+{
+	return !m->fin[x].sent && (m->end[x].may_have_closed || m->end[x].ends_unseen || m->end[x].unheard);
+}
 
 /* RFC 9293 3.10.8 and the stacks' timers: where the state may go without any segment; the state itself if nowhere. */
 enum tcpaudit_state timeout_to(enum tcpaudit_state state);

@@ -202,6 +202,7 @@ static void note_tsval(struct tcb *tcb, uint32_t tsval)
 static void follow_hole(struct tcb *tcb, struct tcb_rare *rare, const struct tcpaudit_segment *s, const struct sent *is)
 {
 	if (seq_gt(s->seq, tcb->maxseq)) {
+		tcb->bits |= s->len ? 0 : TCB_ENDS_UNSEEN;
 		tcb_add_text(tcb, rare, (uint32_t)seq_diff(s->seq, tcb->maxseq));
 		if (!rare) {
 			tcb->bits |= TCB_GAP;
@@ -250,6 +251,8 @@ void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const st
 		if (rare)
 			rare->retransmissions++;
 	}
+	if (s->len && !is->probe && seq_ge(seq_add(s->seq, s->len), tcb->maxseq))
+		tcb->bits &= ~(uint32_t)TCB_ENDS_UNSEEN;
 	if (!is->probe)
 		follow_hole(tcb, rare, s, is);
 	if (is->new_text) {

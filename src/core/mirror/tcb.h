@@ -37,6 +37,7 @@ enum {
 	TCB_UNANSWERED = 0x800000,     /* it has sent something again, and the other end was not heard since */
 	TCB_SIGNED = 0x1000000,        /* its SYN carried TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925) */
 	TCB_OPTIONS_CUT = 0x2000000,   /* the capture cut a segment of it within the options: what is not there may have been */
+	TCB_ENDS_UNSEEN = 0x4000000,   /* the capture does not have what is before maxseq, so that it may be its FIN */
 };
 
 struct tcb {
