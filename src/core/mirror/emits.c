@@ -135,6 +135,18 @@ static struct emission emitted_first_fin(enum accepted peer_fin)
 	return (struct emission){.was = was, .call = CALL_CLOSE};
 }
 
+/* E5: has the server taken the text of a SYN?  It may send its own before the third segment then (RFC 7413 4.2). */
+static bool takes_fast_open(const struct mirror *m, unsigned x)
+{
+	for (int i = 0; i < m->count; i++) {
+		const struct event *e = &m->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_SYN && e->flags & TCPAUDIT_ACK && !(e->is & EVENT_STRAY) &&
+		    m->end[!x].iss_known && seq_gt(e->ack, seq_add(m->end[!x].iss, 1)))
+			return true;
+	}
+	return false;
+}
+
 /* E3, E4, E5, E8 - E11: text (3.10.2 SEND), its repeats (3.10.8) and acknowledgments; from SYN-RECEIVED, too (RFC 7413 4.2). */
 static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, enum accepted peer_fin)
 {
@@ -158,7 +170,7 @@ static state_set emitted_other(const struct mirror *m, unsigned x, const struct 
 	if (after_own_fin && e->is & EVENT_KNOWS_ACK) /* R1: it acknowledges what came with the acknowledgment */
 		was &= FIN_ACKED;
 	/* a responder may acknowledge from SYN-RECEIVED what it does not accept; progress proves that it left it (E4) */
-	if (!after_own_fin && !(e->is & (EVENT_NEW_TEXT | EVENT_PREDATES)) && peer_fin != ACCEPTED_YES)
+	if (!after_own_fin && (!(e->is & (EVENT_NEW_TEXT | EVENT_PREDATES)) || takes_fast_open(m, x)) && peer_fin != ACCEPTED_YES)
 		was |= SET(SYN_RECEIVED);
 	return was;
 }
