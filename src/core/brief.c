@@ -70,6 +70,27 @@ bool brief_answers(const struct brief *b)
 	return true;
 }
 
+bool brief_may_have_queued(const struct brief *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct brief_event *fin = &b->event[i];
+		bool under_way = false, first = true;
+
+		if (!(fin->flags & TCPAUDIT_FIN))
+			continue;
+		for (unsigned k = i + 1; k < b->count; k++) {
+			const struct brief_event *e = &b->event[k];
+			if (e->from == fin->from || !seq_gt(e->ack, b->u[fin->from]))
+				continue;
+			under_way |= first && seq_gt(e->seq, fin->ack);
+			first = false;
+			if (!fin->window || (under_way && e->len))
+				return true;
+		}
+	}
+	return false;
+}
+
 uint8_t brief_holder(const struct brief *b, int64_t start, int64_t *since)
 {
 	bool second[2] = {false, false}; /* its FIN acknowledges the other one */

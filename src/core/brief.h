@@ -47,6 +47,9 @@ bool brief_add(struct brief *brief, const struct tcb end[2], int64_t start, int6
 /* Does each end acknowledge the other's FIN with whatever comes behind it? */
 bool brief_answers(const struct brief *brief);
 
+/* May a FIN have waited when the other one came?  As history_may_have_queued(), of either end. */
+bool brief_may_have_queued(const struct brief *brief);
+
 /* The end that is left in TIME-WAIT, and `since` when; BOTH, or NONE, too (enum tcpaudit_who). */
 uint8_t brief_holder(const struct brief *brief, int64_t start, int64_t *since);
 

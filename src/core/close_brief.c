@@ -93,7 +93,8 @@ bool close_describe_brief(const struct connection *c, const struct tcpaudit_sett
 {
 	struct fins f;
 
-	if (!is_bare(c) || !find_fins(c->kept.brief, &f) || is_remarkable(c->kept.brief, &f, settings))
+	if (!is_bare(c) || !find_fins(c->kept.brief, &f) || brief_may_have_queued(c->kept.brief) ||
+	    is_remarkable(c->kept.brief, &f, settings))
 		return false;
 	int64_t acked = time_of(c, f.acked[f.first]), closed = time_of(c, f.sent[!f.first]);
 	close_describe_senders(c, settings, r);

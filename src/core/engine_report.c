@@ -83,7 +83,8 @@ static bool is_abort(const struct connection *c, const struct history *h)
 static bool is_odd(const struct tcpaudit *e, const struct connection *c)
 {
 	if (c->entry.bits & (CONN_MIDSTREAM | CONN_BRIEF))
-		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED) || !brief_answers(connection_kept(c).brief);
+		return c->entry.bits & CONN_MIDSTREAM || !(c->entry.bits & CONN_CLOSED) || !brief_answers(connection_kept(c).brief) ||
+		       brief_may_have_queued(connection_kept(c).brief);
 	const struct history *h = connection_kept(c).history;
 	return h && !history_is_plain(h) && (e->settings.points || !is_abort(c, h));
 }

@@ -707,9 +707,21 @@ static bool answers_fins(const struct history *h)
 	return true;
 }
 
+bool history_may_have_queued(const struct history *h, unsigned x)
+{
+	const struct fin_facts *own = &h->fin[x], *peer = &h->fin[!x];
+
+	if (!own->sent || own->first < 0 || !peer->sent || peer->first < 0 || peer->acked < 0 || peer->acked > own->first)
+		return false;
+	const struct event *fin = &h->event[peer->first]; /* what its receiver knew of its own text then */
+	return !fin->window || (peer->peer_text && seq_gt(peer->peer_maxseq, fin->ack));
+}
+
 bool history_is_plain(const struct history *h)
 {
 	if (h->first_reset_any >= 0 || h->dropped || h->odd || h->unusual || h->seen >> 8 || !answers_fins(h))
+		return false;
+	if (history_may_have_queued(h, 0) || history_may_have_queued(h, 1))
 		return false;
 	if ((h->fin[0].sent || h->fin[1].sent) && (h->fin[0].acked < 0 || h->fin[1].acked < 0))
 		return false;

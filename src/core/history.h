@@ -216,6 +216,10 @@ static inline bool history_closed(const struct history *history)
 	return history->fin[0].acked >= 0 && history->fin[1].acked >= 0;
 }
 
+/* May the FIN of x, which acknowledges the peer's, have waited when that came?  Behind text that was still to be sent (RFC 9293
+ * 3.10.4 CLOSE), while some was under way; or, whatever was left, behind a closed window. */
+bool history_may_have_queued(const struct history *history, unsigned x);
+
 /* Either nothing of a close has happened, or all of RFC 9293 figure 12 or 13 and no more: no reset, no repeat, nothing that
  * does not fit.  What became of the ends follows from the numbers of both FINs alone. */
 bool history_is_plain(const struct history *history);

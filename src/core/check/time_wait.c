@@ -10,8 +10,10 @@ void check_tw_holder(struct judging *j)
 {
 	if (j->record->time_wait_holder == TCPAUDIT_WHO_NONE)
 		return;
+	bool queued = history_may_have_queued(j->h, 0) || history_may_have_queued(j->h, 1); /* then both may hold it */
 	struct claim c = {.endpoint = j->record->time_wait_holder,
 	                  .proven = true,
+	                  .at_most = queued ? TCPAUDIT_LIKELY : 0,
 	                  .evidence = {j->h->fin[0].first, j->h->fin[1].first, -1},
 	                  .observed = {{"restarts", j->record->time_wait_restarts}}};
 	claim(j, &c);

@@ -200,6 +200,7 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 	struct emission is = first_fin ? emitted_first_fin(peer_fin) : (struct emission){.was = emitted_other(m, x, e, peer_fin)};
 	if (is.was & SYNCHRONIZED && (has_left_syn_received(m, x, e) || echoes_beyond_syn(m, x, e)))
 		is.was &= (state_set)~SET(SYN_RECEIVED);
+	is.may_be_queued = first_fin && m->queued[x];
 	if (is.call == CALL_CLOSE)
 		return is;
 	if (mirror_has_no_socket(m, x, e))

@@ -20,6 +20,7 @@ enum {
 	COST_ECHO_ACK = 8,   /* ... where that is no copy of the FIN */
 	COST_SHORTCUT = 12, /* FIN sent from SYN-RECEIVED (legal, rare) */
 	COST_TIMEOUT = 12,  /* a timer fired unseen */
+	COST_QUEUED = 1,    /* a FIN waited behind text: states are those on the wire */
 	COST_UNSEEN = 1,    /* sent, or arrived, and not captured */
 	COST_REFUSED = 6,   /* the FIN was taken although the text before it was what a reset answered */
 	COST_SILENCE = 5,   /* a FIN that was accepted was never acknowledged, as far as we saw */
@@ -719,6 +720,12 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 			if (state_in((enum tcpaudit_state)out[i].state, is.unlikely))
 				out[i].cost += COST_TIMEOUT;
 			out[i].cost = (int16_t)(out[i].cost + echo_cost(m, &out[i], at) + answer_cost(m, &out[i], at));
+			if (is.may_be_queued && out[i].state == TCPAUDIT_CLOSE_WAIT) { /* E7: on the wire LAST-ACK, for its end CLOSING */
+				struct hypothesis t = out[i];
+				mirror_enter(&t, TCPAUDIT_CLOSING, at);
+				t.cost += COST_QUEUED;
+				keep(end->h, &end->count, &end->overflowed, &t);
+			}
 			apply_call(&out[i], is.call, at);
 			keep(end->h, &end->count, &end->overflowed, &out[i]);
 		}
@@ -812,6 +819,8 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	m->event = history->event;
 	m->count = (uint8_t)(count < history->count ? count : history->count);
 	m->fin = history->fin;
+	for (unsigned x = 0; x < 2; x++)
+		m->queued[x] = history_may_have_queued(history, x);
 	m->loss = has_trouble(m, end) ? COST_LOSS : COST_FIRST_LOSS;
 	for (unsigned x = 0; x < 2; x++) {
 		begin(&m->end[x], &end[x], &end[!x], turnaround->of[x], x, midstream);

@@ -56,6 +56,7 @@ struct mirror {
 	const struct event *event;
 	uint8_t count;               /* events */
 	const struct fin_facts *fin; /* of both ends */
+	bool queued[2];              /* history_may_have_queued() */
 	int loss;                    /* what it costs to believe that a segment was lost */
 	struct mirror_end end[2];
 };
@@ -108,6 +109,7 @@ struct emission {
 	state_set unlikely;  /* ... of them, those that ask for something unseen as well */
 	enum user_call call; /* what the user, or the stack, did with it (RFC 9293 3.10.1, 3.10.4, 3.10.5) */
 	bool fin_refused;    /* the peer's FIN was not accepted: all text before it was acknowledged, and not it */
+	bool may_be_queued;  /* its CLOSE may have been before the peer's FIN came, and its FIN waited since */
 	bool ack_refused;    /* the acknowledgment of its own FIN had not arrived */
 };
 struct emission segment_emitted(const struct mirror *m, unsigned x, int at);
