@@ -336,7 +336,7 @@ Test(close, completeness)
 		{HST "A .111,311", 15},
 		{HS "A F101,301", 7 | TCPAUDIT_COMPLETE_FIN},
 		{HST "A F111,311 / B RA311,112", 63},
-		{"A S100 / B RA0,101", TCPAUDIT_COMPLETE_SYN | TCPAUDIT_COMPLETE_RST},
+		{"A S100 / B RA0,101", TCPAUDIT_COMPLETE_SYN | TCPAUDIT_COMPLETE_ACK | TCPAUDIT_COMPLETE_RST},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct bench *b = recorded(cases[i].dialogue);

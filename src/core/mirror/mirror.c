@@ -20,7 +20,7 @@ enum {
 	COST_ECHO_ACK = 8,   /* ... where that is no copy of the FIN */
 	COST_SHORTCUT = 12, /* FIN sent from SYN-RECEIVED (legal, rare) */
 	COST_TIMEOUT = 12,  /* a timer fired unseen */
-	COST_QUEUED = 1,    /* a FIN waited behind text: states are those on the wire */
+	COST_QUEUED = 40,   /* a FIN waited behind text: what is shown is the way on the wire, unless that is refuted */
 	COST_UNSEEN = 1,    /* sent, or arrived, and not captured */
 	COST_REFUSED = 6,   /* the FIN was taken although the text before it was what a reset answered */
 	COST_SILENCE = 5,   /* a FIN that was accepted was never acknowledged, as far as we saw */
