@@ -470,7 +470,7 @@ Test(fields, the_summary_has_a_row_for_each_service)
 	expect(summary, "services",
 	       "[{\"ip\":\"198.18.0.2\",\"port\":99,\"connections\":2,\"reset\":0,\"server_first\":2,\"close_wait_open\":0},"
 	       "{\"ip\":\"198.18.0.2\",\"port\":20001,\"connections\":1,\"reset\":0,\"server_first\":0,\"close_wait_open\":0,"
-	       "\"close_wait_median_us\":4864,\"close_wait_p95_us\":4864}]");
+	       "\"close_wait_median_us\":5000,\"close_wait_p95_us\":5000}]");
 	expect(summary, "services_left_out", "3");
 	json_object_put(summary);
 }

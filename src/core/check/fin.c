@@ -120,6 +120,17 @@ static bool acknowledged_another(const struct judging *j, unsigned x)
 	return false;
 }
 
+/* It acknowledges ever more: the stream goes on, and the FIN was none of it, as text that was not captured would show. */
+static bool acknowledges_on(const struct judging *j, int from)
+{
+	const struct event *ack = &j->h->event[from];
+
+	for (int i = from + 1; i < j->h->count; i++)
+		if (j->h->event[i].from == ack->from && j->h->event[i].flags & TCPAUDIT_ACK && seq_gt(j->h->event[i].ack, ack->ack))
+			return true;
+	return false;
+}
+
 void check_fin_ack_beyond(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -131,7 +142,7 @@ void check_fin_ack_beyond(struct judging *j)
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
-		if (acknowledged_another(j, x) || may_be_injected(j, f->acked_wrong) ||
+		if (acknowledged_another(j, x) || acknowledges_on(j, f->acked_wrong) || may_be_injected(j, f->acked_wrong) ||
 		    (f->first >= 0 && may_be_injected(j, f->first))) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
