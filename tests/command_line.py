@@ -98,10 +98,12 @@ def test_filters():
         alone[port] = found[0] if len(found) == 1 else None
     odd = [port for port, flow in everything.items() if flow != alone[port]]
     check(len(everything) > 40 and not odd, "filters: each connection is told as without one", f"not the same: {odd}")
+    whole = json.loads(run("-q", "-T", "jsonl", "-r", INCIDENT).stdout.splitlines()[-1])["packets"]["read"]
+    own = everything[41004]["flow"]["pkts_toserver"] + everything[41004]["flow"]["pkts_toclient"]
     for workers in "1", "2":
         result = run("-q", "-T", "jsonl", "--workers", workers, "-r", INCIDENT, "port 41004")
         summary = json.loads(result.stdout.splitlines()[-1])
-        check(summary["packets"]["read"] == 544 and summary["packets"]["not_analysed"]["filter"] == 536,
+        check(summary["packets"]["read"] == whole and summary["packets"]["not_analysed"]["filter"] == whole - own,
               f"filters: what is rejected is counted, {workers} workers", summary["packets"])
 
 

@@ -14,10 +14,12 @@ enum {
 
 enum { READ_AHEAD = 512 }; /* octets behind a record that are sent for: the header of one of the next */
 
-/* Puts the lengths of old writers right: before version 2.3 they came the other way round, in 2.3 sometimes. */
-static void unswap_lengths(const struct file *file, uint32_t *caplen, uint32_t *wirelen)
+/* Those of old writers are put right: before version 2.3 they came the other way round, in 2.3 sometimes. */
+static inline void get_lengths(const struct file *file, const uint8_t *p, uint32_t *caplen, uint32_t *wirelen)
 {
-	if (file->minor < 3 || *caplen > *wirelen) {
+	*caplen = get32(file, p + 8);
+	*wirelen = get32(file, p + 12);
+	if (file->minor < 4 && (file->minor < 3 || *caplen > *wirelen)) {
 		uint32_t length = *caplen;
 		*caplen = *wirelen;
 		*wirelen = length;
@@ -33,9 +35,8 @@ static void walk_records(struct file *file, struct capture_batch *batch)
 	struct tcpaudit_frame *const first = &batch->frame[batch->count], *frame = first;
 
 	for (; frame < batch->frame + CAPTURE_BATCH && (size_t)(end - p) >= header; frame++) {
-		uint32_t parts = get32(&is, p + 4), caplen = get32(&is, p + 8), wirelen = get32(&is, p + 12);
-		if (is.minor < 4)
-			unswap_lengths(&is, &caplen, &wirelen);
+		uint32_t parts = get32(&is, p + 4), caplen, wirelen;
+		get_lengths(&is, p, &caplen, &wirelen);
 		if (caplen > FRAME_MOST || (size_t)(end - p) - header < caplen)
 			break;
 		__builtin_prefetch(p + header + caplen + READ_AHEAD);
@@ -69,9 +70,8 @@ static enum walk pcap_walk(struct file *file, struct capture_batch *batch)
 	const uint8_t *p = file->buffer + file->begin;
 	if (have < header)
 		return must_have(file, header);
-	uint32_t caplen = get32(file, p + 8), wirelen = get32(file, p + 12);
-	if (file->minor < 4)
-		unswap_lengths(file, &caplen, &wirelen);
+	uint32_t caplen, wirelen;
+	get_lengths(file, p, &caplen, &wirelen);
 	if (caplen > FRAME_MOST)
 		return file_claims(file, caplen);
 	return must_have(file, header + caplen);

@@ -601,10 +601,10 @@ ASIDE static void pass_frames(struct tcpaudit *e, const struct batch *b, unsigne
 	}
 }
 
-/* Are its segments all that happens meanwhile, as nearly always? */
+/* Are its segments all that happens meanwhile, as nearly always?  Other frames only let time pass, and nothing is due by then. */
 static bool is_calm(const struct tcpaudit *e, const struct batch *b)
 {
-	return b->count == b->frames && !b->lost && b->now < e->quiet_until && !(e->settings.points >> TCPAUDIT_ON_TICK & 1);
+	return !b->lost && b->now < e->quiet_until && !(e->settings.points >> TCPAUDIT_ON_TICK & 1);
 }
 
 /* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */
@@ -623,7 +623,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 		if (next)
 			fetch_bucket(e, next, i);
 		if (calm) {
-			e->now = b->clock[i];
+			e->now = b->clock[b->place[i]];
 		} else {
 			pass_frames(e, b, passed, b->place[i] + 1u);
 			if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
@@ -636,7 +636,8 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 		fetch_bucket(e, next, i);
 	if (next)
 		next->buckets = true;
-	pass_frames(e, b, passed, b->frames);
+	if (!calm)
+		pass_frames(e, b, passed, b->frames);
 	e->now = b->now;
 }
 

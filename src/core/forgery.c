@@ -109,7 +109,7 @@ static unsigned hops(uint8_t ttl)
 static bool from_elsewhere(const struct tcb *own, const struct event *r)
 {
 	unsigned near = hops(r->ttl), usual = hops(own->ttl);
-	return own->packets > 1 && r->ttl && own->ttl && (near > usual + 2 || usual > near + 2);
+	return own->packets > 1 && r->ttl && own->ttl && ttl_differs(near, usual);
 }
 
 /* Three or more, with numbers that climb beyond all that anybody acknowledged: whoever sends them guesses. */

@@ -625,12 +625,6 @@ bool history_add_plain(struct history *h, const struct tcb end[2], const struct 
 	return true;
 }
 
-/* From another distance than its sender's first segment? */
-static bool has_other_ttl(const struct tcb *own, const struct event *e)
-{
-	return e->ttl > own->ttl + 2 || own->ttl > e->ttl + 2;
-}
-
 /* With timestamps where none were agreed on, or without (RFC 7323 3.2); what was agreed on, the handshake says. */
 static bool has_other_options(const struct tcb end[2], const struct event *e)
 {
@@ -644,7 +638,7 @@ static unsigned forgery_signals(const struct history *h, const struct tcb end[2]
 	const struct event *fin = &h->event[f->first], *after = &h->event[f->data_after];
 	const struct tcb *own = &end[fin->from];
 	unsigned signals = seq_le(after->seq, f->u); /* the real sender goes on where the FIN stands */
-	signals += (fin->ttl > after->ttl + 2 || after->ttl > fin->ttl + 2) && has_other_ttl(own, fin);
+	signals += ttl_differs(fin->ttl, after->ttl) && ttl_differs(fin->ttl, own->ttl);
 	signals += (fin->is & EVENT_TIMESTAMPS) != (after->is & EVENT_TIMESTAMPS) &&
 	           (!(own->bits & TCB_ISS) || has_other_options(end, fin));
 	signals += f->acked_wrong >= 0;
@@ -657,13 +651,13 @@ static void disown_text(struct history *h, const struct tcb end[2], struct fin_f
 	unsigned x = h->event[f->first].from;
 	int first = -1;
 
-	if (has_other_ttl(&end[x], &h->event[f->first]) || has_other_options(end, &h->event[f->first]) || f->acked_wrong >= 0)
+	if (ttl_differs(h->event[f->first].ttl, end[x].ttl) || has_other_options(end, &h->event[f->first]) || f->acked_wrong >= 0)
 		return;
 	for (int i = f->data_after; i < h->count; i++) {
 		struct event *e = &h->event[i];
 		if (e->from != x || !e->len || e->is & EVENT_STRAY || !seq_gt(seq_add(e->seq, e->len), f->u))
 			continue;
-		if (has_other_ttl(&end[x], e) && has_other_options(end, e))
+		if (ttl_differs(e->ttl, end[x].ttl) && has_other_options(end, e))
 			e->is |= EVENT_STRAY;
 		else if (first < 0)
 			first = i;

@@ -216,6 +216,12 @@ static inline bool history_closed(const struct history *history)
 	return history->fin[0].acked >= 0 && history->fin[1].acked >= 0;
 }
 
+/* From another distance than usual, by more than a change of route makes? */
+static inline bool ttl_differs(uint8_t ttl, uint8_t usual)
+{
+	return ttl > usual + 2 || usual > ttl + 2;
+}
+
 /* May the FIN of x, which acknowledges the peer's, have waited when that came?  Behind text that was still to be sent (RFC 9293
  * 3.10.4 CLOSE), while some was under way; or, whatever was left, behind a closed window. */
 bool history_may_have_queued(const struct history *history, unsigned x);

@@ -80,11 +80,15 @@ static bool is_unanswered(const struct flow_table *t, uint32_t slot)
 	return slot_is_whole(slot) && (flow_entry(t, slot)->bits & (CONN_SYN | CONN_SYN_ACK | CONN_ESTABLISHED)) == CONN_SYN;
 }
 
+/* From where it stood, without a jump: an answer to the attempt that the capture missed would begin one. */
 static bool goes_on(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
 {
-	return slot != SLOT_NONE && slot_is_whole(slot) && flow_entry(t, slot)->bits & CONN_ESTABLISHED &&
-	       !(flow_entry(t, slot)->bits & (CONN_CLOSED | CONN_RST)) && (s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN)) == TCPAUDIT_ACK &&
-	       incarnation_numbers_fit(t, slot, s, crossed);
+	if (slot == SLOT_NONE || !slot_is_whole(slot) || (s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN)) != TCPAUDIT_ACK)
+		return false;
+	const struct connection *c = flow_connection(t, slot);
+	const unsigned from = connection_sender(&c->entry, crossed);
+	return (c->entry.bits & (CONN_ESTABLISHED | CONN_CLOSED | CONN_RST)) == CONN_ESTABLISHED &&
+	       seq_le(s->seq, c->end[from].maxseq) && seq_le(s->ack, c->end[!from].maxseq) && connection_fits(c, s, from);
 }
 
 uint32_t incarnation_of(const struct flow_table *t, uint32_t newest, const struct tcpaudit_segment *s, bool crossed)

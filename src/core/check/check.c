@@ -303,9 +303,8 @@ int first_unusual(const struct judging *j, unsigned from, unsigned bits)
 bool from_elsewhere(const struct judging *j, int at)
 {
 	const struct event *e = &j->h->event[at];
-	uint8_t usual = j->c->end[e->from].ttl;
 
-	return e->ttl && (e->ttl > usual + 2 || usual > e->ttl + 2);
+	return e->ttl && ttl_differs(e->ttl, j->c->end[e->from].ttl);
 }
 
 /* RFC 7323 3.2: timestamps that were agreed on are on all segments, except that a reset may go without.  Where options were cut, so
