@@ -554,6 +554,18 @@ static int64_t settled_margin(const struct mirror_end *end)
 	return 2 * turnaround > SETTLED_MARGIN ? 2 * turnaround : SETTLED_MARGIN;
 }
 
+/* What was given up for lost, and is echoed, was late: then nothing is known to be lost. */
+static void mark_found(const struct mirror *m, struct mirror_end *end, int at)
+{
+	const struct event *e = &m->event[at];
+
+	for (uint64_t left = end->lost; left; left &= left - 1) {
+		const struct event *s = &m->event[__builtin_ctzll(left)];
+		if (s->is & e->is & EVENT_TIMESTAMPS && e->tsecr == s->tsval && is_only_tsval(m, __builtin_ctzll(left)))
+			end->lost = 0;
+	}
+}
+
 /* Stimuli that had all the time to arrive, and that the frame says did not, never will. */
 static void mark_lost(const struct mirror *m, unsigned x, struct mirror_end *end, const struct emission *is, int at)
 {
@@ -691,6 +703,7 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 	struct hypothesis out[HYPOTHESES_MOST];
 	uint8_t n = 0;
 
+	mark_found(m, end, at);
 	mark_lost(m, x, end, &is, at);
 	if (end->count == 1 && is_alone(m, x, &end->h[0], at, is.was))
 		out[n++] = end->h[0];
