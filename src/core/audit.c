@@ -548,9 +548,21 @@ static void fetch_bucket(const struct tcpaudit *e, const struct batch *b, unsign
 		flow_prefetch_bucket(e->table, b->hash[i]);
 }
 
+/* How many segments ahead of the one that is judged.  A record takes about as long to come as a few others to be judged; and the
+ * processor looks for a dozen lines at once: who asks for all those of a batch in a row waits for most of them. */
+#define RECORD_AHEAD  12
+#define HISTORY_AHEAD 6
+
+static inline void fetch_history(const struct tcpaudit *e, const struct batch *b, const struct likely likely[BATCH], unsigned i)
+{
+	flow_prefetch_history(likely[i].whole);
+	if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
+		flow_prefetch_due(e->table, likely[i].slot);
+}
+
 _Static_assert(BATCH <= 32, "a bit for each segment");
 
-void engine_fetch(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
+void engine_find(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
 {
 	uint32_t behind = 0;
 
@@ -560,12 +572,18 @@ void engine_fetch(const struct tcpaudit *e, const struct batch *b, struct likely
 		unsigned i = (unsigned)__builtin_ctz(behind);
 		likely[i] = flow_likely(e->table, b->hash[i]);
 	}
-	flow_prefetch_records(likely, b->count);
-	for (unsigned i = 0; i < b->count; i++) {
-		flow_prefetch_history(likely[i].whole);
-		if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
-			flow_prefetch_due(e->table, likely[i].slot);
-	}
+	for (unsigned i = 0; i < RECORD_AHEAD && i < b->count; i++)
+		flow_prefetch_record(&likely[i]);
+	for (unsigned i = 0; i < HISTORY_AHEAD && i < b->count; i++)
+		fetch_history(e, b, likely, i);
+}
+
+void engine_fetch(const struct tcpaudit *e, const struct batch *b, const struct likely likely[BATCH], unsigned i)
+{
+	if (i + RECORD_AHEAD < b->count)
+		flow_prefetch_record(&likely[i + RECORD_AHEAD]);
+	if (i + HISTORY_AHEAD < b->count)
+		fetch_history(e, b, likely, i + HISTORY_AHEAD);
 }
 
 /* A segment of the only connection that there is on its socket pair, and none that may begin another one. */
@@ -618,7 +636,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 	const bool calm = is_calm(e, b);
 	for (unsigned i = 0; i < b->count && !b->buckets; i++)
 		fetch_bucket(e, b, i);
-	engine_fetch(e, b, likely);
+	engine_find(e, b, likely);
 	for (unsigned i = 0; i < b->count; i++) {
 		if (next)
 			fetch_bucket(e, next, i);
@@ -630,6 +648,7 @@ static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 				engine_sweep(e, false);
 		}
 		passed = b->place[i] + 1u;
+		engine_fetch(e, b, likely, i);
 		engine_judge(e, b, i, likely[i]);
 	}
 	for (unsigned i = b->count; next && i < next->count; i++)

@@ -54,8 +54,11 @@ static inline int64_t tombstone_until(const struct tombstone *t)
 /* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part);
 
-/* Finds out where the connections of a batch are, as far as their buckets are there, and has them brought on their way. */
-void engine_fetch(const struct tcpaudit *engine, const struct batch *batch, struct likely likely[BATCH]);
+/* Finds out where the connections of a batch are, as far as their buckets are there, and has the first of them brought on their way. */
+void engine_find(const struct tcpaudit *engine, const struct batch *batch, struct likely likely[BATCH]);
+
+/* Before segment i of it is judged: has that of a later one brought. */
+void engine_fetch(const struct tcpaudit *engine, const struct batch *batch, const struct likely likely[BATCH], unsigned i);
 
 /* Judges segment i of the batch, at the engine's time.  `likely`: where its connection was a moment ago. */
 void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i, struct likely likely);

@@ -185,10 +185,9 @@ bool flow_likely_at_once(const struct flow_table *t, uint32_t hash, struct likel
 	return false;
 }
 
-void flow_prefetch_records(const struct likely *likely, unsigned count)
+void flow_prefetch_record(const struct likely *likely)
 {
-	for (unsigned i = 0; i < count; i++)
-		prefetch_lines(either(likely[i].record, &likely[i]), sizeof(struct connection));
+	prefetch_lines(either(likely->record, likely), sizeof(struct connection));
 	HAPPENS;
 }
 

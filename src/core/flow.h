@@ -287,9 +287,8 @@ struct likely flow_likely(const struct flow_table *table, uint32_t hash);
 /* The same, unless it may be in a bucket behind: false then, and that is on its way. */
 bool flow_likely_at_once(const struct flow_table *table, uint32_t hash, struct likely *likely);
 
-/* Brings those records on their way.  All in a row: each is far away, and the processor looks for several at once, as long as nothing
- * else comes between. */
-void flow_prefetch_records(const struct likely *likely, unsigned count);
+/* Brings its record on the way. */
+void flow_prefetch_record(const struct likely *likely);
 
 /* When that is there: its history. */
 void flow_prefetch_history(const struct connection *whole);

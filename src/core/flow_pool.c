@@ -10,7 +10,7 @@
 #include "flow_table.h"
 
 #define LARGEST_PAGE ((size_t)64 << 10) /* of any system: what is given back is a multiple */
-#define LARGE_TABLE  (512u << 20)
+#define LARGE_TABLE  (64u << 20)
 #define ARENA        (16u << 20)
 #define ARENA_CHUNKS 8 /* so many of connections or embryos fill huge pages */
 
@@ -26,8 +26,8 @@ bool table_over(const struct flow_table *t, uint64_t more)
 	return t->memcap && t->memory + more > t->memcap;
 }
 
-/* Where a table grows to gigabytes, faults of small pages become a third of the time.  Below, huge ones were no better, and for all
- * that is allocated worse. */
+/* Of a large table few small pages are among those that the processor knows by heart, and each is a fault at first.  Small tables
+ * would only take more memory. */
 static struct arena *arena_new(const struct flow_table *t, size_t size)
 {
 	struct arena *arena = malloc(sizeof *arena);

@@ -404,11 +404,12 @@ static void judge_part(struct shards *s, struct part *p)
 	for (unsigned from = 0; from < p->segments; from += BATCH) {
 		struct batch *b = &p->engine->batch[from / BATCH % 2];
 		b->count = from + BATCH < p->segments ? BATCH : p->segments - from;
-		engine_fetch(p->engine, b, likely);
+		engine_find(p->engine, b, likely);
 		for (unsigned i = 0; i < b->count; i++) {
 			unsigned segment = p->segment[from + i];
 			fetch_packed(s, p, from + i + 2 * BATCH);
 			open_segment(s, p, from + i + BATCH);
+			engine_fetch(p->engine, b, likely, i);
 			judge_one(p, segment, packed_clock(packed_of(s, segment), segment % BATCH), b, i, likely[i]);
 		}
 	}

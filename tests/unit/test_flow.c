@@ -447,7 +447,7 @@ Test(flow, many_of_one_bucket_overflow_into_the_next)
 	cr_assert_eq(flow_find(table, &p[0], hash[0], SLOT_NONE), SLOT_NONE, "and the search ends");
 	flow_prefetch_bucket(table, hash[0]);
 	struct likely likely = flow_likely(table, hash[0]);
-	flow_prefetch_records(&likely, 1);
+	flow_prefetch_record(&likely);
 	flow_prefetch_history(likely.whole);
 }
 
@@ -522,7 +522,7 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), front);
 	cr_assert_eq(flow_find_elsewhere(table, &p, hash, 0), front);
 	struct likely likely = flow_likely(table, hash);
-	flow_prefetch_records(&likely, 1);
+	flow_prefetch_record(&likely);
 	cr_assert_eq(likely.slot, front);
 	cr_assert_null(likely.whole, "a tombstone");
 	flow_remove(table, front);
