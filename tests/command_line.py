@@ -66,6 +66,16 @@ def test_refused(room):
     check(result.returncode == 0 and result.stdout.count(b'"flow"') > 50, "an empty expression matches all")
 
 
+def test_many():
+    """A half-close may be kept on purpose: of one connection a leak is possible; from the fifth of a service on, likely."""
+    for workers in "1", "3":
+        result = run("-q", "-T", "jsonl", "--workers", workers, "-r", INCIDENT)
+        leaks = [r for r in map(json.loads, result.stdout.splitlines()) if r.get("rule_id") == "close-wait-leak"]
+        told = {port: [(r["severity"], r["confidence"]) for r in leaks if r["dest_port"] == port] for port in (443, 5432)}
+        check(told == {443: [("note", "possible")] * 3, 5432: [("note", "possible")] * 4 + [("note", "likely")] * 2},
+              f"close-wait-leak is likely from the fifth on, {workers} workers", told)
+
+
 def test_kept(room):
     capture, other = os.path.join(room, "a.pcapng"), os.path.join(room, "other")
     with open(INCIDENT, "rb") as file:
@@ -130,6 +140,7 @@ def test_gaps(room):
 def main():
     with tempfile.TemporaryDirectory() as room:
         test_refused(room)
+        test_many()
         test_kept(room)
         test_filters()
         test_damage(room)

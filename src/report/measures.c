@@ -10,8 +10,10 @@ struct measures *measures_new(int64_t msl)
 {
 	struct measures *measures = calloc(1, sizeof *measures);
 
-	if (measures != NULL)
-		measures->slot = msl > LIFETIME / 2 ? 2 * msl / LIFETIME : 1;
+	if (measures == NULL)
+		return NULL;
+	measures->slot = msl > LIFETIME / 2 ? 2 * msl / LIFETIME : 1;
+	measures->leak_row = tcpaudit_check_index("close-wait-leak");
 	return measures;
 }
 
@@ -94,7 +96,8 @@ static void count_time_wait(struct measures *measures, const struct tcpaudit_con
 void measures_connection(struct measures *measures, const struct tcpaudit_connection *connection)
 {
 	count_close_wait(measures, connection);
-	services_connection(&measures->services, connection);
+	services_connection(&measures->services, connection,
+	                    measures->leak_row >= 0 && report_set_has(connection->findings, (size_t)measures->leak_row));
 	for (unsigned end = 0; end < 2; end++)
 		if (connection->time_wait_holder == end || connection->time_wait_holder == TCPAUDIT_WHO_BOTH)
 			count_time_wait(measures, connection, end);

@@ -124,9 +124,16 @@ static void take_connection(void *user, const struct tcpaudit_connection *connec
 static void take_finding(void *user, const struct tcpaudit_finding *finding)
 {
 	struct report *report = user;
+	struct tcpaudit_finding many;
 
-	if (report->format->finding != NULL)
-		report->format->finding(report, finding);
+	if (report->format->finding == NULL)
+		return;
+	if (finding->on_many > finding->confidence && services_leak(&report->measures->services, finding->connection)) {
+		many = *finding;
+		many.confidence = finding->on_many;
+		finding = &many;
+	}
+	report->format->finding(report, finding);
 }
 
 static void take_segment(void *user, uint64_t flow_id, const struct tcpaudit_segment *segment, unsigned from,

@@ -23,6 +23,22 @@ static uint64_t hash_service(const struct tcpaudit_end *server)
 	return hash ^ hash >> 29;
 }
 
+bool services_leak(const struct services *services, const struct tcpaudit_connection *c)
+{
+	const uint64_t hash = hash_service(&c->end[TCPAUDIT_SERVER]);
+
+	if (c->close_wait_holder != TCPAUDIT_WHO_SERVER) /* its client's are nothing of the service */
+		return false;
+	for (unsigned i = 0; i < PROBES; i++) {
+		const struct service *s = &services->row[(hash + i) % SERVICES];
+		const uint64_t leaks = s->leaks + 1, connections = s->connections + 1;
+
+		if (s->ip_version != 0 && same_service(s, c))
+			return leaks >= SERVICE_MANY && leaks * SERVICE_SHARE >= connections;
+	}
+	return false;
+}
+
 /* Where others have taken all its places, one that was seen once gives way: services with many connections stay, and one
  * that begins late finds room. */
 static struct service *find_service(struct services *services, const struct tcpaudit_connection *c)
@@ -74,7 +90,7 @@ static uint64_t middle_of(unsigned k)
 	return ((UINT64_C(8) + k % 8) << shift) + (UINT64_C(1) << shift) / 2;
 }
 
-void services_connection(struct services *services, const struct tcpaudit_connection *c)
+void services_connection(struct services *services, const struct tcpaudit_connection *c, bool leak)
 {
 	struct service *s = is_past_handshake(c) ? find_service(services, c) : NULL;
 
@@ -92,6 +108,7 @@ void services_connection(struct services *services, const struct tcpaudit_connec
 		s->most = stay;
 	s->close_waits++;
 	s->close_wait_open += c->close_wait_open;
+	s->leaks += c->close_wait_open && leak;
 	s->stay[class_of(stay)]++;
 }
 

@@ -458,12 +458,12 @@ Test(fields, the_summary_has_a_row_for_each_service)
 
 	report.measures = &some;
 	connection.close_wait_duration = 5000000;
-	services_connection(&some.services, &connection);
+	services_connection(&some.services, &connection, false);
 	connection.close_wait_holder = TCPAUDIT_WHO_CLIENT;
 	connection.closed_first = TCPAUDIT_WHO_SERVER;
 	connection.end[TCPAUDIT_SERVER].port = 99;
-	services_connection(&some.services, &connection);
-	services_connection(&some.services, &connection);
+	services_connection(&some.services, &connection, false);
+	services_connection(&some.services, &connection, false);
 	some.services.left_out = 3;
 	services_rank(&some.services);
 	json_object *summary = parse(RECORD_SUMMARY);

@@ -34,7 +34,7 @@ static struct tcpaudit_connection to(uint16_t host, uint16_t port)
 static void give(struct tcpaudit_connection c, unsigned times)
 {
 	for (unsigned i = 0; i < times; i++)
-		services_connection(&services, &c);
+		services_connection(&services, &c, c.close_wait_open);
 }
 
 static const struct service *shown(size_t at)
@@ -131,6 +131,38 @@ Test(services, stays_in_close_wait)
 	uint64_t median = service_stay(s, 50), p95 = service_stay(s, 95);
 	cr_assert(median >= 50000 * 15 / 16 && median <= 50000 * 17 / 16, "%lu", (unsigned long)median);
 	cr_assert(p95 >= 95000 * 15 / 16 && p95 <= 95000 * 17 / 16, "%lu", (unsigned long)p95);
+}
+
+/* Of a few, or of a few among many, nobody knows whether they were forgotten. */
+Test(services, many_leaks_and_a_share_of_the_service)
+{
+	struct tcpaudit_connection good = to(1, 80), leak = good, other = to(2, 80);
+
+	leak.close_wait_open = true;
+	for (unsigned i = 0; i < 4; i++) {
+		cr_assert_not(services_leak(&services, &leak), "%u before", i);
+		give(leak, 1);
+	}
+	cr_assert(services_leak(&services, &leak));
+	cr_assert_not(services_leak(&services, &other));
+	give(good, 15); /* 4 of 19 */
+	cr_assert(services_leak(&services, &leak), "5 of 20");
+	give(good, 1);
+	cr_assert_not(services_leak(&services, &leak), "5 of 21");
+}
+
+Test(services, the_clients_of_a_service_are_not_the_service)
+{
+	struct tcpaudit_connection c = to(1, 80), late = c;
+
+	c.close_wait_holder = TCPAUDIT_WHO_CLIENT;
+	c.close_wait_open = true;
+	give(c, 10);
+	cr_assert_not(services_leak(&services, &c));
+	for (unsigned i = 0; i < 10; i++) /* closed at last */
+		services_connection(&services, &late, true);
+	late.close_wait_open = true;
+	cr_assert_not(services_leak(&services, &late));
 }
 
 Test(services, any_time_has_a_class)

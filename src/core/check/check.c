@@ -122,14 +122,19 @@ static bool at_its_end(const struct judging *j, const struct claim *cl)
 }
 
 /* One failed premise lowers one level, and so does each look-alike that matches. */
-static int confidence_of(const struct judging *j, const struct claim *cl)
+static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 {
 	const struct tcpaudit_check *row = &rows[j->row];
 	bool at = at_its_end(j, cl);
-	int confidence = starting_confidence(row->rests_on, cl, at);
 	unsigned missing = needed_by(row->rests_on, cl) & ~j->premises;
 
-	confidence -= (missing ? __builtin_popcount(missing) : 0) + cl->alike;
+	return starting_confidence(row->rests_on, cl, at) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
+}
+
+static int confidence_of(const struct judging *j, const struct claim *cl)
+{
+	int confidence = unbounded_confidence(j, cl);
+
 	if (cl->at_most && confidence > cl->at_most)
 		confidence = cl->at_most;
 	return confidence < TCPAUDIT_SUPPRESSED ? TCPAUDIT_SUPPRESSED : confidence;
@@ -201,6 +206,8 @@ static void outline(const struct judging *j, const struct claim *cl, int confide
 	                               .confidence = (uint8_t)confidence,
 	                               .count = cl->count ? cl->count : 1,
 	                               .deliberate = cl->deliberate};
+	if (cl->on_many && unbounded_confidence(j, cl) >= cl->on_many)
+		f->on_many = cl->on_many;
 	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++)
 		f->evidence[f->evidence_count++] = event_evidence(&j->h->event[cl->evidence[i]]);
 	f->time = f->evidence_count ? f->evidence[f->evidence_count - 1].time : connection_last(j->c);
