@@ -3,6 +3,7 @@
 
  refused    values and combinations: exit status 2, one line behind the program's name, nothing on standard output
  kept       no file that is read is overwritten; a FIFO that nobody reads ends with a signal
+ outputs    what cannot be written ends with status 5 and a line, a reader who went away without one
  filters    what a filter picks out is told as without it
  damage     the line names the file, the offset and the reason
  incomplete what was not judged is said, though quiet"""
@@ -100,6 +101,29 @@ def test_kept(room):
     check(program.returncode == 2 and b"interrupted" in said, "a FIFO that nobody reads ends with a signal", said)
 
 
+def test_outputs(room):
+    """What cannot be written is an error, and said; a reader who has seen enough is not spoken of."""
+    for words in (["-T", "jsonl"], ["-T", "json"], ["-T", "text"], ["--ladder", "32"]):
+        for how, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")):
+            line = " ".join(["exec", PROGRAM, "-q", "-r", INCIDENT, *words, how])
+            result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=60)
+            said = result.stderr.decode()
+            check(result.returncode == 5 and said.startswith("tcpaudit: standard output: ") and said.endswith(f"lost: {reason}\n")
+                  and said.count("\n") == 1, f"{how} with {words[0]} {words[1]}", result.returncode, said)
+    for words in ("--help", "--version", "--schema", "--list-checks"):
+        result = subprocess.run(["sh", "-c", f"exec {PROGRAM} {words} >&-"], capture_output=True, check=False, timeout=60)
+        check(result.returncode == 5 and result.stderr == b"tcpaudit: standard output: Bad file descriptor\n", f"{words} >&-", result)
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run([PROGRAM, "-q", "-r", INCIDENT, "-T", "jsonl"], stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(write)
+    check(result.returncode == 5 and result.stderr == b"", "a reader who has seen enough", result)
+    out = os.path.join(room, "closed.jsonl")
+    result = subprocess.run(["sh", "-c", f"exec {PROGRAM} -q -r {INCIDENT} -o {out} >&- 2>&- <&-"], check=False, timeout=60)
+    with open(out, "rb") as file:
+        check(result.returncode == 0 and file.read().endswith(b"}\n"), "-o does not need standard streams", result)
+
+
 def test_filters():
     alone = {}
     everything = {f["src_port"]: f for f in flows()}
@@ -142,6 +166,7 @@ def main():
         test_refused(room)
         test_many()
         test_kept(room)
+        test_outputs(room)
         test_filters()
         test_damage(room)
         test_gaps(room)

@@ -2,6 +2,7 @@
 #ifdef HAVE_CONFIG_H
 #include <config.h>
 #endif
+#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
@@ -18,16 +19,21 @@
 #include "cli/signals.h"
 #include "rules/policy.h"
 
-/* A file must never get the number of a standard stream that the caller closed. */
+/* A file must never get the number of a standard stream that the caller closed.  What is written to such an output is lost, and
+ * that is to be known: so it cannot be written to. */
 static void open_standard_streams(void)
 {
-	int fd;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR); /* the lowest number that is free */
+}
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
+/* A reader who has seen enough is no error to speak of. */
+static int lost(void)
+{
+	if (errno != EPIPE)
+		say("standard output: %s", strerror(errno));
+	return REPORT_EXIT_LOST;
 }
 
 /* Takes and prints a document. */
@@ -35,8 +41,11 @@ static int print(char *text)
 {
 	bool ok = text != NULL && fputs(text, stdout) >= 0 && fflush(stdout) == 0;
 
+	if (text == NULL)
+		errno = ENOMEM;
+	int status = ok ? REPORT_EXIT_OK : lost();
 	free(text);
-	return ok ? REPORT_EXIT_OK : REPORT_EXIT_LOST;
+	return status;
 }
 
 static int print_version(void)
@@ -45,7 +54,7 @@ static int print_version(void)
 	bool ok = printf("tcpaudit %s\n%s%s\n", tcpaudit_version(), dpi != NULL ? "with " : "without nDPI",
 	                 dpi != NULL ? dpi : "") > 0;
 
-	return ok && fflush(stdout) == 0 ? REPORT_EXIT_OK : REPORT_EXIT_LOST;
+	return ok && fflush(stdout) == 0 ? REPORT_EXIT_OK : lost();
 }
 
 static int print_interfaces(void)

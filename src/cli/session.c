@@ -355,7 +355,7 @@ static int finish(struct session *session)
 		complain(error);
 	free(error);
 	const char *failed = output_error(session->output);
-	bool reader_gone = output_broken(session->output);
+	bool reader_gone = output_reader_gone(session->output);
 	output_close(session->output, &lost);
 	session->output = NULL;
 	if (lost > 0 && !reader_gone)

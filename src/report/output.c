@@ -68,7 +68,7 @@ struct output {
 	uint64_t refused; /* not taken: no room */
 	bool regular;
 	bool live;    /* nobody waits */
-	bool broken;  /* the reader went away */
+	bool broken;  /* the reader went away, or there never was one: nothing more can be written */
 	int error;    /* errno of the last failure, 0 none */
 	time_t retry; /* monotonic second before which a failed write is not tried again */
 };
@@ -443,6 +443,11 @@ bool output_reopen(struct output *output, char **error)
 bool output_broken(const struct output *output)
 {
 	return output->broken;
+}
+
+bool output_reader_gone(const struct output *output)
+{
+	return output->broken && output->error == EPIPE;
 }
 
 void output_counters(const struct output *output, uint64_t *records, uint64_t *lost)

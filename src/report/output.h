@@ -42,8 +42,11 @@ bool output_push(struct output *output);
  * cannot be opened: then the old one stays. */
 bool output_reopen(struct output *output, char **error);
 
-/* Nobody reads any more: all further records are lost. */
+/* Nothing can be written any more: all further records are lost. */
 bool output_broken(const struct output *output);
+
+/* ... because who read it has seen enough. */
+bool output_reader_gone(const struct output *output);
 
 /* Records taken, and those of them that will never be written. */
 void output_counters(const struct output *output, uint64_t *records, uint64_t *lost);
