@@ -344,6 +344,31 @@ def own_rules():
 
 # ---- order and sources ----
 
+def mentions():
+    """An id in an expression is one of a check or of a rule, whatever file that stands in."""
+    rule = "rules:\n  - {{id: {}, on: close, title: t, when: '{}'}}\n"
+    place = lambda own, text, word: rule.format(own, text).splitlines()[1].index(word) + 1
+    one, other = write("one.yaml", rule.format("one", "findings == rst-form or findings == other")), write("other.yaml", rule.format("other", "dest_port"))
+    check(run("--rules", one, "--rules", other, "--check-rules").returncode == 0, "a rule asks for one of a later file")
+    done = run("--rules", one, "--check-rules")
+    check(done.returncode == 2 and done.stderr == f"tcpaudit: {one}:2:{place('one', 'findings == rst-form or findings == other', 'other')}: there is no check or rule 'other' (see --list-checks)\n",
+          "... and without that file", done.stderr)
+    for text, word, says in (("close.kind == refused or findings == close-wait-leek", "close-wait-leek", "'close-wait-leek'; did you mean 'close-wait-leak'?"),
+                             ("not capture in {cap-gap-acked, cap-gap-ackd}", "cap-gap-ackd", "'cap-gap-ackd'; did you mean 'cap-gap-acked'?"),
+                             ("findings contains rts-", "rts-", "with 'rts-' (see --list-checks)")):
+        path = write("mention.yaml", rule.format("mine", text))
+        done = run("--rules", path, "--check-rules")
+        check(done.returncode == 2 and done.stderr == f"tcpaudit: {path}:2:{place('mine', text, word)}: there is no check or rule {says}\n", text, done.stderr)
+    for text in "findings contains rst-", "findings == mine", "findings":
+        done = run("--rules", write("mention.yaml", rule.format("mine", text)), "--check-rules")
+        check(done.returncode == 0, text, done.stderr)
+    for text in "checks: {rst-form: {where: rule_id == rst-fom}}", "checks: {rst-form: {suppress: [{when: rule_id == rst-fom, until: 2099-01-01, reason: r}]}}":
+        done = run("--rules", write("mention.yaml", text + "\n"), "--check-rules")
+        check(done.returncode == 2 and ":1:" in done.stderr and "did you mean 'rst-form'" in done.stderr, text, done.stderr)
+    done = run("--set", "rst-form.where=rule_id == rst-fom", "--check-rules")
+    check(done.returncode == 2 and "rst-fom: there is no check or rule 'rst-fom'; did you mean 'rst-form'?" in done.stderr, "--set", done.stderr)
+
+
 def order():
     site = os.path.join(WORK, "site.d")
     write("site.d/20-b.yaml", "checks: {fin-ack-late: {severity: note}, fin-ack-beyond: {severity: note}}\n")
@@ -497,7 +522,7 @@ def damaged():
     check(scopes.returncode == 2 and "more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
 
 
-for part in (shipped, examples, thresholds, keys, limits, suppressions, settings, own_rules, order, reload, damaged):
+for part in (shipped, examples, thresholds, keys, limits, suppressions, settings, own_rules, mentions, order, reload, damaged):
     part()
 print(f"1..{number}")
 sys.exit(failed > 0)

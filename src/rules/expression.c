@@ -116,6 +116,33 @@ void expression_free(struct expression *expression)
 	free(expression);
 }
 
+/* The test whose value it is. */
+static const struct test *test_with(const struct expression *expression, size_t value)
+{
+	for (size_t i = 0; i < expression->count; i++) {
+		const struct test *test = &expression->step[i].test;
+
+		if (value >= test->first && value < test->first + test->count)
+			return test;
+	}
+	return NULL;
+}
+
+bool expression_next_id(const struct expression *expression, size_t *cursor, struct expression_id *id)
+{
+	const struct test *test;
+
+	while ((test = test_with(expression, *cursor)) != NULL) {
+		const union value *value = &expression->value[(*cursor)++];
+
+		if (!names_is_id(test->named.field[0]))
+			continue;
+		*id = (struct expression_id){.id = value->text, .piece = test->match == MATCH_PIECES, .at = value->at};
+		return true;
+	}
+	return false;
+}
+
 static bool in_range(const struct literal_addresses *range, const struct field_value *found)
 {
 	size_t size = range->ip_version == 6 ? 16 : 4;

@@ -31,6 +31,16 @@ struct expression *expression_new(const char *text, unsigned records, size_t *co
 /* Whether it is true of a record; its scratch is overwritten. */
 bool expression_holds(const struct expression *expression, struct record *record);
 
+/* Something that is compared with ids of checks and rules: whether there is one of that name, an expression does not know. */
+struct expression_id {
+	const char *id;
+	bool piece; /* contains */
+	size_t at;  /* byte of the text */
+};
+
+/* The next of them behind *cursor, which is 0 at first; false: there is none. */
+bool expression_next_id(const struct expression *expression, size_t *cursor, struct expression_id *id);
+
 /* Accepts NULL. */
 void expression_free(struct expression *expression);
 

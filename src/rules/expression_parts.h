@@ -44,7 +44,10 @@ union value {
 		int64_t low, high; /* inclusive; in the field's unit, or ns for a time */
 	};
 	struct literal_addresses addresses;
-	const char *text;
+	struct {
+		const char *text;
+		size_t at; /* byte of the expression */
+	};
 };
 
 enum match {

@@ -259,6 +259,7 @@ static bool text(struct parser *parser, struct test *test, enum token_kind relat
 	if (value == NULL)
 		return false;
 	value->text = low->text;
+	value->at = low->at;
 	return true;
 }
 

@@ -82,6 +82,11 @@ bool names_is_nothing(const struct field *field, const struct field_value *value
 	return (field->type == FIELD_BOOLEAN || field->type == FIELD_FRAME || field->type == FIELD_ROWS) && value->number == 0;
 }
 
+bool names_is_id(const struct field *field)
+{
+	return strcmp(field->path, "rule_id") == 0 || strcmp(field->path, "findings") == 0 || strcmp(field->path, "capture") == 0;
+}
+
 void names_each(unsigned records, void (*each)(void *user, const char *name), void *user)
 {
 	size_t count;

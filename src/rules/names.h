@@ -19,6 +19,9 @@ bool names_find(const char *name, unsigned records, struct named *named, char **
 /* Whether a value that a getter returned means absent all the same: false, no frame, no row. */
 bool names_is_nothing(const struct field *field, const struct field_value *value);
 
+/* Whether its values are ids, of checks or of the user's rules. */
+bool names_is_id(const struct field *field);
+
 /* Calls `each` for every name that is understood for these records: a path of the table, in its order, each followed by
  * its short form if it has one; then the names from Wireshark. */
 void names_each(unsigned records, void (*each)(void *user, const char *name), void *user);

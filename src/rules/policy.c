@@ -4,8 +4,12 @@
 #endif
 #include "rules/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "rules/literal.h"
+#include "rules/names.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -88,6 +92,11 @@ void policy_free(struct policy *policy)
 		forget_row(&policy->row[i]);
 	for (size_t i = 0; i < TCPAUDIT_OWN; i++)
 		policy_forget_own(policy, i);
+	for (size_t i = 0; i < policy->mentions; i++) {
+		free(policy->mention[i].id);
+		free(policy->mention[i].place);
+	}
+	free(policy->mention);
 	for (size_t i = 0; i < policy->origins; i++)
 		free(policy->origin[i]);
 	free(policy->origin);
@@ -117,4 +126,67 @@ const char *policy_origin(struct policy *policy, const char *text)
 		return NULL;
 	}
 	return policy->origin[policy->origins++] = kept;
+}
+
+bool policy_mention(struct policy *policy, const char *id, bool piece, char *place)
+{
+	struct policy_mention *grown = realloc(policy->mention, (policy->mentions + 1) * sizeof *grown);
+	char *copy = strdup(id);
+
+	if (grown != NULL)
+		policy->mention = grown;
+	if (grown == NULL || copy == NULL || place == NULL) {
+		free(copy);
+		free(place);
+		return false;
+	}
+	grown[policy->mentions++] = (struct policy_mention){.id = copy, .piece = piece, .place = place};
+	return true;
+}
+
+/* The ids of checks, then those of own rules; NULL behind the last. */
+static const char *id_at(const struct policy *policy, size_t i)
+{
+	if (i < policy->checks)
+		return tcpaudit_checks(&(size_t){0})[i].id;
+	return i - policy->checks < policy->own_count ? policy->own[i - policy->checks].id : NULL;
+}
+
+static bool is_there(const struct policy *policy, const struct policy_mention *mention)
+{
+	const char *id;
+
+	for (size_t i = 0; (id = id_at(policy, i)) != NULL; i++)
+		if (mention->piece ? strstr(id, mention->id) != NULL : strcmp(id, mention->id) == 0)
+			return true;
+	return false;
+}
+
+/* Always false. */
+static bool refuse(const struct policy *policy, const struct policy_mention *mention, char **error)
+{
+	char shown[LITERAL_SHOWN];
+	struct nearest nearest;
+	const char *id;
+	bool near;
+
+	nearest_init(&nearest, mention->id);
+	for (size_t i = 0; (id = id_at(policy, i)) != NULL; i++)
+		nearest_offer(&nearest, id);
+	near = nearest.best[0] != '\0' && !mention->piece;
+	if (asprintf(error, "%s: there is no check or rule %s'%s'%s%s%s", mention->place, mention->piece ? "with " : "",
+	             literal_shown(shown, mention->id), near ? "; did you mean '" : " (see --list-checks)", near ? nearest.best : "",
+	             near ? "'?" : "") < 0)
+		*error = NULL;
+	else
+		literal_make_plain(*error);
+	return false;
+}
+
+bool policy_complete(const struct policy *policy, char **error)
+{
+	for (size_t i = 0; i < policy->mentions; i++)
+		if (!is_there(policy, &policy->mention[i]))
+			return refuse(policy, &policy->mention[i], error);
+	return true;
 }

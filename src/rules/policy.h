@@ -71,6 +71,13 @@ struct own_rule {
 	const char *from;
 };
 
+/* An id in an expression that is no check's: a rule's, perhaps, that another file defines. */
+struct policy_mention {
+	char *id;
+	bool piece;  /* of an id */
+	char *place; /* "FILE:LINE:COLUMN", or an option */
+};
+
 struct policy_number {
 	int64_t value; /* ns, or as the threshold's unit says */
 	const char *from;
@@ -83,6 +90,8 @@ struct policy {
 	size_t own_count;
 	struct policy_number threshold[TCPAUDIT_THRESHOLD_COUNT];
 	struct policy_number msl, idle_timeout, tick;
+	struct policy_mention *mention;
+	size_t mentions;
 	char **origin; /* what `from` points to */
 	size_t origins;
 };
@@ -104,6 +113,9 @@ bool policy_parse(struct policy *policy, const char *name, const char *text, siz
  * "ID.THRESHOLD" or one of settings, and the value YAML. */
 bool policy_set(struct policy *policy, const char *option, const char *key, const char *value, char **error);
 
+/* After all sources: is there a check or a rule for each id that an expression mentions?  If not, *error as above. */
+bool policy_complete(const struct policy *policy, char **error);
+
 /* All values as a rule file, each with its origin behind it.  The caller frees; NULL when out of memory. */
 char *policy_dump(const struct policy *policy);
 
@@ -119,6 +131,9 @@ const char *policy_per_name(unsigned per);     /* enum limit_per */
 /* For its readers: forgets what was suppressed, and an own rule with all that was decided about it. */
 void policy_forget_suppressions(struct row_policy *row);
 void policy_forget_own(struct policy *policy, size_t index);
+
+/* Keeps what an expression mentions, until policy_complete(); takes the place.  false when out of memory. */
+bool policy_mention(struct policy *policy, const char *id, bool piece, char *place);
 
 /* Keeps a text for as long as the policy.  NULL when out of memory. */
 const char *policy_origin(struct policy *policy, const char *text);

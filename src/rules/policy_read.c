@@ -216,14 +216,38 @@ static const char *severity_name(unsigned i)
 	return tcpaudit_severity_name((enum tcpaudit_severity)i);
 }
 
-/* The place of a fault within a text: exact where the text stands in one line as it is. */
+/* The column of something within a text: exact where the text stands in one line as it is. */
+static size_t column_inside(const struct node *node, size_t column)
+{
+	return strchr(node->text, '\n') ? node->column : node->column + (node->plain ? 0 : 1) + column - 1;
+}
+
 static bool fail_inside(const struct reading *r, const struct node *node, size_t column, char *reason)
 {
-	size_t at = node->column + (node->plain ? 0 : 1) + column - 1;
-	bool failed = reason == NULL ? no_memory(r) : fail_at(r, node->line, strchr(node->text, '\n') ? node->column : at, "%s", reason);
+	bool failed = reason == NULL ? no_memory(r) : fail_at(r, node->line, column_inside(node, column), "%s", reason);
 
 	free(reason);
 	return failed;
+}
+
+/* Rules may be defined further down, or in another file. */
+static bool mention_ids(const struct reading *r, const struct node *node, const struct expression *expression)
+{
+	struct expression_id id;
+
+	for (size_t cursor = 0; expression_next_id(expression, &cursor, &id);) {
+		char *place = NULL;
+		int printed;
+
+		if (!id.piece && tcpaudit_check_index(id.id) >= 0)
+			continue;
+		printed = r->option ? asprintf(&place, "%s", r->name)
+		                    : asprintf(&place, "%s:%zu:%zu", r->name, node->line,
+		                               column_inside(node, literal_column(node->text, id.at)));
+		if (!policy_mention(r->policy, id.id, id.piece, printed < 0 ? NULL : place))
+			return no_memory(r);
+	}
+	return true;
 }
 
 static bool take_expression(const struct reading *r, const struct node *node, unsigned records, char **text,
@@ -236,7 +260,7 @@ static bool take_expression(const struct reading *r, const struct node *node, un
 		return false;
 	expression_free(*expression);
 	*expression = expression_new(*text, records, &column, &reason);
-	return *expression != NULL || fail_inside(r, node, column, reason);
+	return *expression != NULL ? mention_ids(r, node, *expression) : fail_inside(r, node, column, reason);
 }
 
 /* ---- what can be decided about a check or a rule ---- */

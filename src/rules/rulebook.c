@@ -277,7 +277,8 @@ bool rulebook_reload(struct rulebook *b, char **error)
 	struct loading l = {.policy = policy_new(), .error = error};
 
 	*error = NULL;
-	if (l.policy != NULL && load_installed(&l) && load_command_line(&l, b->sources) && take_over(b, &l))
+	if (l.policy != NULL && load_installed(&l) && load_command_line(&l, b->sources) && policy_complete(l.policy, error) &&
+	    take_over(b, &l))
 		return true;
 	policy_free(l.policy);
 	forget(l.file, l.files);
