@@ -30,7 +30,7 @@ def check(good, name, *why):
 
 
 def run(*options, **more):
-    environment = dict(os.environ, TCPAUDIT_RULES_DIR="/nonexistent", LC_ALL="C.UTF-8")
+    environment = dict(os.environ, TCPAUDIT_RULES_DIR="", LC_ALL="C.UTF-8")
     return subprocess.run([PROGRAM, *options], capture_output=True, check=False, env=environment, timeout=60, **more)
 
 

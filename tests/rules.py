@@ -20,7 +20,7 @@ PROGRAM = os.path.abspath(os.environ.get("TCPAUDIT", "./tcpaudit"))
 DIALOGUE = os.path.abspath(os.environ.get("DIALOGUE", "tests/dialogue"))
 INCIDENT = os.path.join(TOP, "pcaps", "incident.pcapng")
 WORK = tempfile.mkdtemp(prefix="rules-")
-NOWHERE = dict(os.environ, TCPAUDIT_RULES_DIR=os.path.join(WORK, "no-site"))
+NOWHERE = dict(os.environ, TCPAUDIT_RULES_DIR="")
 number = failed = 0
 
 
@@ -388,6 +388,12 @@ def order():
     meta = json.loads(run("-r", INCIDENT, "--rules", mine, "-T", "jsonl", env=env).stdout.splitlines()[0])
     check(meta["rules"] == [f"{site}/10-a.yaml", f"{site}/20-b.yaml", mine], "meta names the files", meta["rules"])
     check(run("--rules", site, "--check-rules").returncode == 0, "--rules takes a directory")
+    nowhere, empty = os.path.join(WORK, "no-such-site"), os.path.join(WORK, "empty-site")
+    done = run("-r", INCIDENT, "-T", "jsonl", env=dict(NOWHERE, TCPAUDIT_RULES_DIR=nowhere))
+    check(done.returncode == 2 and not done.stdout and done.stderr == f"tcpaudit: TCPAUDIT_RULES_DIR: {nowhere}: No such file or directory\n",
+          "TCPAUDIT_RULES_DIR names a directory that is not there", done.stderr)
+    os.mkdir(empty)
+    check(run("--check-rules", env=dict(NOWHERE, TCPAUDIT_RULES_DIR=empty)).returncode == 0, "... one without rules")
     for args, words in ((("--rules", os.path.join(WORK, "none.yaml")), "No such file"), (("--rules", WORK + "/no-site-at-all"), "No such file"),
                         (("--set", "fin-ack-late.delay=5"), "unit"), (("--set", "fin-ack-lat.delay=5s"), "there is no check"),
                         (("--set", "nonsense=5s"), "there is no setting"), (("--severity", "fin-ack-late=loud"), "severity"),

@@ -132,7 +132,8 @@ static bool load_path(struct loading *l, const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? load_directory(l, path, true) : load_file(l, path);
 }
 
-/* Installed rules, then the site's.  TCPAUDIT_RULES_DIR stands for the site's directory, for tests and for who has no root. */
+/* Installed rules, then the site's.  TCPAUDIT_RULES_DIR stands for the site's directory, for tests and for who has no root: "" is none,
+ * and who names one means it. */
 static bool load_installed(struct loading *l)
 {
 	const char *site = getenv("TCPAUDIT_RULES_DIR");
@@ -140,7 +141,14 @@ static bool load_installed(struct loading *l)
 
 	if (stat(PKGDATADIR "/default.yaml", &status) == 0 && !load_file(l, PKGDATADIR "/default.yaml"))
 		return false;
-	return load_directory(l, site != NULL ? site : RULES_DIR, false);
+	if (site == NULL)
+		return load_directory(l, RULES_DIR, false);
+	if (stat(site, &status) != 0 && site[0] != '\0') {
+		if (asprintf(l->error, "TCPAUDIT_RULES_DIR: %s: %s", site, strerror(errno)) < 0)
+			*l->error = NULL;
+		return false;
+	}
+	return load_directory(l, site, false);
 }
 
 static bool load_command_line(struct loading *l, const struct rulebook_sources *sources)

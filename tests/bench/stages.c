@@ -168,7 +168,7 @@ static void run_program(enum stage stage, const char *path, const char *program)
 	        program, "--no-dpi", "-q", "-o", "/dev/null", "-r", path, "-T", json ? "jsonl" : "text", json ? "--flows" : NULL,
 	        "all",   NULL};
 
-	setenv("TCPAUDIT_RULES_DIR", "/nonexistent", 1);
+	setenv("TCPAUDIT_RULES_DIR", "", 1);
 	execv(program, (char *const *)arguments);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 }
