@@ -123,6 +123,34 @@ static void count_clause(struct page *page, bool *some, enum page_color color, u
 	clause(page, some, color, text);
 }
 
+/* The reasons behind a number of frames. */
+static const char *const fate_words[TCPAUDIT_FATE_COUNT] = {
+        [TCPAUDIT_FATE_NOT_PACKET] = "blocks without a packet",
+        [TCPAUDIT_FATE_LINKTYPE] = "of a link type that is not read",
+        [TCPAUDIT_FATE_L2_SHORT] = "cut in the link-layer header",
+        [TCPAUDIT_FATE_L2_ENCRYPTED] = "encrypted",
+        [TCPAUDIT_FATE_NOT_IP] = "not IP",
+        [TCPAUDIT_FATE_IP_SHORT] = "cut in the IP header",
+        [TCPAUDIT_FATE_IP_BAD] = "with an impossible IP header",
+        [TCPAUDIT_FATE_NOT_TCP] = "not TCP",
+        [TCPAUDIT_FATE_ICMP] = "ICMP",
+        [TCPAUDIT_FATE_FRAGMENT] = "IP fragments",
+        [TCPAUDIT_FATE_FRAGMENT_LOST] = "IP fragments never completed",
+        [TCPAUDIT_FATE_ENCAP_DEPTH] = "in too many tunnels",
+        [TCPAUDIT_FATE_FILTER] = "rejected by the filter",
+        [TCPAUDIT_FATE_AFTER_STOP] = "after the stop",
+        [TCPAUDIT_FATE_NO_MEMORY] = "without memory to decode them",
+};
+
+/* ... behind a number of TCP packets. */
+static const char *const unusable_words[TCPAUDIT_UNUSABLE_COUNT] = {
+        [TCPAUDIT_UNUSABLE_SHORT] = "cut in the TCP header",
+        [TCPAUDIT_UNUSABLE_OFFSET] = "with an impossible header length",
+        [TCPAUDIT_UNUSABLE_CHECKSUM] = "with a bad checksum",
+        [TCPAUDIT_UNUSABLE_FLOW_CAP] = "without room for their connection (--memcap, --max-flows)",
+        [TCPAUDIT_UNUSABLE_DUPLICATE] = "captured twice",
+};
+
 /* Frames that were not analysed, by reason, the frequent ones first. */
 static void show_reasons(struct page *page, bool *some, const struct tcpaudit_counters *counters)
 {
@@ -143,7 +171,8 @@ static void show_reasons(struct page *page, bool *some, const struct tcpaudit_co
 				most = i;
 		if (!first)
 			page_put(page, 0, ",");
-		page_put(page, 1, "%s %s", page_number(number, left[most]), tcpaudit_fate_name((enum tcpaudit_fate)most));
+		page_put(page, 1, "%s", page_number(number, left[most]));
+		page_words(page, 1, fate_words[most]);
 		sum -= left[most];
 		left[most] = 0;
 	}
@@ -208,7 +237,7 @@ static void show_quality(struct page *page, const struct report_state *state, co
 	show_reasons(page, &some, counters);
 	for (size_t i = TCPAUDIT_UNUSABLE_NONE + 1; i < TCPAUDIT_UNUSABLE_COUNT; i++)
 		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP ? PAGE_ERROR : PAGE_PLAIN, counters->unusable[i],
-		             "TCP packet", tcpaudit_unusable_name((enum tcpaudit_unusable)i));
+		             "TCP packet", unusable_words[i]);
 	count_clause(page, &some, PAGE_PLAIN, tally->midstream, "connection", "began before the capture");
 	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection",
 	             "evicted for want of memory (--memcap, --max-flows)");

@@ -237,8 +237,31 @@ Test(text, header_and_accounting)
 	expect_words(text, "all packets accounted for");
 	expect_words(text, "no drops recorded");
 	expect_words(text, "311 not analysed:");
-	expect_words(text, "3 TCP packets checksum");
+	expect_words(text, "3 TCP packets with a bad checksum");
 	expect_words(text, "48 undetermined");
+}
+
+/* The names of the records are not for people. */
+Test(text, what_was_not_analysed_is_told_in_words)
+{
+	for (size_t i = 1; i < TCPAUDIT_FATE_COUNT; i++)
+		counters.frames += counters.fate[i] = 1000 * i;
+	for (size_t i = 1; i < TCPAUDIT_UNUSABLE_COUNT; i++)
+		counters.unusable[i] = 100 * i + 1;
+	start(&report_text);
+	const char *text = finish(NULL);
+	for (size_t i = 1; i < TCPAUDIT_FATE_COUNT; i++) {
+		const char *name = tcpaudit_fate_name((enum tcpaudit_fate)i);
+		cr_expect(strchr(name, '-') == NULL || strstr(text, name) == NULL, "%s", name);
+	}
+	for (size_t i = 1; i < TCPAUDIT_UNUSABLE_COUNT; i++) {
+		const char *name = tcpaudit_unusable_name((enum tcpaudit_unusable)i);
+		cr_expect(strchr(name, '-') == NULL || strstr(text, name) == NULL, "%s", name);
+	}
+	cr_expect_null(strstr(text, "linktype"));
+	cr_expect_null(strstr(text, "null"));
+	expect_words(text, "2,000 of a link type that is not read");
+	expect_words(text, "401 TCP packets without room for their connection");
 }
 
 Test(text, kinds_are_counted_with_shares)
