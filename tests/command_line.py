@@ -7,6 +7,7 @@
  filters    what a filter picks out is told as without it
  damage     the line names the file, the offset and the reason
  incomplete what was not judged is said, though quiet"""
+import gzip
 import json
 import os
 import signal
@@ -148,6 +149,21 @@ def test_damage(room):
     result = run("-q", "-r", torn)
     check(result.returncode == 3 and result.stderr.decode() == f"tcpaudit: {torn}: offset 2712: ends inside a block, 288 of 440 bytes\n",
           "damage: the file, the offset, the reason", result.stderr)
+
+
+    for name, pack in (("gz", gzip.compress), ("zst", None)):
+        packed = torn + "." + name
+        with open(torn, "rb") as file, open(packed, "wb") as to:
+            if pack:
+                to.write(pack(file.read()))
+            elif subprocess.run(["zstd", "-q", "-c"], stdin=file, stdout=to, check=False).returncode:
+                continue
+        result = run("-q", "-r", packed)
+        check(result.returncode == 3 and result.stderr.decode() ==
+              f"tcpaudit: {packed}: offset 2712 of the unpacked data: ends inside a block, 288 of 440 bytes\n",
+              f"damage: of {name}, in what it unpacks to", result.stderr)
+        text = b" ".join(run("-q", "-T", "text", "-r", packed).stdout.split())
+        check(b"damaged at offset 2,712 of the unpacked data: ends" in text, f"damage: of {name}, in the text", text[:400])
 
 
 def test_gaps(room):

@@ -42,6 +42,7 @@ struct capture_input {
 	const char *path;   /* as the user wrote it; "-" standard input */
 	const char *format; /* "pcap", "pcapng", with " gzip" or " zstd" behind it; "interface" */
 	bool live;
+	bool packed;             /* compressed: octets are counted in what it unpacks to, but for `size` and `position` */
 	uint64_t packets;        /* frames handed out */
 	uint64_t bytes;          /* of the file, read (compressed inputs: after decompression) */
 	uint64_t size;           /* of the file on disk, 0 unknown (pipes) */

@@ -104,6 +104,7 @@ static bool header(struct file *file, char **error)
 	const char *suffix = feed_suffix(file->feed);
 
 	*error = NULL;
+	file->input->packed = suffix[0] != '\0';
 	if (!header_read(file, 4, error))
 		return *error ? false : not_a_capture(file, error);
 	size_t pcapng = pcapng_recognised(file), length = pcapng ? pcapng : pcap_recognised(file);

@@ -850,7 +850,7 @@ static const struct field table[] = {
 	{"inputs[].format", META | SUMS, FIELD_STRING, 0, "", "pcap, pcapng or interface, with the compression", get_input_format, NULL},
 	{"inputs[].packets", SUMS, FIELD_INTEGER, SUMS, "packets", "frames read from it", get_input_packets, NULL},
 	{"inputs[].bytes_unread", SUMS, FIELD_INTEGER, SUMS, "bytes", "behind the damage", get_input_bytes_unread, NULL},
-	{"inputs[].offset", SUMS, FIELD_INTEGER, 0, "bytes", "where the damage begins", get_input_offset, NULL},
+	{"inputs[].offset", SUMS, FIELD_INTEGER, 0, "bytes", "where the damage begins; in a compressed file, where it is unpacked", get_input_offset, NULL},
 	{"inputs[].error", SUMS, FIELD_STRING, 0, "", "what is damaged", get_input_error, NULL},
 	{"inputs[].recorded_drops", SUMS, FIELD_INTEGER, 0, "packets", "losses that the file itself tells of", get_input_recorded_drops, NULL},
 	{"inputs[].odd", SUMS, FIELD_INTEGER, 0, "packets", "with an impossible length or time", get_input_odd, NULL},

@@ -206,7 +206,8 @@ static void show_damage(struct page *page, const struct report_state *state)
 		if (state->input_count > 1)
 			page_foreign(page, 0, input->path, 40);
 		if (!state->live)
-			page_put(page, 1, "damaged at offset %s:", page_number(number, input->damage_offset));
+			page_put(page, 1, "damaged at offset %s%s:", page_number(number, input->damage_offset),
+			         input->packed ? " of the unpacked data" : "");
 		page_words(page, 1, input->error);
 		if (input->bytes_unread > 0)
 			page_put(page, 0, ",");
