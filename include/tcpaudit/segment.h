@@ -29,6 +29,7 @@ struct tcpaudit_frame {
 #define TCPAUDIT_FRAME_OUTBOUND 0x01 /* sent by the capturing host itself (live, or cooked packet type 4) */
 #define TCPAUDIT_FRAME_LOST     0x02 /* the capture says that frames were lost between the one before and this one */
 #define TCPAUDIT_FRAME_REJECTED 0x04 /* by the user's filter: time passes by it, and no more */
+#define TCPAUDIT_FRAME_OPAQUE   0x08 /* the user's filter cannot look into frames of its link type: the same */
 
 /* What became of a frame.  Every frame has exactly one fate: TCP, or a reason for which it was not analysed (report.md, the
  * ledger). */

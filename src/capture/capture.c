@@ -109,8 +109,8 @@ static void filter_batch(struct filter *filter, struct capture_batch *batch)
 			continue;
 		batch->fate[i] =
 		        fate_of_verdict[filter_match(filter, frame->linktype, frame->data, frame->caplen, frame->wirelen)];
-		if (batch->fate[i] == TCPAUDIT_FATE_FILTER)
-			frame->flags |= TCPAUDIT_FRAME_REJECTED;
+		if (batch->fate[i] != TCPAUDIT_FATE_TCP)
+			frame->flags |= batch->fate[i] == TCPAUDIT_FATE_FILTER ? TCPAUDIT_FRAME_REJECTED : TCPAUDIT_FRAME_OPAQUE;
 	}
 }
 

@@ -14,8 +14,9 @@
 struct capture;
 
 /* Frames with what is already known of them: `fate` is TCPAUDIT_FATE_TCP for a frame to be analysed, TCPAUDIT_FATE_FILTER for one
- * that the user's filter rejects, whose time counts, otherwise the reason for which it only counts.  Borrowed until the next
- * capture_read(), if not longer (capture_keep()). */
+ * that the user's filter rejects, TCPAUDIT_FATE_LINKTYPE for one that it cannot look into (and TCPAUDIT_FRAME_OPAQUE says so), whose
+ * times count, otherwise the reason for which it only counts.  Borrowed until the next capture_read(), if not longer
+ * (capture_keep()). */
 struct capture_batch {
 	struct tcpaudit_frame frame[CAPTURE_BATCH];
 	uint8_t fate[CAPTURE_BATCH];
@@ -25,7 +26,7 @@ struct capture_batch {
 /* Is frame i for the engine?  The others are only counted. */
 static inline bool capture_is_read(const struct capture_batch *batch, size_t i)
 {
-	return batch->fate[i] == TCPAUDIT_FATE_TCP || batch->fate[i] == TCPAUDIT_FATE_FILTER;
+	return batch->fate[i] == TCPAUDIT_FATE_TCP || batch->frame[i].flags & (TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE);
 }
 
 struct capture_options {

@@ -6,7 +6,7 @@
 #include "aside.h"
 
 #define JUMP     (3600ll * 1000000000) /* ns */
-#define UNSTEADY (TCPAUDIT_FRAME_LOST | TCPAUDIT_FRAME_REJECTED)
+#define UNSTEADY (TCPAUDIT_FRAME_LOST | TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE)
 #define TOGETHER 8                     /* buckets that are asked for in a row */
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
@@ -89,6 +89,13 @@ static uint32_t losses_of(const struct tcpaudit_frame *frames, unsigned count)
 	return lost;
 }
 
+static inline enum tcpaudit_fate decode(struct front *front, const struct tcpaudit_frame *frame, struct tcpaudit_segment *s)
+{
+	if (frame->flags & TCPAUDIT_FRAME_REJECTED)
+		return TCPAUDIT_FATE_FILTER;
+	return frame->flags & TCPAUDIT_FRAME_OPAQUE ? TCPAUDIT_FATE_LINKTYPE : decoder_decode(front->decoder, frame, s);
+}
+
 void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
                 const struct flow_table *table)
 {
@@ -100,8 +107,7 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 		const struct tcpaudit_frame *frame = &frames[i];
 		const int64_t time = steady ? front->now = frame->time : believe(front, frame);
 		batch->clock[i] = front->now;
-		enum tcpaudit_fate fate =
-		        !steady && frame->flags & TCPAUDIT_FRAME_REJECTED ? TCPAUDIT_FATE_FILTER : decoder_decode(front->decoder, frame, s);
+		enum tcpaudit_fate fate = steady ? decoder_decode(front->decoder, frame, s) : decode(front, frame, s);
 		if (!has_segment(front, fate, s))
 			continue;
 		s->time = time;

@@ -603,6 +603,28 @@ Test(audit, an_engine_that_saw_nothing)
 	tcpaudit_free(NULL);
 }
 
+/* What the user's filter rejects, and what it cannot look into, says how late it is, and no more: not even if it could be read. */
+Test(audit, time_passes_by_frames_that_are_not_looked_into)
+{
+	static const uint8_t flags[] = {TCPAUDIT_FRAME_REJECTED, TCPAUDIT_FRAME_OPAQUE};
+	static const enum tcpaudit_fate fate[] = {TCPAUDIT_FATE_FILTER, TCPAUDIT_FATE_LINKTYPE};
+	static const uint8_t junk[4] = {0x45, 0, 0, 60};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct bench *b = bench_new();
+		play(b, HS "A F101,301 / B .301,102");
+		for (int minute = 1; minute <= 2; minute++)
+			bench_frame(b, junk, sizeof junk, b->time + 60 * SECONDS, 101, 0, flags[i]);
+		struct tcpaudit_counters c = bench_counters(b);
+		cr_assert_eq(c.fate[fate[i]], 2);
+		cr_assert_eq(c.fate[TCPAUDIT_FATE_IP_SHORT], 0);
+		cr_assert_eq(c.newest, b->time);
+		bench_finish(b);
+		cr_assert_eq(b->record[0].close_wait_duration, 120 * SECONDS);
+		bench_free(b);
+	}
+}
+
 Test(audit, every_frame_has_one_fate)
 {
 	struct bench *b = bench_new();

@@ -399,14 +399,19 @@ Test(capture, a_filter_must_fit_the_link_types)
 	put_file(1, 147, a, 1); /* user-defined: nobody can look into it */
 	put_file(2, 101, a, 1);
 	struct capture *capture = opened(2, "tcp");
-	uint8_t fates[2];
+	uint8_t fates[2], flags[2];
 	size_t n = 0;
 	while (capture_read(capture, &batch) == CAPTURE_MORE)
-		for (size_t i = 0; i < batch.count; i++)
+		for (size_t i = 0; i < batch.count; i++) {
+			cr_assert(capture_is_read(&batch, i), "its time counts");
+			flags[n] = batch.frame[i].flags;
 			fates[n++] = batch.fate[i];
+		}
 	cr_assert_eq(n, 2);
 	cr_assert_eq(fates[0], TCPAUDIT_FATE_TCP);
+	cr_assert_eq(flags[0], 0);
 	cr_assert_eq(fates[1], TCPAUDIT_FATE_LINKTYPE);
+	cr_assert_eq(flags[1], TCPAUDIT_FRAME_OPAQUE);
 	capture_close(capture);
 	expect_refusal(1, "tcp or", "syntax error");
 	expect_refusal(1, "inbound", "do not say their direction or interface");
