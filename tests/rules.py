@@ -270,7 +270,9 @@ def suppressions():
     before = f"{year - 1}-12-31"
     check(found(path, "fin-ack-beyond", rules=entry(until=before, reason="over")), "until: over, by the time of the packets")
     over = run("--rules", write("over.yaml", entry(until="2001-01-01", reason="long ago")), "--check-rules")
-    check("ended on 2001-01-01 (long ago)" in over.stdout, "--check-rules tells of suppressions that are over", over.stdout)
+    text = entry(until="2001-01-01", reason="long ago")
+    at = f"{os.path.join(WORK, 'over.yaml')}:1:{text.index(chr(34) + '2001') + 1}: the suppression of fin-ack-beyond ended on 2001-01-01 (long ago)\n"
+    check(at in over.stdout, "--check-rules tells of suppressions that are over, and where they stand", over.stdout)
     check(found(path, "fin-ack-beyond", "--set", "fin-ack-beyond.suppress=[]", rules=entry(**good)), "an empty list takes it back")
 
 

@@ -61,14 +61,14 @@ static bool no_memory(const struct reading *r)
 }
 
 /* Where a value comes from; NULL when out of memory. */
-static const char *origin(const struct reading *r, const struct node *node)
+static const char *origin(const struct reading *r, const struct node *node, bool column)
 {
-	char *text;
 	const char *kept;
+	char *text;
 
 	if (r->option)
 		return policy_origin(r->policy, r->name);
-	if (asprintf(&text, "%s:%zu", r->name, node->line) < 0)
+	if ((column ? asprintf(&text, "%s:%zu:%zu", r->name, node->line, node->column) : asprintf(&text, "%s:%zu", r->name, node->line)) < 0)
 		return NULL;
 	kept = policy_origin(r->policy, text);
 	free(text);
@@ -77,7 +77,7 @@ static const char *origin(const struct reading *r, const struct node *node)
 
 static bool decide(const struct reading *r, const struct node *node, const char **from)
 {
-	*from = origin(r, node);
+	*from = origin(r, node, false);
 	return *from != NULL || no_memory(r);
 }
 
@@ -383,7 +383,7 @@ static bool take_suppression(struct reading *r, struct suppression *s, const str
 		if (strcmp(item->key, "when") == 0)
 			good = take_expression(r, item, RECORD_FLOW | RECORD_FINDING, &s->when_text, &s->when);
 		else if (strcmp(item->key, "until") == 0)
-			good = take_day(r, item, &s->until_text, &s->until);
+			good = take_day(r, item, &s->until_text, &s->until) && ((s->until_at = origin(r, item, true)) != NULL || no_memory(r));
 		else if (strcmp(item->key, "reason") == 0)
 			good = take_text(r, item, "a reason", &s->reason);
 		else

@@ -505,7 +505,7 @@ static void list_expired(FILE *out, const char *id, const struct row_policy *row
 {
 	for (size_t i = 0; i < row->suppressions; i++)
 		if (row->suppression[i].until <= now)
-			fprintf(out, "%s: the suppression of %s ended on %s (%s)\n", row->suppression[i].from, id,
+			fprintf(out, "%s: the suppression of %s ended on %s (%s)\n", row->suppression[i].until_at, id,
 			        row->suppression[i].until_text, row->suppression[i].reason);
 }
 
