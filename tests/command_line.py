@@ -56,6 +56,9 @@ def test_refused(room):
     refused("a lifetime of nothing", "--msl", "0", "-r", INCIDENT, says="1ms")
     refused("a ring that libpcap cannot have", "-B", "999G", "-i", "lo", says="2G")
     refused("a ring of nothing", "-B", "0", "-i", "lo")
+    for option in ("-c", "--ladder", "--workers"):
+        refused(option + " 0", option, "0", "-r", INCIDENT, says="'0' is not a number")
+    refused("a duration of nothing", "-a", "duration:0", "-r", INCIDENT, says="above 0")
     for value in ("all,gre", "none,gre", "gre,all", "nonsense"):
         refused("tunnels " + value, "--tunnels", value, "-r", INCIDENT, says="ipip,6in4,gre")
     for option in ("-r", "-F", "--rules", "-o", "--tunnels", "--disable", "-T"):
@@ -76,6 +79,15 @@ def test_many():
         told = {port: [(r["severity"], r["confidence"]) for r in leaks if r["dest_port"] == port] for port in (443, 5432)}
         check(told == {443: [("note", "possible")] * 3, 5432: [("note", "possible")] * 4 + [("note", "likely")] * 2},
               f"close-wait-leak is likely from the fifth on, {workers} workers", told)
+
+
+def test_nothing():
+    """0 is no limit where that makes sense, and refused where not (test_refused)."""
+    whole = run("-q", "-T", "jsonl", "-r", INCIDENT, "--workers", "1").stdout.splitlines()[1:]
+    for words in (["--memcap", "0"], ["--max-flows", "0"], ["--stats-interval", "0"]):
+        for workers in "1", "2":
+            result = run("-q", "-T", "jsonl", "-r", INCIDENT, "--workers", workers, *words)
+            check(result.returncode == 0 and result.stdout.splitlines()[1:-1] == whole[:-1], f"{words[0]} 0 is none, {workers} workers", result.stderr)
 
 
 def test_kept(room):
@@ -181,6 +193,7 @@ def main():
     with tempfile.TemporaryDirectory() as room:
         test_refused(room)
         test_many()
+        test_nothing()
         test_kept(room)
         test_outputs(room)
         test_filters()

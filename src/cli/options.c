@@ -459,7 +459,7 @@ static const struct option_row table[] = {
         {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_filter, AT(filter_word), NULL},
         {'F', NULL, "FILE", "read the BPF expression from a file", take_text, AT(filter_file), NULL},
         {'s', "snapshot-length", "N", "capture N bytes of each packet, 0 all (default: what is looked at)", take_snaplen, 0, NULL},
-        {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G (default: 64M)", take_ring, AT(capture.buffer), NULL},
+        {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G, below 2G (default: 64M)", take_ring, AT(capture.buffer), NULL},
         {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
         {OPTION_WORKERS, "workers", "N", "worker threads, 1 to 64: each with a ring of its own; those of files share out the connections (default: 1)", take_workers, AT(workers), NULL},
         {OPTION_PIN, "pin", "CPUS", "a processor for each worker: auto, or a list like 0,2,4-7", take_pin, AT(pin), NULL},
@@ -481,8 +481,8 @@ static const struct option_row table[] = {
         {OPTION_CHECKSUM, "checksum", "MODE", "verify checksums: auto (where it matters), strict (all) or off", take_word, AT(settings.checksum), checksum_words},
         {OPTION_NO_DPI, "no-dpi", NULL, "do not look for applications: no labels", take_flag, AT(no_dpi), NULL},
         {OPTION_IDLE_TIMEOUT, "idle-timeout", "T", "give up an open connection after this (default: 7440s)", take_idle_timeout, AT(sources.idle_timeout), NULL},
-        {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once (default: no limit)", take_number, AT(settings.max_flows), NULL},
-        {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections (default: a quarter of all, at least 512M)", take_bytes, AT(settings.memcap), NULL},
+        {OPTION_MAX_FLOWS, "max-flows", "N", "connections in memory at once; 0 is no limit, the default", take_number, AT(settings.max_flows), NULL},
+        {OPTION_MEMCAP, "memcap", "SIZE", "memory for connections, in bytes or with K, M or G; 0 is no limit (default: a quarter of all, at least 512M)", take_bytes, AT(settings.memcap), NULL},
 
         {.name = "Output"},
         {'T', NULL, "FORMAT", "text, jsonl or json (default: text on a terminal, else jsonl)", take_format, 0, NULL},
@@ -497,7 +497,7 @@ static const struct option_row table[] = {
         {'v', NULL, NULL, "text: more examples and more connections", take_flag, AT(report.verbose), NULL},
 
         {.name = "Operate"},
-        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces)", take_time, AT(stats_interval), NULL},
+        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces); 0 is never, the default", take_time, AT(stats_interval), NULL},
         {OPTION_SANDBOX, "sandbox", "off", "this version has no sandbox", take_sandbox, 0, NULL},
         {OPTION_FAIL_ON, "fail-on", "SEV", "exit status 1 if a finding is at least this: info, note, warning, error (default: none)", take_word, AT(report.fail_on), fail_words},
 
