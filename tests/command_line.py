@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,27 @@ def test_nothing():
         for workers in "1", "2":
             result = run("-q", "-T", "jsonl", "-r", INCIDENT, "--workers", workers, *words)
             check(result.returncode == 0 and result.stdout.splitlines()[1:-1] == whole[:-1], f"{words[0]} 0 is none, {workers} workers", result.stderr)
+
+
+def test_empty(room):
+    """A capture without a frame is one, and its records are as the schema says."""
+    schema = json.loads(run("--schema").stdout)["$defs"]
+    for name, octets in (("pcap", struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)),
+                         ("pcapng", struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28))):
+        path = os.path.join(room, "empty." + name)
+        with open(path, "wb") as file:
+            file.write(octets)
+        result = run("-q", "-T", "jsonl", "-r", path)
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        check(result.returncode == 0 and [r["event_type"] for r in records] == ["meta", "summary"] and
+              {r["timestamp"] for r in records} == {"1970-01-01T00:00:00.000000Z"} and records[1]["verdict"] == "ok",
+              f"an empty {name}", result.returncode, records[1:])
+        for r in records:
+            known = schema[r["event_type"]]
+            check(set(known["required"]) <= set(r) <= set(known["properties"]), f"an empty {name}: {r['event_type']} as in the schema",
+                  set(known["required"]) - set(r), set(r) - set(known["properties"]))
+        whole = json.loads(run("-q", "-T", "json", "-r", path).stdout)
+        check(whole["flows"] == [] and whole["findings"] == [], f"an empty {name} as one object", whole)
 
 
 def test_kept(room):
@@ -194,6 +216,7 @@ def main():
         test_refused(room)
         test_many()
         test_nothing()
+        test_empty(room)
         test_kept(room)
         test_outputs(room)
         test_filters()

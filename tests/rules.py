@@ -91,6 +91,12 @@ def shipped():
           "every value's origin is the file", len(sources), len(ids))
     check(open(os.path.join(TOP, "rules", "schema.json")).read() == run("--rules-schema").stdout, "schema.json is what is built in",
           "make it anew: tcpaudit --rules-schema")
+    schema = json.load(open(os.path.join(TOP, "rules", "schema.json")))
+    for key, text, bounds in (("version", "version: %d", schema["properties"]["version"]),
+                              ("count", "checks: {rst-form: {limit: {count: %d}}}", schema["$defs"]["limit"]["properties"]["count"])):
+        taken = [n for n in (bounds["minimum"] - 1, bounds["minimum"], bounds["maximum"], bounds["maximum"] + 1)
+                 if run("--rules", write("bounds.yaml", text % n + "\n"), "--check-rules").returncode == 0]
+        check(set(taken) == {bounds["minimum"], bounds["maximum"]}, f"{key}: the schema has the program's bounds", taken, bounds)
     strict = os.path.join(TOP, "rules", "strict.yaml")
     text = plain(run("--rules", strict, "--dump-rules").stdout)
     normative = {line.split()[0]: line.split()[2] for line in run("--list-checks").stdout.splitlines()}

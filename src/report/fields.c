@@ -658,7 +658,7 @@ static const char *const tcp[] = {"TCP", NULL};
 /* clang-format off */
 static const struct field table[] = {
 	{"event_type", EACH, FIELD_STRING, EACH, "", "kind of record: meta, flow, finding, stats or summary", get_event_type, NULL},
-	{"timestamp", EACH, FIELD_TIME, EACH, "", "last frame of a flow, decisive frame of a finding, otherwise when the record was made (files: the newest frame so far)", get_timestamp, NULL},
+	{"timestamp", EACH, FIELD_TIME, EACH, "", "last frame of a flow, decisive frame of a finding, otherwise when the record was made (files: the newest frame so far, the beginning of 1970 if there is none)", get_timestamp, NULL},
 
 	{"flow_id", BOTH, FIELD_INTEGER, BOTH, "", "connection: the ordinal, among all frames read, of the frame that began it; with several workers, among those of its worker, whose number (from 1) times 2^46 is added", get_flow_id, NULL},
 	{"community_id", BOTH, FIELD_STRING, BOTH, "", "Community ID version 1 with seed 0", get_community_id, NULL},

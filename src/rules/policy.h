@@ -15,6 +15,10 @@
 #define POLICY_IDLE_LEAST INT64_C(1000000000)
 #define POLICY_IDLE_MOST  (365 * INT64_C(86400000000000))
 
+/* Of a rule file; of the findings that a limit lets through. */
+#define POLICY_VERSION    1
+#define POLICY_LIMIT_MOST 1000000
+
 enum limit_per { LIMIT_PER_ALL, LIMIT_PER_HOST, LIMIT_PER_SERVICE, LIMIT_PER_PAIR };
 
 /* How many findings are shown before more of the kind are only counted. */

@@ -342,7 +342,7 @@ static bool take_limit(struct reading *r, struct row_policy *row, const struct n
 		bool good;
 
 		if (strcmp(item->key, "count") == 0)
-			good = counted = take_count(r, item, 0, 1000000, &count);
+			good = counted = take_count(r, item, 0, POLICY_LIMIT_MOST, &count);
 		else if (strcmp(item->key, "per") == 0)
 			good = take_word(r, item, policy_per_name, LIMIT_PER_PAIR + 1, "scope of a limit", &limit.per);
 		else if (strcmp(item->key, "every") == 0)
@@ -763,7 +763,7 @@ static bool take_version(struct reading *r, const struct node *node)
 {
 	int64_t version;
 
-	return take_count(r, node, 1, 1, &version);
+	return take_count(r, node, POLICY_VERSION, POLICY_VERSION, &version);
 }
 
 static const struct {

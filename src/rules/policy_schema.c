@@ -61,11 +61,12 @@ static json_object *one_of(const char *(*name)(unsigned), unsigned count)
 	return schema;
 }
 
-static json_object *count_from(int64_t least)
+static json_object *count_between(int64_t least, int64_t most)
 {
 	json_object *schema = of_type("integer");
 
 	json_object_object_add(schema, "minimum", json_object_new_int64(least));
+	json_object_object_add(schema, "maximum", json_object_new_int64(most));
 	return schema;
 }
 
@@ -79,7 +80,7 @@ static json_object *limit_schema(void)
 	static const char *const required[] = {"count", NULL};
 	json_object *properties = json_object_new_object(), *schema;
 
-	json_object_object_add(properties, "count", count_from(0));
+	json_object_object_add(properties, "count", count_between(0, POLICY_LIMIT_MOST));
 	json_object_object_add(properties, "per", one_of(policy_per_name, LIMIT_PER_PAIR + 1));
 	json_object_object_add(properties, "every", pattern(DURATION_PATTERN));
 	schema = mapping(properties);
@@ -135,8 +136,7 @@ static json_object *threshold_schema(const struct tcpaudit_threshold *threshold)
 		schema = pattern(DURATION_PATTERN);
 		break;
 	case TCPAUDIT_UNIT_COUNT:
-		schema = count_from(threshold->least);
-		json_object_object_add(schema, "maximum", json_object_new_int64(threshold->most));
+		schema = count_between(threshold->least, threshold->most);
 		break;
 	case TCPAUDIT_UNIT_PERCENT:
 		schema = pattern("^[0-9]{1,3}%$");
@@ -210,7 +210,7 @@ char *policy_schema(void)
 	json_object *properties = json_object_new_object(), *root;
 	char *text = NULL;
 
-	json_object_object_add(properties, "version", count_from(1));
+	json_object_object_add(properties, "version", count_between(POLICY_VERSION, POLICY_VERSION));
 	json_object_object_add(properties, "settings", settings_schema());
 	json_object_object_add(properties, "checks", checks_schema());
 	json_object_object_add(properties, "rules", rules_schema());
