@@ -7,14 +7,17 @@
  filters    what a filter picks out is told as without it
  damage     the line names the file, the offset and the reason
  incomplete what was not judged is said, though quiet"""
+import fcntl
 import gzip
 import json
 import os
+import pty
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -159,6 +162,25 @@ def test_outputs(room):
         check(result.returncode == 0 and file.read().endswith(b"}\n"), "-o does not need standard streams", result)
 
 
+def test_progress():
+    """It never takes more than a line of the terminal: what wraps could not be taken away."""
+    with open(INCIDENT, "rb") as file:
+        whole = file.read()
+    for width in 30, 100:
+        outer, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        with subprocess.Popen([PROGRAM, "-r", "-", "-o", "/dev/null"], stdin=subprocess.PIPE, stderr=inner) as program:
+            program.stdin.write(whole[:20000])
+            program.stdin.flush()
+            time.sleep(1.2)
+            program.communicate(whole[20000:], timeout=20)
+        os.close(inner)
+        said = os.read(outer, 65536).decode()
+        os.close(outer)
+        lines = [line for line in said.replace("\x1b[K", "").split("\r") if line]
+        check(lines and max(map(len, lines)) < width and (width < 100 or "findings" in lines[0]), f"progress in {width} columns", repr(said))
+
+
 def test_filters():
     alone = {}
     everything = {f["src_port"]: f for f in flows()}
@@ -219,6 +241,7 @@ def main():
         test_empty(room)
         test_kept(room)
         test_outputs(room)
+        test_progress()
         test_filters()
         test_damage(room)
         test_gaps(room)

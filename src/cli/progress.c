@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* "in 1 min 20 s", by how much of the files has been read; nothing for pipes and interfaces. */
 static void format_left(char *out, size_t room, const struct report_state *state, double elapsed)
@@ -26,20 +28,29 @@ static void format_left(char *out, size_t room, const struct report_state *state
 	         left - 60 * (double)(int64_t)(left / 60));
 }
 
+/* What is longer than a line of the terminal would stay when the next one is drawn. */
+static int columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
 void progress_show(struct progress *progress, int64_t now, const struct report_state *state, uint64_t findings)
 {
 	double elapsed = (double)(now - progress->begun) / 1e9, bytes = 0;
-	char left[48];
+	char left[48], dropped[48] = "", line[256];
 
 	if (!progress->on || elapsed <= 0)
 		return;
 	for (size_t i = 0; i < state->input_count; i++)
 		bytes += (double)state->inputs[i].bytes;
 	format_left(left, sizeof left, state, elapsed);
-	fprintf(stderr, "\r\033[K%.1f MB  %" PRIu64 " packets  %.0f packets/s  %" PRIu64 " findings%s", bytes / 1e6,
-	        state->counters->frames, (double)state->counters->frames / elapsed, findings, left);
 	if (state->live && state->kernel.dropped > 0)
-		fprintf(stderr, "  %" PRIu64 " dropped", state->kernel.dropped);
+		snprintf(dropped, sizeof dropped, "  %" PRIu64 " dropped", state->kernel.dropped);
+	snprintf(line, sizeof line, "%.1f MB  %" PRIu64 " packets  %.0f packets/s  %" PRIu64 " findings%s%s", bytes / 1e6,
+	         state->counters->frames, (double)state->counters->frames / elapsed, findings, left, dropped);
+	fprintf(stderr, "\r\033[K%.*s", columns(), line);
 	fflush(stderr);
 	progress->shown = true;
 }

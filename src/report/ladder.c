@@ -239,16 +239,18 @@ static void put_frame(struct page *page, const struct report *report, const stru
 	page_put(page, 1, "%*s", FRAME, frame);
 }
 
+#define STATES_SHOWN 4 /* a line each; of more, their number */
+
 /* The n-th line of a set of states: one member a line, or a number if they are many. */
 static bool put_state(struct page *page, tcpaudit_state_set set, unsigned line, unsigned column)
 {
 	unsigned members = (unsigned)__builtin_popcount(set);
 
-	if (line >= members || (members > 4 && line > 0))
+	if (line >= members || (members > STATES_SHOWN && line > 0))
 		return false;
 	page_column(page, column);
 	page_color(page, PAGE_HEADING);
-	if (members > 4) {
+	if (members > STATES_SHOWN) {
 		page_put(page, 0, "any of %u", members);
 	} else {
 		for (unsigned skip = line; skip > 0; skip--)
@@ -268,8 +270,9 @@ static void put_shaft(struct page *page, unsigned length)
 	}
 }
 
-/* "FIN 101 ack 301", "101:1549(1448)": PSH says nothing here, and ACK is said by the number behind it. */
-static void format_label(char out[PAGE_TOKEN], const struct rung *rung)
+/* "FIN 101 ack 301", "101:1549(1448)", "101(1448)" where that is too long: PSH says nothing here, and ACK is said by the number
+ * behind it. */
+static void format_label(char out[PAGE_TOKEN], const struct rung *rung, unsigned most)
 {
 	char flags[FIELDS_FLAGS];
 	unsigned shown = rung->flags & ~(unsigned)TCPAUDIT_PSH;
@@ -282,7 +285,9 @@ static void format_label(char out[PAGE_TOKEN], const struct rung *rung)
 	if (rung->len > 0)
 		snprintf(out + at, PAGE_TOKEN - at, "%" PRIu32 ":%" PRIu32 "(%" PRIu32 ")", rung->seq, rung->seq + rung->len,
 		         rung->len);
-	else
+	if (rung->len > 0 && strlen(out) > most)
+		snprintf(out + at, PAGE_TOKEN - at, "%" PRIu32 "(%" PRIu32 ")", rung->seq, rung->len);
+	if (rung->len == 0)
 		snprintf(out + at, PAGE_TOKEN - at, "%" PRIu32, rung->seq);
 }
 
@@ -293,7 +298,7 @@ static bool put_arrow(struct page *page, const struct rung *rung)
 	char label[PAGE_TOKEN], ack[PAGE_TOKEN] = "";
 	bool right = rung->from == TCPAUDIT_CLIENT, fits;
 
-	format_label(label, rung);
+	format_label(label, rung, page->look.width - ARROW - 2);
 	if (rung->flags & TCPAUDIT_ACK)
 		snprintf(ack, sizeof ack, " ack %" PRIu32, rung->ack);
 	fits = strlen(label) + strlen(ack) + 4 <= width;
@@ -353,24 +358,27 @@ static void show_finding(struct page *page, struct ladder_finding *finding)
 	page_end(page);
 }
 
-/* A segment: the arrow between the states that it changed, and below it what did not fit. */
+/* A segment: the arrow between the states that it changed, and below it what did not fit.  So do the server's states where label or
+ * ack are as long as to touch them. */
 static void show_segment(struct page *page, const struct rung *rung)
 {
-	unsigned right = ARROW + arrow_width(page) + 1;
+	unsigned right = ARROW + arrow_width(page) + 1, shown = 0;
+	bool fits = true;
 
-	put_state(page, rung->states[0], 0, LEFT);
-	bool fits = put_arrow(page, rung);
-	put_state(page, rung->states[1], 0, right);
-	page_end(page);
-	for (unsigned line = 1; line < 4; line++) {
+	for (unsigned line = 0; line < STATES_SHOWN + 2; line++) {
 		bool some = put_state(page, rung->states[0], line, LEFT);
 
+		if (line == 0)
+			fits = put_arrow(page, rung);
 		if (line == 1 && !fits) {
 			page_column(page, ARROW);
 			page_put(page, 0, "ack %" PRIu32, rung->ack);
+		}
+		some |= line == 0 || (line == 1 && !fits);
+		if (page->column < right && put_state(page, rung->states[1], shown, right)) {
+			shown++;
 			some = true;
 		}
-		some |= put_state(page, rung->states[1], line, right);
 		if (some)
 			page_end(page);
 	}

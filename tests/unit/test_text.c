@@ -533,6 +533,26 @@ Test(text, a_ladder_has_arrows_states_and_findings)
 	expect(text, "! error fin-ack-beyond (certain)");
 }
 
+/* As narrow as it gets, with the longest numbers: nothing touches what stands beside it, and no line is longer. */
+Test(text, a_narrow_ladder_keeps_its_columns)
+{
+	options.ladder = 7;
+	options.page.width = 60;
+	start(&report_ladder);
+	segment(0, TCPAUDIT_SYN, 0, 0, 0, 1 << TCPAUDIT_SYN_SENT, 1 << TCPAUDIT_LISTEN);
+	segment(1, TCPAUDIT_SYN | TCPAUDIT_ACK, 0, 1, 0, ESTABLISHED, 1 << TCPAUDIT_SYN_RECEIVED);
+	segment(1, TCPAUDIT_ACK | TCPAUDIT_FIN, 1, 100, 700, ESTABLISHED, ESTABLISHED | CLOSE_WAIT);
+	segment(1, TCPAUDIT_ACK | TCPAUDIT_FIN, 4000000000u, 3999999999u, 65535, FIN_WAIT_1, CLOSE_WAIT);
+	segment(0, TCPAUDIT_ACK | TCPAUDIT_FIN, 4000000000u, 3999999999u, 65535, FIN_WAIT_1 | ESTABLISHED, ESTABLISHED | FIN_WAIT_1);
+	const char *text = finish(NULL);
+	check_lines(text, 60);
+	expect(text, "< FIN 1:701(700)\n                                   ack 100     ESTABLISHED|\n");
+	expect(text, "< FIN 4000000000(65535)\n                                   ack 3999999999\n");
+	expect_words(text, "ack 3999999999 ESTABLISHED|");
+	for (const char *at = text; (at = strstr(at, "ESTABLISHED")) != NULL; at++)
+		cr_assert(at[-1] == ' ' || at[-1] == '\n', "%.40s", at - 20);
+}
+
 Test(text, a_ladder_collapses_plain_data_and_is_bounded)
 {
 	options.ladder = 7;
