@@ -22,6 +22,7 @@
 
 #include "cli/crew.h"
 #include "cli/label.h"
+#include "cli/links.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "cli/signals.h"
@@ -38,6 +39,7 @@ struct session {
 	struct output *output;
 	struct report *report;
 	struct progress progress;
+	struct links links;
 	struct worker_state state; /* as of the last state_now() */
 	struct report_workers workers;
 	bool scopes; /* are asked for */
@@ -174,6 +176,17 @@ static void obey_signals(struct session *session)
 		reopen(session);
 }
 
+/* Nothing comes, and nobody else would say why. */
+static void tell_links(struct session *session)
+{
+	const struct link *link;
+
+	while ((link = links_changed(&session->links)) != NULL) {
+		progress_clear(&session->progress);
+		say("%s: the interface %s", link->name, link->down ? "went down: nothing comes until it is up again" : "is up again");
+	}
+}
+
 /* What depends on the time: a few times a second. */
 static void on_tick(struct session *session, int64_t now)
 {
@@ -185,6 +198,7 @@ static void on_tick(struct session *session, int64_t now)
 		show_stats(session);
 		session->next_stats += options->stats_interval;
 	}
+	tell_links(session);
 	settle(session);
 	crew_lock(&session->crew);
 	output_push(session->output);
@@ -570,6 +584,8 @@ int session_run(struct options *options)
 	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
 	if (draw_keys(&session, &error) && open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
 	    open_engines(&session) && open_labellers(&session, &error) && open_handover(&session, &error)) {
+		if (options->live)
+			links_init(&session.links, options->inputs, options->input_count);
 		announce(&session);
 		if (!run(&session, &error)) {
 			session.report->out_of_memory |= !output_broken(session.output);
@@ -581,6 +597,7 @@ int session_run(struct options *options)
 		status = complain(error);
 	}
 	free(error);
+	links_fini(&session.links);
 	report_free(session.report);
 	crew_fini(&session.crew);
 	output_close(session.output, NULL);

@@ -253,6 +253,26 @@ def overload(tap, net, path):
     print(f"# {dropped} packets dropped, {len(torn)} connections lost some, {torn.count(True)} say so; labels: {end.get('dpi')}")
 
 
+def interface_down(tap, net, path):
+    """It is there all the while: said when it goes down and when it is up again, to whoever asks for quiet, too; and the run goes on."""
+    for options in (), WORKERS, ("-q",):
+        audit = lab.audit_interface(net.name[1], net.device[1], *options)
+        for state in "down", "up":
+            time.sleep(1)
+            lab.ip("-n", net.name[1], "link", "set", net.device[1], state)
+        time.sleep(1)
+        with Traffic(net, path):
+            pass
+        status, out, err = audit.stop()
+        said = [line for line in err.splitlines() if net.device[1] + ": the interface" in line]
+        end = lab.summary(lab.records(out))
+        problems = [] if said == [f"tcpaudit: {net.device[1]}: the interface went down: nothing comes until it is up again",
+                                  f"tcpaudit: {net.device[1]}: the interface is up again"] else [err]
+        if status != 0 or not end["packets"]["read"]:
+            problems.append(f"exit status {status}, {end['packets']['read']} read")
+        tap.check(f"an interface that goes down {' '.join(options)}", problems)
+
+
 def interface_gone(tap, net, path):
     audit = lab.audit_interface(net.name[1], net.device[1], *WORKERS)
     with Traffic(net, path):
@@ -276,7 +296,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             path = line_rate.known_capture(directory, CONNECTIONS)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_down, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()
