@@ -144,7 +144,7 @@ struct tcpaudit_finding {
 	uint32_t count;                         /* how often it happened on this connection */
 	const char *deliberate;                 /* stack behaviour that explains it, or NULL */
 	uint16_t row;                           /* of `check`: in the catalogue, or behind it that of an own rule */
-	uint8_t on_many;                        /* enum tcpaudit_confidence where many connections to its service show the same; 0: no other */
+	uint8_t on_many;                        /* `confidence` where many connections to its service show the same; 0 no other */
 };
 
 /* All rows, in the catalogue's order.  A set of checks has bit (i & 63) of word (i >> 6) for row i. */

@@ -23,7 +23,8 @@ static bool is_down(const struct links *links, const struct link *link, bool *do
 
 void links_init(struct links *links, const char *const *names, size_t count)
 {
-	*links = (struct links){.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), .link = calloc(count + 1, sizeof *links->link)};
+	*links = (struct links){.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+	                        .link = calloc(count + 1, sizeof *links->link)};
 	if (links->fd < 0 || links->link == NULL)
 		return;
 	for (; links->count < count; links->count++) {

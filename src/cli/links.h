@@ -14,7 +14,7 @@ struct links {
 		const char *name;
 		unsigned index; /* of the interface, whatever it is called later; 0: of none, like any */
 		bool down;
-	} *link;
+	} * link;
 };
 
 /* Takes note of how the interfaces are now.  Borrows the names.  Without memory, or a socket, nothing will be said. */

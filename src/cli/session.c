@@ -183,7 +183,8 @@ static void tell_links(struct session *session)
 
 	while ((link = links_changed(&session->links)) != NULL) {
 		progress_clear(&session->progress);
-		say("%s: the interface %s", link->name, link->down ? "went down: nothing comes until it is up again" : "is up again");
+		say("%s: the interface %s", link->name,
+		    link->down ? "went down: nothing comes until it is up again" : "is up again");
 	}
 }
 
@@ -297,8 +298,8 @@ static void report_damage(const struct session *session)
 		if (input->error != NULL && input->live)
 			say("%s: %s", input->path, input->error);
 		else if (input->error != NULL)
-			say("%s: offset %" PRIu64 "%s: %s", input->path, input->damage_offset, input->packed ? " of the unpacked data" : "",
-			    input->error);
+			say("%s: offset %" PRIu64 "%s: %s", input->path, input->damage_offset,
+			    input->packed ? " of the unpacked data" : "", input->error);
 	}
 }
 

@@ -358,8 +358,8 @@ static void show_finding(struct page *page, struct ladder_finding *finding)
 	page_end(page);
 }
 
-/* A segment: the arrow between the states that it changed, and below it what did not fit.  So do the server's states where label or
- * ack are as long as to touch them. */
+/* A segment: the arrow between the states that it changed, and below it what did not fit.  So do the server's states where label
+ * or ack are as long as to touch them. */
 static void show_segment(struct page *page, const struct rung *rung)
 {
 	unsigned right = ARROW + arrow_width(page) + 1, shown = 0;

@@ -29,7 +29,7 @@ struct measures {
 	const struct measures_host *top; /* the host with the highest peak; NULL none */
 	struct measures_host host[MEASURES_HOSTS];
 	struct services services;
-	int leak_row;                    /* of close-wait-leak; -1: there is none */
+	int leak_row; /* of close-wait-leak; -1: there is none */
 };
 
 /* NULL when out of memory.  msl: ns. */

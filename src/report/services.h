@@ -22,7 +22,7 @@ struct service {
 	uint64_t server_first;
 	uint64_t close_waits; /* in which the server was in CLOSE-WAIT */
 	uint64_t close_wait_open;
-	uint64_t leaks; /* of these, that were found to stay there for long */
+	uint64_t leaks;               /* of these, that were found to stay there for long */
 	uint32_t stay[SERVICE_STAYS]; /* how long it was there */
 	uint64_t least;               /* of that, us */
 	uint64_t most;
@@ -35,16 +35,16 @@ struct services {
 	struct service row[SERVICES];
 };
 
-/* Where so many connections of a service, and such a share of them, show what a finding says (design: aggregates over a service), it
- * means more. */
+/* Where so many connections of a service, and such a share of them, show what a finding says (design: aggregates over a service),
+ * it means more. */
 #define SERVICE_MANY  5
 #define SERVICE_SHARE 4 /* a quarter */
 
 /* `leak`: the row of close-wait-leak was raised. */
 void services_connection(struct services *services, const struct tcpaudit_connection *connection, bool leak);
 
-/* Does the service of this connection, which is told of only after this, leave many in CLOSE-WAIT?  Where it found no room that is not
- * known. */
+/* Does the service of this connection, which is told of only after this, leave many in CLOSE-WAIT?  Where it found no room that
+ * is not known. */
 bool services_leak(const struct services *services, const struct tcpaudit_connection *connection);
 
 /* Finds the services to be shown. */

@@ -175,8 +175,8 @@ static bool refuse(const struct policy *policy, const struct policy_mention *men
 		nearest_offer(&nearest, id);
 	near = nearest.best[0] != '\0' && !mention->piece;
 	if (asprintf(error, "%s: there is no check or rule %s'%s'%s%s%s", mention->place, mention->piece ? "with " : "",
-	             literal_shown(shown, mention->id), near ? "; did you mean '" : " (see --list-checks)", near ? nearest.best : "",
-	             near ? "'?" : "") < 0)
+	             literal_shown(shown, mention->id), near ? "; did you mean '" : " (see --list-checks)",
+	             near ? nearest.best : "", near ? "'?" : "") < 0)
 		*error = NULL;
 	else
 		literal_make_plain(*error);

@@ -32,8 +32,8 @@ struct limit {
 struct suppression {
 	char *when_text; /* NULL: always */
 	struct expression *when;
-	char *until_text; /* "2026-12-31", UTC, inclusive */
-	int64_t until;    /* ns: the first moment after that day */
+	char *until_text;     /* "2026-12-31", UTC, inclusive */
+	int64_t until;        /* ns: the first moment after that day */
 	const char *until_at; /* "FILE:LINE:COLUMN" or an option */
 	char *reason;
 	const char *from;

@@ -68,7 +68,8 @@ static const char *origin(const struct reading *r, const struct node *node, bool
 
 	if (r->option)
 		return policy_origin(r->policy, r->name);
-	if ((column ? asprintf(&text, "%s:%zu:%zu", r->name, node->line, node->column) : asprintf(&text, "%s:%zu", r->name, node->line)) < 0)
+	if ((column ? asprintf(&text, "%s:%zu:%zu", r->name, node->line, node->column)
+	            : asprintf(&text, "%s:%zu", r->name, node->line)) < 0)
 		return NULL;
 	kept = policy_origin(r->policy, text);
 	free(text);
@@ -383,7 +384,8 @@ static bool take_suppression(struct reading *r, struct suppression *s, const str
 		if (strcmp(item->key, "when") == 0)
 			good = take_expression(r, item, RECORD_FLOW | RECORD_FINDING, &s->when_text, &s->when);
 		else if (strcmp(item->key, "until") == 0)
-			good = take_day(r, item, &s->until_text, &s->until) && ((s->until_at = origin(r, item, true)) != NULL || no_memory(r));
+			good = take_day(r, item, &s->until_text, &s->until) &&
+			       ((s->until_at = origin(r, item, true)) != NULL || no_memory(r));
 		else if (strcmp(item->key, "reason") == 0)
 			good = take_text(r, item, "a reason", &s->reason);
 		else

@@ -132,8 +132,8 @@ static bool load_path(struct loading *l, const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? load_directory(l, path, true) : load_file(l, path);
 }
 
-/* Installed rules, then the site's.  TCPAUDIT_RULES_DIR stands for the site's directory, for tests and for who has no root: "" is none,
- * and who names one means it. */
+/* Installed rules, then the site's.  TCPAUDIT_RULES_DIR stands for the site's directory, for tests and for who has no root: "" is
+ * none, and who names one means it. */
 static bool load_installed(struct loading *l)
 {
 	const char *site = getenv("TCPAUDIT_RULES_DIR");

@@ -15,7 +15,7 @@ struct claim {
 	uint8_t alike;            /* look-alikes that match: each lowers a level */
 	bool whole_at_peer;       /* what makes it sure is the other end's own answer, seen there */
 	uint8_t at_most;          /* enum tcpaudit_confidence; 0: no bound */
-	uint8_t on_many;          /* ... where many connections to its service show the same: whoever sees them all may raise it to that */
+	uint8_t on_many;          /* ... where many connections to its service show the same, which the report sees */
 	uint8_t severity_at_most; /* 1 + enum tcpaudit_severity; 0: no bound */
 	uint32_t count;           /* 0 is 1 */
 	struct tcpaudit_fact expected[TCPAUDIT_FACTS];
