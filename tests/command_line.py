@@ -181,6 +181,17 @@ def test_progress():
         check(lines and max(map(len, lines)) < width and (width < 100 or "findings" in lines[0]), f"progress in {width} columns", repr(said))
 
 
+def test_narrow():
+    """Sixty columns are the least: no line is longer, none is torn."""
+    for name in "tunnels.pcap", "incident.pcapng", "wrap.pcap", "fragments.pcap":
+        result = subprocess.run([PROGRAM, "-q", "-v", "-T", "text", "-r", os.path.join(PCAPS, name)], capture_output=True, check=False,
+                                env=dict(os.environ, TCPAUDIT_RULES_DIR="", LC_ALL="C.UTF-8", COLUMNS="40"), timeout=60)
+        lines = result.stdout.decode().split("\n")
+        odd = [line for line in lines if len(line) > 60 or line.endswith(" ")]
+        check(len(lines) > 10 and not odd and "flow, client, server, kind, closed by, duration" in
+              " ".join(" ".join(lines).split()), f"{name} in 40 columns", odd)
+
+
 def test_filters():
     alone = {}
     everything = {f["src_port"]: f for f in flows()}
@@ -241,6 +252,7 @@ def main():
         test_empty(room)
         test_kept(room)
         test_outputs(room)
+        test_narrow()
         test_progress()
         test_filters()
         test_damage(room)

@@ -845,10 +845,11 @@ static void show_connections(struct page *page, const struct report *report, con
 	columns.one_line = 10 + columns.socket[0] + 4 + columns.socket[1] + AFTER_SOCKETS <= page->look.width;
 	page_heading(page, "Connections");
 	page_color(page, PAGE_DIM);
-	page_column(page, NAME_COLUMN);
-	page_put(page, 0, "flow, client, server, kind, closed by, duration");
+	page->indent = NAME_COLUMN;
+	page_words(page, 1, "flow, client, server, kind, closed by, duration");
 	page_color(page, PAGE_PLAIN);
 	page_end(page);
+	page->indent = 0;
 	for (size_t i = 0; i < tally->connections; i++)
 		show_connection(page, report, &tally->connection[i], &columns);
 }

@@ -38,7 +38,7 @@ EXPLAIN("close-wait-leak",
         "An end has received the FIN more than a minute ago and neither sends nor closes.",
         "Usually an application that forgot a socket; file descriptors run out.",
         "No rule is broken: the FIN waits for the user's CLOSE (3.6).",
-        "A long half-close on purpose, or its FIN not captured. Never more than possible, from the fifth on one service likely.",
+        "A long half-close on purpose, or its FIN not captured. Of a few a leak is possible; from the fifth on one service it is likely.",
         "`tcp.flags.fin == 1` from one side only; on the host: ss -tnp state close-wait.",
         "client  FIN,ACK  seq 101\nserver  ACK      ack 102\n(120 s of nothing)   <- CLOSE-WAIT")
 EXPLAIN("close-reads-abandoned",
