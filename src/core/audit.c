@@ -13,6 +13,7 @@
 #include "incarnation.h"
 #include "late.h"
 #include "reader.h"
+#include "prefetch.h"
 #include "shards.h"
 #include "unusual.h"
 
@@ -626,7 +627,7 @@ static bool is_calm(const struct tcpaudit *e, const struct batch *b)
 }
 
 /* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */
-static void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
+IN_PLACE void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 {
 	struct likely likely[BATCH];
 	unsigned passed = 0;
