@@ -19,6 +19,7 @@ struct facts {
 	bool syn_acked;            /* HS = synack or crossed */
 	bool done;                 /* HS = done */
 	bool one_way;
+	bool self;         /* one block is both ends: what it sends is what it receives */
 	bool fin[2];
 	bool acked[2];     /* K */
 	unsigned first;    /* end whose FIN comes first, if any */
@@ -69,6 +70,27 @@ static int64_t patience(const struct history *h, unsigned flags)
 	return gap * 3 > CLOSE_PATIENCE ? gap * 3 : CLOSE_PATIENCE;
 }
 
+/* Of a socket that is connected to itself: its FIN is both FINs, which cross, and its acknowledgment of that is both acknowledgments
+ * (RFC 9293 figures 8 and 14). */
+static void fold(struct facts *f)
+{
+	const unsigned x = connection_heard(f->c, TCPAUDIT_CLIENT) ? TCPAUDIT_CLIENT : TCPAUDIT_SERVER;
+	const struct fin_facts *fin = &f->h->fin[x];
+
+	f->done |= f->c->entry.bits & CONN_SYN && f->c->entry.bits & CONN_SYN_ACK && f->c->entry.bits & (CONN_ACK | CONN_DATA | CONN_FIN);
+	f->syn_acked &= !f->done;
+	f->one_way = false;
+	f->first = x;
+	if (!fin->sent)
+		return;
+	f->fin[0] = f->fin[1] = f->crossed_fins = true;
+	for (int i = 0; i < f->h->count; i++) {
+		const struct event *e = &f->h->event[i];
+		if ((e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK && !(e->is & EVENT_STRAY) && seq_gt(e->ack, fin->u))
+			f->acked[0] = f->acked[1] = true;
+	}
+}
+
 static struct facts find_facts(const struct case_file *file)
 {
 	const struct connection *c = file->connection;
@@ -89,6 +111,9 @@ static struct facts find_facts(const struct case_file *file)
 	f.crossed_fins = f.fin[0] && f.fin[1] && !acknowledges_fin(h, 0) && !acknowledges_fin(h, 1);
 	f.repeated = acknowledges_fin(h, 0) && acknowledges_fin(h, 1);
 	f.silence = file->now - connection_last(c);
+	f.self = entry_is_self(&c->entry);
+	if (f.self)
+		fold(&f);
 	return f;
 }
 
@@ -116,7 +141,9 @@ static bool is_oneway_open(const struct facts *f)
 
 static bool is_refused(const struct facts *f)
 {
-	return f->syn_only && f->reset && f->reset->from == TCPAUDIT_SERVER;
+	const struct event *reset = f->self && f->h->first_reset_any >= 0 ? &f->h->event[f->h->first_reset_any] : f->reset;
+
+	return f->syn_only && reset && (f->self ? reset->flags & TCPAUDIT_ACK : reset->from == TCPAUDIT_SERVER);
 }
 
 static bool is_refused_icmp(const struct facts *f)
@@ -590,7 +617,7 @@ static void describe_sender(const struct connection *c, const struct tcpaudit_se
 
 static void describe_end(const struct facts *f, unsigned x, struct tcpaudit_end *end)
 {
-	end->states = states_of(f->file, x);
+	end->states = states_of(f->file, f->self ? f->first : x);
 	end->resets = f->h->resets[x];
 	end->lost = lost_octets(f, x);
 	describe_fin(f, x, end);
@@ -694,13 +721,24 @@ static uint8_t completeness(uint32_t bits)
 	                 (bits & CONN_FIN ? TCPAUDIT_COMPLETE_FIN : 0) | (bits & CONN_RST ? TCPAUDIT_COMPLETE_RST : 0));
 }
 
+/* Steps to be told of.  What is presumed of one end rests on the other one being somebody else. */
+static int told_steps(const struct facts *f, unsigned x)
+{
+	const struct hypothesis *route = &f->file->route[x];
+	int count = route->count;
+
+	while (f->self && count && (x != f->first || route->step[count - 1].proof < 0))
+		count--;
+	return count;
+}
+
 static void describe_routes(const struct facts *f, struct routes *routes)
 {
 	routes->count = 0;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct hypothesis *route = &f->file->route[x];
 		uint8_t from = route->first;
-		for (int i = 0; i < route->count; i++) {
+		for (int i = 0; i < told_steps(f, x); i++) {
 			struct tcpaudit_transition *t = &routes->step[routes->count++];
 			*t = (struct tcpaudit_transition){.end = (uint8_t)x, .from = from, .to = route->step[i].to};
 			t->at = event_evidence(&f->h->event[route->step[i].at]);

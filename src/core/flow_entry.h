@@ -143,6 +143,14 @@ static inline uint8_t entry_ip_version(const struct entry *e)
 	return e->place & PLACE_IPV6 ? 6 : 4;
 }
 
+/* A socket connected to itself: RFC 9293 3.10.7.3 has it open simultaneously, and one block is both ends. */
+static inline bool entry_is_self(const struct entry *e)
+{
+	const struct tcpaudit_address a = entry_address(e, 0), b = entry_address(e, 1);
+
+	return e->port[0] == e->port[1] && !memcmp(&a, &b, sizeof a);
+}
+
 static inline struct socket_pair entry_pair(const struct entry *e)
 {
 	return (struct socket_pair){.address = {entry_address(e, 0), entry_address(e, 1)},

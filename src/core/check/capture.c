@@ -24,7 +24,7 @@ void check_cap_handshake_part(struct judging *j)
 void check_cap_one_direction(struct judging *j)
 {
 	unsigned sender = connection_heard(j->c, 0) ? 0 : 1;
-	if (connection_heard(j->c, !sender) || tcb_packets(&j->c->end[sender], connection_rare(j->c, sender)) < 3)
+	if (entry_is_self(&j->c->entry) || connection_heard(j->c, !sender) || tcb_packets(&j->c->end[sender], connection_rare(j->c, sender)) < 3)
 		return;
 	note_if(j, j->c->end[sender].bits & TCB_ACK); /* a silent peer cannot be acknowledged */
 }

@@ -455,6 +455,8 @@ void check_plan_init(struct check_plan *plan, const struct tcpaudit_settings *se
 			continue;
 		if (settings->check[row].scope)
 			add(plan->scoped, row);
+		if (rows[row].rests_on == TCPAUDIT_CLASS_SEGMENT)
+			add(plan->alone, row);
 		for (unsigned awake = 0; awake < CHECK_AWAKE; awake++)
 			if (wakes_on[row] & awake)
 				add(row >= ROW_cap_midstream ? plan->awake[awake].capture : plan->awake[awake].others, row);
@@ -472,6 +474,18 @@ static void ask_rows(struct judging *j, const uint64_t set[TCPAUDIT_CHECK_WORDS]
 				continue;
 			functions[j->row](j);
 		}
+}
+
+/* Where a socket is connected to itself, what one end did cannot be held against the other: only what a segment shows by itself is
+ * told. */
+static void ask_others(struct judging *j, unsigned awake)
+{
+	uint64_t set[TCPAUDIT_CHECK_WORDS];
+	bool self = entry_is_self(&j->c->entry);
+
+	for (int word = 0; word < TCPAUDIT_CHECK_WORDS; word++)
+		set[word] = j->result->plan->awake[awake].others[word] & (self ? j->result->plan->alone[word] : ~0ull);
+	ask_rows(j, set);
 }
 
 #ifdef TCPAUDIT_BOTH_WAYS
@@ -517,7 +531,7 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
 	ask_rows(&j, result->plan->awake[awake].capture); /* first: what they lower must be known */
 	memcpy(record->capture, result->capture, sizeof record->capture);
-	ask_rows(&j, result->plan->awake[awake].others);
+	ask_others(&j, awake);
 	memcpy(record->findings, result->raised, sizeof record->findings);
 	ask_sleepers(&j, awake);
 	if (j.h->former)

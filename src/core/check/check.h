@@ -45,6 +45,7 @@ struct judging {
 
 struct check_plan {
 	uint64_t scoped[TCPAUDIT_CHECK_WORDS]; /* not for all connections */
+	uint64_t alone[TCPAUDIT_CHECK_WORDS];  /* claims rest on one segment by itself */
 	uint8_t orderly;                       /* severity of the gravest row that an orderly close raises; ANY_SEVERITY: that depends */
 	struct {
 		uint64_t capture[TCPAUDIT_CHECK_WORDS];
