@@ -121,12 +121,22 @@ static bool at_its_end(const struct judging *j, const struct claim *cl)
 	return cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint ^ cl->whole_at_peer];
 }
 
+/* What was spoiled on its way may not be what its sender sent.  Claims that hold segments against each other
+ * rest on both ends'; what a segment shows by itself, on its sender's alone. */
+static unsigned premises_for(const struct judging *j, const struct claim *cl)
+{
+	bool alone = rows[j->row].rests_on == TCPAUDIT_CLASS_SEGMENT && cl->endpoint <= TCPAUDIT_WHO_SERVER;
+	bool spoiled = alone ? j->spoiled[cl->endpoint] : j->spoiled[0] || j->spoiled[1];
+
+	return spoiled ? j->premises & ~(unsigned)TCPAUDIT_PREMISE_GENUINE : j->premises;
+}
+
 /* One failed premise lowers one level, and so does each look-alike that matches. */
 static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 {
 	const struct tcpaudit_check *row = &rows[j->row];
 	bool at = at_its_end(j, cl);
-	unsigned missing = needed_by(row->rests_on, cl) & ~j->premises;
+	unsigned missing = needed_by(row->rests_on, cl) & ~premises_for(j, cl);
 
 	return starting_confidence(row->rests_on, cl, at) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
 }
@@ -189,7 +199,7 @@ static void lowering_notes(const struct judging *j, const struct claim *cl, stru
 	bool alike = !begun && (cl->alike || cl->at_most);
 	unsigned missing = (TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE | TCPAUDIT_PREMISE_NO_LOSS |
 	                    TCPAUDIT_PREMISE_HEADERS | TCPAUDIT_PREMISE_CLOCK) &
-	                   ~j->premises;
+	                   ~premises_for(j, cl);
 
 	if (missing || alike)
 		memcpy(f->capture, j->result->capture, sizeof f->capture);
@@ -278,7 +288,7 @@ void claim(struct judging *j, const struct claim *cl)
 		j->result->counters->suppressed[j->row]++;
 		return;
 	}
-	if (check_undetermined(j->result, j->row, j->premises | (at_its_end(j, cl) ? TCPAUDIT_PREMISE_VANTAGE : 0u)))
+	if (check_undetermined(j->result, j->row, premises_for(j, cl) | (at_its_end(j, cl) ? TCPAUDIT_PREMISE_VANTAGE : 0u)))
 		return;
 	int severity = severity_of(j, cl, confidence);
 	bool wanted = is_wanted(j->result, severity);
@@ -371,7 +381,7 @@ static unsigned premises_of(const struct case_file *file)
 
 	if (c->entry.bits & CONN_UNPLACED || c->entry.capture & CAPTURE_RESYNC || speaks_past(c, 0) || speaks_past(c, 1))
 		holds &= ~(unsigned)(TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE);
-	if (c->entry.capture & CAPTURE_NAT_TWIN || tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]))
+	if (c->entry.capture & CAPTURE_NAT_TWIN)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_GENUINE;
 	if (c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
@@ -527,8 +537,10 @@ void check_connection(const struct case_file *file, struct tcpaudit_connection *
 	unsigned awake = awake_for(file);
 
 	j.premises = premises_of(file);
-	for (unsigned x = 0; x < 2; x++)
+	for (unsigned x = 0; x < 2; x++) {
 		j.at[x] = record->end[x].vantage == TCPAUDIT_VANTAGE_AT;
+		j.spoiled[x] = tcb_took_spoiled(&file->connection->end[x]);
+	}
 	ask_rows(&j, result->plan->awake[awake].capture); /* first: what they lower must be known */
 	memcpy(record->capture, result->capture, sizeof record->capture);
 	ask_others(&j, awake);

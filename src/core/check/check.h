@@ -32,7 +32,8 @@ struct judging {
 	const struct connection *c;
 	const struct history *h;
 	const struct tcpaudit_connection *record;
-	unsigned premises; /* that hold */
+	unsigned premises; /* that hold, but for what was spoiled */
+	bool spoiled[2];   /* segments of that end were taken that were perhaps spoiled on their way: they may not be genuine */
 	unsigned needed;   /* by class; filled in by the runner for the row at hand */
 	bool at[2];        /* vantage: at that end */
 	int row;
