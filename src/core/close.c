@@ -267,38 +267,6 @@ static bool is_fin_rst_peer(const struct facts *f)
 	return (f->fin[0] || f->fin[1]) && f->reset;
 }
 
-/* Nothing had happened that it could follow from: its receiver had been silent, and so had its sender, or the reset does not
- * even know of what that had just sent (Linux sends SND.UNA+SND.WND when the window has shrunk). */
-static bool is_unprovoked(const struct history *h, const struct event *reset)
-{
-	const struct before_reset *was = h->before_reset;
-
-	if (!was || was->since[!reset->from] < SECOND)
-		return false;
-	return was->since[reset->from] >= SECOND || (seq_lt(reset->seq, reset->nxt) && !h->fin[reset->from].sent &&
-	                                             reset->seq != was->redge[!reset->from]);
-}
-
-/* Resets in both directions, faster than either could know of the other, and at least one of them answers nothing: a box between
- * the ends let go of the connection.  Both users aborting in the same moment looks alike. */
-static bool reset_both_ways(const struct facts *f)
-{
-	int first[2] = {-1, -1};
-
-	for (int i = 0; i < f->h->count; i++) {
-		const struct event *e = &f->h->event[i];
-		if (e->flags & TCPAUDIT_RST && e->is & EVENT_RST_EXACT && first[e->from] < 0)
-			first[e->from] = i;
-	}
-	if (first[0] < 0 || first[1] < 0)
-		return false;
-	const struct event *cause = f->reset, *other = &f->h->event[first[!cause->from]];
-	bool answers = cause->flags & TCPAUDIT_ACK && !(other->flags & TCPAUDIT_ACK) && other->seq == cause->ack;
-	for (int i = first[cause->from]; i < first[other->from]; i++)
-		answers |= f->h->event[i].from == cause->from && !(f->h->event[i].flags & TCPAUDIT_RST);
-	return !answers && (is_unprovoked(f->h, cause) || is_unprovoked(f->h, other)) && other->time - cause->time < 2000000;
-}
-
 static bool is_suspected(const struct facts *f, int reset)
 {
 	return reset >= 0 && reset_forgery_signals(f->c, f->h, reset) >= FORGERY_SIGNALS;
@@ -306,7 +274,7 @@ static bool is_suspected(const struct facts *f, int reset)
 
 static bool reset_by_third_party(const struct facts *f)
 {
-	return f->reset && (reset_both_ways(f) || is_suspected(f, f->h->first_reset));
+	return f->reset && (resets_both_ways(f->h) || is_suspected(f, f->h->first_reset));
 }
 
 static bool is_fin_rst_third(const struct facts *f)

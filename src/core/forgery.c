@@ -4,6 +4,40 @@
 #define MILLISECOND 1000000ll
 #define SECOND      1000000000ll
 
+/* Nothing had happened that it could follow from: its receiver had been silent, and so had its sender, or the reset does not
+ * even know of what that had just sent (Linux sends SND.UNA+SND.WND when the window has shrunk). */
+static bool is_unprovoked(const struct history *h, const struct event *reset)
+{
+	const struct before_reset *was = h->before_reset;
+
+	if (!was || was->since[!reset->from] < SECOND)
+		return false;
+	return was->since[reset->from] >= SECOND || (seq_lt(reset->seq, reset->nxt) && !h->fin[reset->from].sent &&
+	                                             reset->seq != was->redge[!reset->from]);
+}
+
+/* Resets in both directions, faster than either could know of the other, and at least one of them answers nothing: a box between
+ * the ends let go of the connection.  Both users aborting in the same moment looks alike. */
+bool resets_both_ways(const struct history *h)
+{
+	int first[2] = {-1, -1};
+
+	if (h->first_reset < 0)
+		return false;
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->flags & TCPAUDIT_RST && e->is & EVENT_RST_EXACT && first[e->from] < 0)
+			first[e->from] = i;
+	}
+	if (first[0] < 0 || first[1] < 0)
+		return false;
+	const struct event *cause = &h->event[h->first_reset], *other = &h->event[first[!cause->from]];
+	bool answers = cause->flags & TCPAUDIT_ACK && !(other->flags & TCPAUDIT_ACK) && other->seq == cause->ack;
+	for (int i = first[cause->from]; i < first[other->from]; i++)
+		answers |= h->event[i].from == cause->from && !(h->event[i].flags & TCPAUDIT_RST);
+	return !answers && (is_unprovoked(h, cause) || is_unprovoked(h, other)) && other->time - cause->time < 2000000;
+}
+
 static bool is_reset(const struct event *e)
 {
 	return e->flags & TCPAUDIT_RST && !(e->is & EVENT_DUPLICATE);
@@ -92,13 +126,6 @@ int reset_outlived(const struct connection *c, const struct history *h, int rese
 	return goes_on(c, h, reset);
 }
 
-void reset_disown(const struct connection *c, struct history *h)
-{
-	for (int i = h->first_reset_any; i >= 0 && i < h->count; i++)
-		if (is_reset(&h->event[i]) && h->event[i].is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0)
-			h->event[i].is |= EVENT_FOREIGN;
-}
-
 /* How far away the sender of a TTL is, by the initial values in use. */
 static unsigned hops(uint8_t ttl)
 {
@@ -184,4 +211,29 @@ unsigned reset_forgery_signals(const struct connection *c, const struct history 
 	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
 	       is_unnumbered(h, r) + lacks_timestamps(c, r) +
 	       (reset_outlived(c, h, reset) >= 0) + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
+}
+
+/* Those that come with it in the same name are as doubtful. */
+static void suspect(struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	for (int i = reset; i < h->count; i++)
+		if (is_reset(&h->event[i]) && h->event[i].from == r->from && h->event[i].time - r->time < SECOND)
+			h->event[i].is |= EVENT_SUSPECT;
+}
+
+void reset_disown(const struct connection *c, struct history *h)
+{
+	const bool both_ways = h->first_reset_any >= 0 && resets_both_ways(h);
+
+	for (int i = h->first_reset_any; i >= 0 && i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (!is_reset(e) || e->is & EVENT_STRAY)
+			continue;
+		if (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0)
+			h->event[i].is |= EVENT_FOREIGN;
+		else if (both_ways || reset_forgery_signals(c, h, i) >= FORGERY_SIGNALS)
+			suspect(h, i);
+	}
 }

@@ -14,7 +14,11 @@ int reset_outlived(const struct connection *c, const struct history *h, int rese
 /* The first reset that could have ended the connection, whether it did or not; -1 none. */
 int reset_plausible(const struct connection *c, const struct history *h);
 
-/* Resets whose sender goes on: the route of the end that they name leaves them out, whatever the other one made of them. */
+/* Effective resets in both directions that neither end can have caused: somebody between them let go of the connection. */
+bool resets_both_ways(const struct history *h);
+
+/* Resets whose sender goes on: the route of the end that they name leaves them out, whatever the other one made of them.  Those that
+ * are merely suspected prove nothing of that end: it has sent them, or is as it was. */
 void reset_disown(const struct connection *c, struct history *h);
 
 /* How many signals there are. */

@@ -38,6 +38,7 @@ enum {
 	EVENT_FIN_QUEUED = 0x100000, /* ... and one of them holds the peer's FIN: it arrived, and waits behind the hole */
 	EVENT_SUM_BAD = 0x200000,    /* its checksum was wrong, and was taken for offload */
 	EVENT_FOREIGN = 0x400000,    /* sent in the name of an end by somebody else: it may arrive, and says nothing of that end */
+	EVENT_SUSPECT = 0x800000, /* ... or, for all that is known, by that end after all */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 

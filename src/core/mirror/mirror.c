@@ -758,6 +758,26 @@ static void emission(struct mirror *m, unsigned x, int at)
 	built(m, x, at, &is);
 }
 
+/* Its sender, or somebody else, who leaves that end as it was: either is possible, and it proves nothing. */
+static void suspected_emission(struct mirror *m, unsigned x, int at)
+{
+	struct mirror_end *end = &m->end[x];
+	const struct mirror_end before = *end;
+	struct mirror_end sent;
+
+	emission(m, x, at);
+	sent = *end;
+	*end = before;
+	for (int i = 0; i < sent.count; i++) {
+		struct hypothesis *h = &sent.h[i];
+		for (int k = 0; k < h->count; k++)
+			if (h->step[k].proof == at)
+				h->step[k].proof = -1;
+		h->cost = (int16_t)(h->cost + COST_UNSEEN);
+		keep(end->h, &end->count, &end->overflowed, h);
+	}
+}
+
 static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tcb *peer, uint32_t turnaround, unsigned x,
                   bool midstream)
 {
@@ -841,7 +861,11 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 	}
 	for (int i = midstream ? 0 : begin_established(m); i < m->count; i++) {
 		const struct event *e = &m->event[i];
-		if (!(e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN)))
+		if (e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN))
+			continue;
+		if (e->is & EVENT_SUSPECT)
+			suspected_emission(m, e->from, i);
+		else
 			emission(m, e->from, i);
 	}
 }
