@@ -150,6 +150,7 @@ static const struct fact {
         {"close_wait_us", FACT_NUMBER},  {"syn_retries", FACT_NUMBER},
         {"synack_retries", FACT_NUMBER}, {"reuse_us", FACT_NUMBER},
         {"isn_delta", FACT_NUMBER},      {"ts_delta", FACT_NUMBER},
+        {"undecided", FACT_WHO},
 };
 
 static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
@@ -185,6 +186,7 @@ static int64_t fact_value(const struct tcpaudit_connection *c, size_t fact)
 	        c->reuse_interval / 1000,
 	        c->isn_delta,
 	        c->ts_delta,
+	        c->time_wait_undecided ? c->time_wait_undecided - 1 : TCPAUDIT_WHO_NONE,
 	};
 
 	return value[fact];

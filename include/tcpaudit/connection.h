@@ -178,6 +178,7 @@ struct tcpaudit_connection {
 	bool close_wait_open;        /* it was not seen to leave: neither its FIN nor an effective reset came */
 	int64_t close_wait_duration; /* first acknowledgment of the first FIN to its own FIN, to the reset, or to the end, ns */
 	uint8_t time_wait_holder;    /* enum tcpaudit_who */
+	uint8_t time_wait_undecided; /* bit TCPAUDIT_CLIENT, TCPAUDIT_SERVER: whether that end is one cannot be told, and it is not counted */
 	int64_t time_wait_since;     /* ns, valid if there is a holder */
 	uint32_t time_wait_restarts; /* repeated FINs after that */
 	int64_t time_wait_until;     /* 2MSL after it began, or last began anew, at the last holder, ns; valid likewise */

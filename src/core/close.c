@@ -647,6 +647,14 @@ static uint32_t count_restarts(const struct facts *f, unsigned peer, int64_t ent
 	return restarts;
 }
 
+/* Whether its FIN was sent, or waited, before it had the other one, frames do not always tell. */
+static bool is_undecided(const struct facts *f, unsigned x)
+{
+	const struct mirror *m = f->file->mirror;
+
+	return m && f->fin[x] && f->h->fin[!x].acked >= 0 && m->end[x].may_hold && m->end[x].may_not_hold;
+}
+
 /* TIME-WAIT is held by an end that sent its FIN before it had the other one (RFC 9293 3.6): from the frame with which it
  * first acknowledges that. */
 static void describe_time_wait(const struct facts *f, struct tcpaudit_connection *r)
@@ -658,6 +666,10 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 		holds[x] = f->file->mirror ? route_holds(&f->file->route[x]) : plainly_holds(f->h, x);
 		const struct fin_facts *peer = &f->h->fin[!x];
 		holds[x] &= peer->acked >= 0;
+		if (is_undecided(f, x)) {
+			r->time_wait_undecided |= (uint8_t)(1u << x);
+			holds[x] = false;
+		}
 		if (!holds[x])
 			continue;
 		int64_t entered = peer->acked_time;

@@ -263,6 +263,8 @@ TEXT(close_wait_holder, is_end(r->connection->close_wait_holder), tcpaudit_who_n
 NUMBER(close_wait_duration, is_end(r->connection->close_wait_holder), r->connection->close_wait_duration / 1000)
 NUMBER(close_wait_still_open, is_end(r->connection->close_wait_holder) && r->connection->close_wait_open, 1)
 TEXT(time_wait_holder, has_holder(r), tcpaudit_who_name((enum tcpaudit_who)r->connection->time_wait_holder))
+TEXT(time_wait_undecided, r->connection->time_wait_undecided != 0,
+     tcpaudit_who_name((enum tcpaudit_who)(r->connection->time_wait_undecided - 1)))
 NUMBER(time_wait_since, has_holder(r), r->connection->time_wait_since)
 NUMBER(time_wait_until, has_holder(r), r->connection->time_wait_until)
 NUMBER(time_wait_restarts, has_holder(r) && r->connection->time_wait_restarts > 0, r->connection->time_wait_restarts)
@@ -737,6 +739,7 @@ static const struct field table[] = {
 	{"close.time_wait.since", FLOW, FIELD_TIME, FLOW, "", "when its TIME-WAIT began", get_time_wait_since, NULL},
 	{"close.time_wait.expected_end", FLOW, FIELD_TIME, FLOW, "", "2MSL after it began, or last began anew", get_time_wait_until, NULL},
 	{"close.time_wait.restarts", FLOW, FIELD_INTEGER, 0, "", "repeated FINs that started it anew", get_time_wait_restarts, NULL},
+	{"close.time_wait_undecided", FLOW, FIELD_STRING, 0, "", "end of which the capture does not tell whether it is left in TIME-WAIT; the holder leaves it out", get_time_wait_undecided, ends_or_both},
 	{"close.lost_bytes.toserver", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the client and not acknowledged when the connection died", get_client_lost, NULL},
 	{"close.lost_bytes.toclient", FLOW, FIELD_INTEGER, FLOW, "bytes", "sent by the server and not acknowledged when the connection died", get_server_lost, NULL},
 

@@ -242,6 +242,7 @@ Test(fields, absent_facts_are_absent_keys)
 	                                     "tcp.syn_retries",
 	                                     "tcp.synack_retries",
 	                                     "close.time_wait",
+	                                     "close.time_wait_undecided",
 	                                     "close.aborted_by",
 	                                     "tcp.isn_client",
 	                                     "tcp.rtt_us",
@@ -300,6 +301,7 @@ Test(fields, optional_facts)
 	connection.aborted_by = TCPAUDIT_WHO_SERVER;
 	connection.post_close_reset = true;
 	connection.time_wait_restarts = 2;
+	connection.time_wait_undecided = 1u << TCPAUDIT_SERVER;
 	connection.close_wait_open = true;
 	connection.syn_retries = 3;
 	connection.syn_ack_retries = 4;
@@ -315,6 +317,7 @@ Test(fields, optional_facts)
 	expect(flow, "close.aborted_by", "\"server\"");
 	expect(flow, "close.post_close_rst", "true");
 	expect(flow, "close.time_wait.restarts", "2");
+	expect(flow, "close.time_wait_undecided", "\"server\"");
 	expect(flow, "close.close_wait.open", "true");
 	expect(flow, "tcp.syn_retries", "3");
 	expect(flow, "tcp.synack_retries", "4");

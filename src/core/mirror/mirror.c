@@ -786,7 +786,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tc
 	end->count = 0;
 	end->lost = 0;
 	end->states = NO_STATE;
-	end->contradicted = end->overflowed = end->closed = false;
+	end->contradicted = end->overflowed = end->closed = end->may_hold = end->may_not_hold = false;
 	end->turnaround = turnaround;
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
@@ -975,6 +975,12 @@ static int ending_cost(const struct mirror *m, unsigned x, struct hypothesis *h,
 	return cost;
 }
 
+/* CLOSING leads nowhere else, but by a reset or a timer; a FIN that was queued is what leads there (RFC 9293 3.10.4). */
+static bool holds_time_wait(const struct hypothesis *h)
+{
+	return h->state == TCPAUDIT_CLOSING || passes(h, TCPAUDIT_TIME_WAIT);
+}
+
 struct hypothesis mirror_route(struct mirror *m, unsigned x, int64_t now)
 {
 	struct hypothesis out[HYPOTHESES_MOST];
@@ -982,6 +988,8 @@ struct hypothesis mirror_route(struct mirror *m, unsigned x, int64_t now)
 	int best = 0;
 
 	m->end[x].states = states_of(out, n);
+	for (int i = 0; i < n; i++)
+		*(holds_time_wait(&out[i]) ? &m->end[x].may_hold : &m->end[x].may_not_hold) = true;
 	for (int i = 0; i < n && n > 1; i++) { /* one alone needs no rank */
 		out[i].cost = (int16_t)(out[i].cost + ending_cost(m, x, &out[i], now));
 		if (out[i].cost < out[best].cost)

@@ -49,6 +49,8 @@ struct mirror_end {
 	bool may_have_closed; /* its FIN may have been sent before the capture began */
 	bool ends_unseen;     /* ... or be the number before maxseq, which the capture does not have */
 	bool unheard;         /* nothing of it was captured, although its peer heard it: whatever it sent may have arrived */
+	bool may_hold; /* it is left in TIME-WAIT, or was, or is about to be; and the next: it is not.  Both as `states` */
+	bool may_not_hold;
 	state_set states;     /* what mirror_states() will say, once mirror_route() has found it on its way; before that NO_STATE */
 };
 
