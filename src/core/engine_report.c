@@ -212,6 +212,7 @@ struct former engine_remains(const struct connection *c)
 	                     .closing = brief || (h && (h->fin[0].sent || h->fin[1].sent)),
 	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
 	                     .reset = h && h->first_reset >= 0,
+	                     .answered = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_ACK | CONN_FIN),
 	                     .doubtful = true,
 	                     .spoiled = tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]),
 	                     .lag = in_seconds(engine_lag(c))};

@@ -115,6 +115,7 @@ struct former {
 	bool reset;        /* an effective reset ended it */
 	uint8_t reset_by;  /* end that sent it, valid with reset */
 	bool spoiled : 1;  /* a segment of it was perhaps spoiled on its way */
+	bool answered : 1; /* its client has acknowledged something, whether the capture has that or not */
 	bool doubtful : 1; /* what is said of its close is not certain, or its capture has holes */
 	uint8_t held;      /* the same, whatever resets did to it */
 	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */

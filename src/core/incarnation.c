@@ -59,6 +59,17 @@ static bool fits_anything(const struct flow_table *t, uint32_t slot, const struc
 	return !(c->end[connection_sender(&c->entry, crossed)].bits & TCB_SEQ);
 }
 
+/* It acknowledges another SYN than the one of this record, whose number nobody else would know. */
+static bool answers_another(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
+{
+	if (slot_buried(slot) || (s->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK)) != (TCPAUDIT_SYN | TCPAUDIT_ACK))
+		return false;
+	const struct connection *c = flow_connection(t, slot);
+	const struct tcb *peer = &c->end[!connection_sender(&c->entry, crossed)];
+
+	return peer->bits & TCB_ISS && !(seq_gt(s->ack, peer->iss) && seq_le(s->ack, peer->maxseq));
+}
+
 static bool awaits_syn_ack(const struct flow_table *t, uint32_t slot, bool crossed)
 {
 	if (slot_buried(slot))
@@ -100,7 +111,7 @@ uint32_t incarnation_of(const struct flow_table *t, uint32_t newest, const struc
 	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_links(t, slot).older) {
 		if (!incarnation_fits(t, slot, s, crossed))
 			continue;
-		if (!fits_anything(t, slot, s, crossed))
+		if (!fits_anything(t, slot, s, crossed) && !answers_another(t, slot, s, crossed))
 			return slot;
 		if (vague == SLOT_NONE)
 			vague = slot;

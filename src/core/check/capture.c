@@ -129,7 +129,7 @@ static bool is_rewritten(const struct history *h, unsigned x)
 
 void check_cap_seq_rewrite(struct judging *j)
 {
-	note_if(j, j->h->odd && (is_rewritten(j->h, 0) || is_rewritten(j->h, 1)));
+	note_if(j, (j->h->odd && (is_rewritten(j->h, 0) || is_rewritten(j->h, 1))) || twin_numbers(j));
 }
 
 void check_cap_fragments(struct judging *j)

@@ -336,6 +336,20 @@ bool may_be_injected(const struct judging *j, int at)
 	return from_elsewhere(j, at) || (stamped && bare);
 }
 
+/* The client goes on with an attempt that was open when it began this one. */
+bool twin_numbers(const struct judging *j)
+{
+	if (!j->h->former || j->h->former->answered || !j->h->former->client_again)
+		return false;
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == TCPAUDIT_CLIENT && e->unusual & UNUSUAL_OLD_INCARNATION &&
+		    (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK)
+			return true;
+	}
+	return false;
+}
+
 void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model)
 {
 	int at = first_unusual(j, from, bits);

@@ -92,6 +92,10 @@ bool from_elsewhere(const struct judging *j, int at);
  * is right. */
 bool may_be_injected(const struct judging *j, int at);
 
+/* Is the connection there a second time, with other sequence numbers?  No host has two blocks of one socket pair (RFC 9293 3.10.1): a box
+ * on the way rewrites numbers, and the capture has both of its sides. */
+bool twin_numbers(const struct judging *j);
+
 /* Claims, against their sender, all segments with these UNUSUAL_ bits: `model` is completed by the end, how many there were, and
  * the first as evidence.  One that does not fit its connection, or may be injected, may be anybody's. */
 void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model);

@@ -139,7 +139,7 @@ void check_reuse_old_segment(struct judging *j)
 {
 	int old = old_text(j);
 
-	if (old < 0)
+	if (old < 0 || twin_numbers(j))
 		return;
 	const struct event *e = &j->h->event[old];
 	claim(j, &(struct claim){.endpoint = e->from,
@@ -152,7 +152,7 @@ void check_reuse_old_data_accepted(struct judging *j)
 {
 	int old = old_text(j);
 
-	if (old < 0)
+	if (old < 0 || twin_numbers(j))
 		return;
 	const struct event *text = &j->h->event[old];
 	for (int i = old + 1; i < j->h->count; i++) {

@@ -112,18 +112,20 @@ void check_syn_badack_no_rst(struct judging *j)
 	                         .expected = {{"seq", bad->ack}}});
 }
 
-/* The attempt before this one was neither answered nor reset, and is not old. */
+/* The attempt before this one was neither answered nor reset, and is not old.  Where nothing of the server was captured, it may have
+ * reset it. */
 void check_syn_rexmit_isn_change(struct judging *j)
 {
 	const struct former *was = j->h->former;
 	int syn = first_syn(j);
 
-	if (syn < 0 || was->established || was->reset || !was->known[TCPAUDIT_CLIENT] ||
+	if (syn < 0 || was->answered || was->reset || twin_numbers(j) || !was->known[TCPAUDIT_CLIENT] ||
 	    was->iss[TCPAUDIT_CLIENT] == j->h->event[syn].seq || j->h->event[syn].time - was->last >= 75 * SECOND ||
 	    !was->client_again)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
 	                         .alike = was->spoiled,
+	                         .at_most = connection_heard(j->c, TCPAUDIT_SERVER) || was->known[TCPAUDIT_SERVER] ? 0 : TCPAUDIT_POSSIBLE,
 	                         .evidence = {syn, -1},
 	                         .expected = {{"seq", was->iss[TCPAUDIT_CLIENT]}},
 	                         .observed = {{"seq", j->h->event[syn].seq}}});
@@ -373,6 +375,20 @@ void check_syn_option_unoffered(struct judging *j)
 		claim_segments(j, TCPAUDIT_SERVER, UNUSUAL_UNOFFERED, &(struct claim){0});
 }
 
+/* Has the client acknowledged something of the stream that begins at that number? */
+static bool client_acknowledges(const struct judging *j, tcp_seq iss)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == TCPAUDIT_CLIENT && (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK &&
+		    seq_gt(e->ack, iss) && seq_diff(e->ack, iss) < 1 << 24)
+			return true;
+	}
+	return false;
+}
+
+/* Who has taken one SYN-ACK does not take another: a client that acknowledges both is seen before and behind a box that rewrites the
+ * server's numbers. */
 void check_syn_synack_isn_change(struct judging *j)
 {
 	int first = next(j, 0, is_syn_ack, TCPAUDIT_SERVER), at = first_unusual(j, TCPAUDIT_SERVER, UNUSUAL_ISS_CHANGED);
@@ -382,6 +398,8 @@ void check_syn_synack_isn_change(struct judging *j)
 	for (int i = first + 1; i < at; i++)
 		if (j->h->event[i].flags & TCPAUDIT_RST)
 			return;
+	if (client_acknowledges(j, j->h->event[first].seq) && client_acknowledges(j, j->h->event[at].seq))
+		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
 	                         .evidence = {first, at, -1},
 	                         .expected = {{"seq", j->h->event[first].seq}},

@@ -16,7 +16,7 @@ CHECK("cap-multi-if", cap_multi_if, NOTED, INFO, INFO, CAPTURE, PRESENCE, "conne
 CHECK("cap-tunnel", cap_tunnel, NOTED, INFO, INFO, CAPTURE, PRESENCE, "connection was captured inside a tunnel", "", "")
 CHECK("cap-vlan-asymmetric", cap_vlan_asymmetric, NOTED, INFO, INFO, CAPTURE, PRESENCE, "directions carry different VLAN or network identifiers", "", "")
 CHECK("cap-nat-twin", cap_nat_twin, NOTED, INFO, INFO, CAPTURE, PRESENCE, "connection is there a second time, on the other side of a NAT", "", "")
-CHECK("cap-seq-rewrite", cap_seq_rewrite, ODD, INFO, INFO, CAPTURE, PRESENCE, "sequence numbers are rewritten on the way, in one direction", "", "")
+CHECK("cap-seq-rewrite", cap_seq_rewrite, ODD | FORMER, INFO, INFO, CAPTURE, PRESENCE, "sequence numbers are rewritten on the way", "", "")
 CHECK("cap-fragments", cap_fragments, NOTED, INFO, INFO, CAPTURE, PRESENCE, "segments came in IP fragments", "", "")
 CHECK("cap-truncated", cap_truncated, RARE, INFO, INFO, CAPTURE, PRESENCE, "capture ends soon after the last frame", "", "")
 CHECK("cap-scale-unknown", cap_scale_unknown, RARE | NOTED, INFO, INFO, CAPTURE, PRESENCE, "window scale is not known", "", "")
