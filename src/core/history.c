@@ -150,13 +150,14 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	return is;
 }
 
-/* The network may copy a segment, too, and later than a capture does: one IP identification, one segment. */
+/* The network may copy a segment, too, and later than a capture does: one IP identification, one segment.  Without any, what has been
+ * forwarded in between is. */
 static bool seen_before(const struct history *h, const struct event *e)
 {
-	if (!e->ip_id)
-		return false;
 	for (int i = h->count - 1; i >= 0; i--) {
 		const struct event *o = &h->event[i];
+		if (!e->ip_id && (e->time - o->time > FORWARDED_WITHIN || !hop_apart(e->ttl, o->ttl)))
+			continue;
 		if (o->from == e->from && o->ip_id == e->ip_id && o->seq == e->seq && o->ack == e->ack && o->flags == e->flags &&
 		    o->len == e->len && o->tsval == e->tsval)
 			return true;

@@ -79,8 +79,9 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
 
 	bool old = tcb->bits & TCB_SEQ && seq_le(is.end, tcb->maxseq); /* a copy brings nothing new */
+	bool forwarded = !s->ip_id && since_last <= FORWARDED_WITHIN && hop_apart(s->ttl, tcb->ttl);
 	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == tcb_fingerprint(s) &&
-	    (s->ip_id || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
+	    (s->ip_id || forwarded || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
 		is.duplicate = true;
 	is.fits = sequence_fits(tcb, peer, s) && acknowledgment_fits(tcb, peer, s);
 	if (!(tcb->bits & TCB_SEQ)) {
@@ -105,6 +106,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 		is.reordered = seq_lt(s->tsval, tcb->tsval);
 	else if (seq_lt(s->seq, tcb->maxseq) && s->ip_id && tcb->ip_id)
 		is.reordered = (uint16_t)(tcb->ip_id - s->ip_id - 1) < 255;
+	is.reordered |= is.repeat && forwarded; /* nobody repeats that soon what he has just sent: others came in between */
 	return is;
 }
 

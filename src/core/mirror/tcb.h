@@ -161,6 +161,14 @@ static inline bool tcb_begins_at_iss(const struct tcb *tcb)
 	return (tcb->bits & (TCB_ISS | TCB_LONG)) == TCB_ISS;
 }
 
+#define FORWARDED_WITHIN 2000000 /* ns: what a router takes at most between one interface and the next */
+
+/* On the other side of a router: IPv6 has no identification, nor has much of IPv4 (RFC 6864 4.1), but one hop more or less. */
+static inline bool hop_apart(uint8_t ttl, uint8_t other)
+{
+	return ttl && other && (ttl == other + 1 || other == ttl + 1);
+}
+
 static inline uint32_t tcb_fingerprint(const struct tcpaudit_segment *s)
 {
 	uint32_t f = s->seq * 2654435761u ^ s->ack * 2246822519u;
