@@ -456,17 +456,28 @@ static uint64_t lost_octets(const struct facts *f, unsigned x)
 	return lost < text ? lost : text;
 }
 
+/* It leaves the checksums of its stream to a card, and those of its peer's are right: they came over a wire.  A virtual link hands its
+ * receiver unfilled ones, too, where resets and what answers from TIME-WAIT are filled; and a peer whose are filled all the same would be
+ * the nearer one. */
+static bool offloads_alone(const struct connection *c, const struct turnaround *took, unsigned x)
+{
+	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
+
+	return own->bits & TCB_CHECKSUM_PARTIAL && !(peer->bits & TCB_CHECKSUM_PARTIAL) &&
+	       peer->bits & TCB_CHECKSUM_GOOD && peer->bits & (TCB_ISS | TCB_TEXT) &&
+	       (took->of[x] == TURNAROUND_UNKNOWN || took->of[x] <= took->of[!x]);
+}
+
 static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
                           unsigned x)
 {
-	const struct tcb *own = &c->end[x], *peer = &c->end[!x];
+	const struct tcb *own = &c->end[x];
 
 	if (settings->vantage >> x & 1)
 		return TCPAUDIT_VANTAGE_AT;
 	if (own->bits & TCB_OUTBOUND)
 		return TCPAUDIT_VANTAGE_AT;
-	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && own->bits & TCB_CHECKSUM_PARTIAL && connection_heard(c, !x) &&
-	    !(peer->bits & TCB_CHECKSUM_PARTIAL)) /* a virtual link hands its receiver partial ones, too */
+	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && offloads_alone(c, took, x))
 		return TCPAUDIT_VANTAGE_AT;
 	if (took->of[x] == TURNAROUND_UNKNOWN || took->of[!x] == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;

@@ -1349,6 +1349,22 @@ Test(audit, a_partial_checksum_in_one_direction_shows_nobody)
 	bench_free(b);
 }
 
+/* Nor do resets, which are filled even there; nor a peer that fills all its own, and answers sooner. */
+Test(audit, a_partial_checksum_that_a_virtual_link_hands_on_shows_nobody)
+{
+	static const char *const seen[] = {"A S100 partial / B RA0,101", "A S100 partial / B SA300,101 @0.00002 / A .101,301 partial @0.0001",
+	                                   "A F101,301 partial / B .301,102"};
+
+	for (size_t i = 0; i < sizeof seen / sizeof *seen; i++) {
+		struct bench *b = bench_new();
+		play(b, seen[i]);
+		bench_finish(b);
+		cr_expect_neq(b->record[0].end[A].vantage, TCPAUDIT_VANTAGE_AT, "%s", seen[i]);
+		cr_expect_neq(b->record[0].end[B].vantage, TCPAUDIT_VANTAGE_AT, "%s", seen[i]);
+		bench_free(b);
+	}
+}
+
 Test(audit, checksums_off)
 {
 	struct bench *b = bench_prepare();
