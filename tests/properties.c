@@ -831,9 +831,12 @@ static void find_streams(const struct shot *const *s, size_t n)
 static void moved(const struct shot *const *s, size_t first, size_t n, const uint32_t shift[2], const uint32_t clock[2],
                   const struct verdict *whole, const char *what)
 {
+	const bool self = s[0]->key[0] == s[0]->key[1]; /* a socket connected to itself: both streams are one */
+	const uint32_t by[2] = {shift[0], shift[!self]}, at[2] = {clock[0], clock[!self]};
+
 	copy_frames(s, n);
 	for (size_t i = first; i < n; i++)
-		move_numbers(copies[i], s[i], s[i]->key[0] != s[0]->key[0], shift, clock);
+		move_numbers(copies[i], s[i], s[i]->key[0] != s[0]->key[0], by, at);
 	clothed(NUMBERS, whole, variant + first, n - first, what);
 	free_copies(n);
 }
