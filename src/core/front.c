@@ -5,9 +5,10 @@
 
 #include "aside.h"
 
-#define JUMP     (3600ll * 1000000000) /* ns */
-#define UNSTEADY (TCPAUDIT_FRAME_LOST | TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE)
-#define TOGETHER 8                     /* buckets that are asked for in a row */
+#define JUMP     (3600ll * 1000000000)                             /* ns */
+#define DECIDED  (TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE) /* by the filter: there is nothing to decode */
+#define UNSTEADY (TCPAUDIT_FRAME_LOST | DECIDED)
+#define TOGETHER 8 /* buckets that are asked for in a row */
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
 {
@@ -48,8 +49,8 @@ ASIDE static int64_t believe(struct front *front, const struct tcpaudit_frame *f
 	return time;
 }
 
-/* Do these frames come one behind the other, none of them lost or rejected, by one clock, and not long behind the one before, as nearly always?  Then
- * each has the packet time that it says. */
+/* Do these frames come one behind the other, none of them lost or rejected, by one clock, and not long behind the one before, as
+ * nearly always?  Then each has the packet time that it says. */
 static bool is_steady(struct front *front, const struct tcpaudit_frame *frames, unsigned count)
 {
 	if (count == 0 || !front->started)
@@ -89,11 +90,9 @@ static uint32_t losses_of(const struct tcpaudit_frame *frames, unsigned count)
 	return lost;
 }
 
-static inline enum tcpaudit_fate decode(struct front *front, const struct tcpaudit_frame *frame, struct tcpaudit_segment *s)
+static enum tcpaudit_fate decision(const struct tcpaudit_frame *frame)
 {
-	if (frame->flags & TCPAUDIT_FRAME_REJECTED)
-		return TCPAUDIT_FATE_FILTER;
-	return frame->flags & TCPAUDIT_FRAME_OPAQUE ? TCPAUDIT_FATE_LINKTYPE : decoder_decode(front->decoder, frame, s);
+	return frame->flags & TCPAUDIT_FRAME_REJECTED ? TCPAUDIT_FATE_FILTER : TCPAUDIT_FATE_LINKTYPE;
 }
 
 void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
@@ -107,7 +106,8 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 		const struct tcpaudit_frame *frame = &frames[i];
 		const int64_t time = steady ? front->now = frame->time : believe(front, frame);
 		batch->clock[i] = front->now;
-		enum tcpaudit_fate fate = steady ? decoder_decode(front->decoder, frame, s) : decode(front, frame, s);
+		enum tcpaudit_fate fate =
+		        !steady && frame->flags & DECIDED ? decision(frame) : decoder_decode(front->decoder, frame, s);
 		if (!has_segment(front, fate, s))
 			continue;
 		s->time = time;
