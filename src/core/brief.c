@@ -15,6 +15,12 @@ static bool may_lag(const struct brief *b, const struct tcpaudit_segment *s, uns
 	return false;
 }
 
+/* Without an IP identification, does it say anything that its sender has not said before? */
+static bool may_be_copy(const struct tcb *own, const struct tcpaudit_segment *s)
+{
+	return !s->ip_id && !s->len && !(s->flags & TCPAUDIT_FIN) && s->ack == own->hiack && !(s->options && seq_gt(s->tsval, own->tsval));
+}
+
 static bool has_room(const struct brief *b, uint64_t after, uint64_t idle, const struct tcpaudit_segment *s)
 {
 	return b->count < BRIEF_MOST && !((after | idle | s->frame) >> 48) && s->len <= UINT16_MAX;
@@ -29,7 +35,7 @@ bool brief_add(struct brief *b, const struct tcb end[2], int64_t start, int64_t 
 	bool acks = b->fins & other && seq_gt(s->ack, b->u[!from]);
 
 	if (!has_room(b, after, idle, s) || (b->fins & own && (s->len || fin)) || (acks && s->ack != seq_add(b->u[!from], 1)) ||
-	    may_lag(b, s, from))
+	    may_lag(b, s, from) || may_be_copy(&end[from], s))
 		return false;
 	b->stamps[b->count][0] = s->options ? s->tsval : 0;
 	b->stamps[b->count][1] = s->options ? s->tsecr : 0;

@@ -638,18 +638,25 @@ uint8_t close_plain_holder(const struct connection *c, int64_t *since)
 }
 
 /* FINs of the peer that start TIME-WAIT anew (RFC 9293 3.10.7.4 eighth); `anew` becomes the time of the last.  A reset ends it: the
- * peer's, where it is obeyed (second), and one of the holder's own shows that it is over. */
+ * peer's, where it is obeyed (second), and one of the holder's own shows that it is over.  A copy of the network's arrives like any
+ * other; one of the capture's, right behind, did not. */
 static uint32_t count_restarts(const struct facts *f, unsigned peer, int64_t entered, int64_t *anew)
 {
 	uint32_t restarts = 0;
+	int64_t newest = entered;
 
 	for (int i = 0; i < f->h->count; i++) {
 		const struct event *e = &f->h->event[i];
-		if (e->time <= entered || e->is & EVENT_DUPLICATE)
+		const int64_t since = e->time - newest;
+		if (e->time <= entered)
+			continue;
+		if (e->from == peer && e->flags & TCPAUDIT_FIN)
+			newest = e->time;
+		if (e->is & EVENT_DUPLICATE && (since < TICKS_WITHIN || e->flags & TCPAUDIT_RST))
 			continue;
 		if (e->flags & TCPAUDIT_RST && (e->from != peer || e->is & EVENT_RST_EXACT))
 			break;
-		if (e->from != peer || !(e->flags & TCPAUDIT_FIN))
+		if (e->from != peer || !(e->flags & TCPAUDIT_FIN) || e->is & (EVENT_STRAY | EVENT_FIRST_FIN))
 			continue;
 		restarts++;
 		if (e->time > *anew)
@@ -688,7 +695,7 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 			since = entered;
 		if (entered > anew)
 			anew = entered;
-		if (peer->copies > 1)
+		if (f->h->odd) /* holds a repeat */
 			r->time_wait_restarts += count_restarts(f, !x, entered, &anew);
 	}
 	r->time_wait_holder = one_or_both(holds);

@@ -214,11 +214,13 @@ static bool is_closing(const struct history *h)
 }
 
 static void keep_event(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
-                       const struct sent *sent, unsigned extra, unsigned unusual)
+                       struct sent *sent, unsigned extra, unsigned unusual)
 {
 	struct history *h = connection_begin_history(c, table, connection_frame(s));
 	if (!h)
 		return;
+	if (s->flags & TCPAUDIT_SYN) /* it may be a copy of one that is yet to be put in front */
+		connection_history(c, table);
 	if (s->flags & TCPAUDIT_RST && h->first_reset_any < 0)
 		h->quiet = s->time - connection_last(c);
 	int64_t before = (int64_t)history_memory(h);

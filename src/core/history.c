@@ -150,18 +150,71 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	return is;
 }
 
+/* Are they the same in all that is known of both?  Of a handshake that predates the history, much is not. */
+static bool is_alike(const struct event *o, const struct event *e)
+{
+	if (o->from != e->from || o->seq != e->seq || o->ack != e->ack || o->flags != e->flags || o->len != e->len)
+		return false;
+	if (o->is & EVENT_PREDATES)
+		return o->flags & TCPAUDIT_SYN && (!(o->is & EVENT_TIMESTAMPS) || o->tsval == e->tsval);
+	return o->ip_id == e->ip_id && o->tsval == e->tsval && (o->ip_id || (o->tsecr == e->tsecr && o->window == e->window));
+}
+
+/* By other segments of its sender, has the timestamp clock ticked since o was built?  Then e, with the same TSval (RFC 7323 5.4), was
+ * built when o was, and came late. */
+static bool clock_has_ticked(const struct history *h, const struct event *o, const struct event *e)
+{
+	const int64_t passed = e->time - o->time;
+
+	if (!(o->is & e->is & EVENT_TIMESTAMPS) || passed < TICKS_WITHIN)
+		return false;
+	for (int i = 0; i < h->count; i++) {
+		const struct event *a = &h->event[i];
+		if (a->from != e->from || !(a->is & EVENT_TIMESTAMPS) || a->is & EVENT_STRAY)
+			continue;
+		int64_t between = a->time < o->time ? o->time - a->time : a->time - o->time;
+		int64_t ticks = seq_gt(a->tsval, o->tsval) ? seq_diff(a->tsval, o->tsval) : seq_diff(o->tsval, a->tsval);
+		if (ticks > 1 && passed / 4 > between / (ticks - 1)) /* a tick takes no longer than that */
+			return true;
+	}
+	return false;
+}
+
+/* A SYN or FIN again, before any timer of its sender can have run (RFC 6298 2.1, 2.4), and nothing asks for it. */
+static bool is_too_soon(const struct event *o, const struct event *e)
+{
+	const bool long_timer = e->flags & TCPAUDIT_SYN || e->is & EVENT_TIMESTAMPS; /* without, a probe for lost text may be that soon */
+
+	return e->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN) && !e->len && e->time - o->time < (long_timer ? TICKS_WITHIN : FORWARDED_WITHIN);
+}
+
 /* The network may copy a segment, too, and later than a capture does: one IP identification, one segment.  Without any, what has been
- * forwarded in between is. */
+ * forwarded in between is, what comes too soon to have been sent again, and what came late by its sender's clock. */
 static bool seen_before(const struct history *h, const struct event *e)
 {
 	for (int i = h->count - 1; i >= 0; i--) {
 		const struct event *o = &h->event[i];
-		if (!e->ip_id && (e->time - o->time > FORWARDED_WITHIN || !hop_apart(e->ttl, o->ttl)))
+		if (!is_alike(o, e))
 			continue;
-		if (o->from == e->from && o->ip_id == e->ip_id && o->seq == e->seq && o->ack == e->ack && o->flags == e->flags &&
-		    o->len == e->len && o->tsval == e->tsval)
+		if ((o->ip_id && e->ip_id) || (e->time - o->time <= FORWARDED_WITHIN && hop_apart(e->ttl, o->ttl)) ||
+		    is_too_soon(o, e) || clock_has_ticked(h, o, e))
 			return true;
 	}
+	return false;
+}
+
+/* Without an IP identification, and a TSval of its own: perhaps a copy, too, if its sender had said all of it before.  A FIN, and what
+ * is like segments that have one, can only be a copy of what stands here. */
+static bool may_be_copy(const struct history *h, const struct tcb *sender, const struct event *e)
+{
+	if (e->ip_id || e->is & (EVENT_TSVAL_FRESH | EVENT_STRAY) || e->flags & TCPAUDIT_RST || !(sender->bits & TCB_SEQ) ||
+	    seq_gt(event_end(e), sender->maxseq) || (e->flags & TCPAUDIT_ACK && (!(sender->bits & TCB_ACK) || seq_gt(e->ack, sender->hiack))))
+		return false;
+	if (!(e->flags & TCPAUDIT_FIN) && !sender->ip_id)
+		return true;
+	for (int i = 0; i < h->count; i++)
+		if (is_alike(&h->event[i], e))
+			return true;
 	return false;
 }
 
@@ -524,17 +577,20 @@ bool history_witness(struct history *h, const struct tcb end[2], const struct tc
 }
 
 bool history_add(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from,
-                 const struct sent *sent, unsigned extra, unsigned unusual)
+                 struct sent *sent, unsigned extra, unsigned unusual)
 {
 	struct event e = event_of(end, s, from, unusual);
 	struct fin_facts *peer = &h->fin[!from];
 	int overtaken_by = -1;
 
 	e.is = event_bits(end, s, from, sent, h) | extra;
-	if (seen_before(h, &e))
+	sent->duplicate |= seen_before(h, &e);
+	if (sent->duplicate)
 		e.is |= EVENT_DUPLICATE;
 	else
 		overtaken_by = overtaker(h, &e);
+	if (!sent->duplicate && may_be_copy(h, &end[from], &e))
+		e.is |= EVENT_MAY_BE_COPY;
 	if (acks_fin(peer, &e) && sent->new_text) {
 		peer->peer_text += sent->fresh;
 		peer->peer_last = s->time;
@@ -618,10 +674,10 @@ bool history_add_plain(struct history *h, const struct tcb end[2], const struct 
 	    (acks && s->ack != seq_add(peer->u, 1)))
 		return false;
 	struct event e = event_of(end, s, from, 0);
-	if (repeats_or_lags(h, &e))
-		return false;
 	if (e.is & EVENT_TIMESTAMPS && seq_gt(s->tsval, end[from].tsval))
 		e.is |= EVENT_TSVAL_FRESH;
+	if (repeats_or_lags(h, &e) || may_be_copy(h, &end[from], &e))
+		return false;
 	history_put_plain(h, end, &e);
 	return true;
 }

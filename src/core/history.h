@@ -39,6 +39,7 @@ enum {
 	EVENT_SUM_BAD = 0x200000,    /* its checksum was wrong, and was taken for offload */
 	EVENT_FOREIGN = 0x400000,    /* sent in the name of an end by somebody else: it may arrive, and says nothing of that end */
 	EVENT_SUSPECT = 0x800000, /* ... or, for all that is known, by that end after all */
+	EVENT_MAY_BE_COPY = 0x1000000, /* nothing tells it from a copy of what its sender had sent before: then it says nothing of it now */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
@@ -163,9 +164,10 @@ size_t history_memory(const struct history *history);
 bool history_prepend(struct history *history, const struct event *events, unsigned count);
 
 /* Appends a segment, judged by tcb_judge() but not yet counted by tcb_sent(): `end` are both blocks before it.
- * `extra` are EVENT_ bits that the caller knows, `unusual` UNUSUAL_ bits.  Collapses runs.  False if it could not be kept. */
+ * `extra` are EVENT_ bits that the caller knows, `unusual` UNUSUAL_ bits.  Collapses runs.  Finds copies that are further apart than
+ * tcb_judge() knows, and tells `sent`.  False if it could not be kept. */
 bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
-                 const struct sent *sent, unsigned extra, unsigned unusual);
+                 struct sent *sent, unsigned extra, unsigned unusual);
 
 /* The same for a segment at its sender's next number, of which nothing is odd, behind a FIN or with one, without options but
  * timestamps.  False, and nothing has changed: the history, or what the segment says of it, is not that plain. */

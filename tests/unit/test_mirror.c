@@ -213,9 +213,16 @@ EVERYWHERE(fin_wait_1_to_fin_wait_2_is_proven_by_what_came_with_the_acknowledgme
 
 EVERYWHERE(a_repeated_fin_refutes_fin_wait_2)
 {
-	play(b, HS " / A F101,301 / B .301,102 / A F101,301 @5");
+	play(b, HS " / A F101,301 id=7 / B .301,102 / A F101,301 id=8 @5");
 	assert_states(b, A, S_FIN_WAIT_1);
 	play(b, "B .301,102 @5.05");
+	assert_states(b, A, S_FIN_WAIT_1 | S_FIN_WAIT_2);
+}
+
+/* Nothing tells it from a copy of the network's. */
+EVERYWHERE(a_fin_that_may_be_a_copy_refutes_nothing)
+{
+	play(b, HS " / A F101,301 / B .301,102 / A F101,301 @5");
 	assert_states(b, A, S_FIN_WAIT_1 | S_FIN_WAIT_2);
 }
 

@@ -163,7 +163,8 @@ void check_rst_exact_ignored(struct judging *j)
 	for (int i = j->h->first_reset + 1; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (e->from != x || e->flags & (TCPAUDIT_RST | TCPAUDIT_SYN) ||
-		    e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED) || e->time - reset->time <= two_round_trips(j))
+		    e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_MAY_BE_COPY) ||
+		    e->time - reset->time <= two_round_trips(j))
 			continue;
 		if (e->options & signature && !(reset->options & signature))
 			return; /* RFC 5925 7.3, RFC 2385 4: what is not signed is dropped */

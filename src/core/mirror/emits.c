@@ -22,11 +22,23 @@ static enum accepted fin_accepted(const struct mirror *m, unsigned x, const stru
 	return seq_gt(e->ack, peer->u) ? ACCEPTED_YES : ACCEPTED_NO;
 }
 
-/* E1, E2: SYN (3.10.1 OPEN, 3.10.2 SEND of a listener) and SYN-ACK (3.10.7.2 third, 3.10.7.3 fourth). */
-static struct emission emitted_syn(const struct event *e)
+/* Has the end sent anything but SYNs and resets before? */
+static bool has_spoken(const struct mirror *m, unsigned x, const struct event *e)
+{
+	for (const struct event *o = m->event; o < e; o++)
+		if (o->from == x && !(o->flags & (TCPAUDIT_SYN | TCPAUDIT_RST)))
+			return true;
+	return false;
+}
+
+/* E1, E2: SYN (3.10.1 OPEN, 3.10.2 SEND of a listener) and SYN-ACK (3.10.7.2 third, 3.10.7.3 fourth).  Nobody opens again with the
+ * ISS of what has ended (3.4.1). */
+static struct emission emitted_syn(const struct mirror *m, unsigned x, const struct event *e)
 {
 	if (e->flags & TCPAUDIT_ACK)
 		return (struct emission){.was = SET(SYN_RECEIVED)};
+	if (m->end[x].iss_known && e->seq == m->end[x].iss && has_spoken(m, x, e))
+		return (struct emission){.was = SET(SYN_SENT)};
 	return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT), .call = CALL_OPEN};
 }
 
@@ -79,15 +91,6 @@ static bool text_acknowledges(const struct mirror *m, unsigned x, const struct e
 {
 	for (const struct event *e = m->event; e < reset; e++)
 		if (e->from != x && e->flags & TCPAUDIT_ACK && e->ack == reset->seq && (e->len || e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)))
-			return true;
-	return false;
-}
-
-/* Has the end sent anything but SYNs and resets before? */
-static bool has_spoken(const struct mirror *m, unsigned x, const struct event *e)
-{
-	for (const struct event *o = m->event; o < e; o++)
-		if (o->from == x && !(o->flags & (TCPAUDIT_SYN | TCPAUDIT_RST)))
 			return true;
 	return false;
 }
@@ -194,7 +197,7 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 	if (e->flags & TCPAUDIT_RST)
 		return emitted_rst(m, x, e);
 	if (e->flags & TCPAUDIT_SYN)
-		return emitted_syn(e);
+		return emitted_syn(m, x, e);
 	enum accepted peer_fin = fin_accepted(m, x, e);
 	bool first_fin = e->is & EVENT_FIRST_FIN && !m->end[x].closed;
 	struct emission is = first_fin ? emitted_first_fin(peer_fin) : (struct emission){.was = emitted_other(m, x, e, peer_fin)};

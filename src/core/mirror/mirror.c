@@ -21,6 +21,7 @@ enum {
 	COST_SHORTCUT = 12, /* FIN sent from SYN-RECEIVED (legal, rare) */
 	COST_TIMEOUT = 12,  /* a timer fired unseen */
 	COST_QUEUED = 40,   /* a FIN waited behind text: what is shown is the way on the wire, unless that is refuted */
+	COST_COPY = 14,     /* the network made a copy: a retransmission is likelier, whatever must have been lost for it */
 	COST_UNSEEN = 1,    /* sent, or arrived, and not captured */
 	COST_REFUSED = 6,   /* the FIN was taken although the text before it was what a reset answered */
 	COST_SILENCE = 5,   /* a FIN that was accepted was never acknowledged, as far as we saw */
@@ -589,6 +590,8 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 	const struct mirror_end *end = &m->end[x];
 	enum tcpaudit_state state = (enum tcpaudit_state)cheapest(end).state;
 
+	if (m->event[at].is & EVENT_MAY_BE_COPY)
+		return true;
 	if (m->event[at].flags & TCPAUDIT_SYN)
 		return state_in(state, SYNCHRONIZED | SET(CLOSED));
 	for (int i = at - 1; i >= 0; i--) /* RCV.NXT never goes back */
@@ -758,8 +761,9 @@ static void emission(struct mirror *m, unsigned x, int at)
 	built(m, x, at, &is);
 }
 
-/* Its sender, or somebody else, who leaves that end as it was: either is possible, and it proves nothing. */
-static void suspected_emission(struct mirror *m, unsigned x, int at)
+/* Its sender, or somebody else - a forger, or the network by a copy - who leaves that end as it was: either is possible, and it
+ * proves nothing. */
+static void doubtful_emission(struct mirror *m, unsigned x, int at, int cost_sent, int cost_not)
 {
 	struct mirror_end *end = &m->end[x];
 	const struct mirror_end before = *end;
@@ -768,12 +772,14 @@ static void suspected_emission(struct mirror *m, unsigned x, int at)
 	emission(m, x, at);
 	sent = *end;
 	*end = before;
+	for (int i = 0; i < end->count; i++)
+		end->h[i].cost = (int16_t)(end->h[i].cost + cost_not);
 	for (int i = 0; i < sent.count; i++) {
 		struct hypothesis *h = &sent.h[i];
 		for (int k = 0; k < h->count; k++)
 			if (h->step[k].proof == at)
 				h->step[k].proof = -1;
-		h->cost = (int16_t)(h->cost + COST_UNSEEN);
+		h->cost = (int16_t)(h->cost + cost_sent);
 		keep(end->h, &end->count, &end->overflowed, h);
 	}
 }
@@ -864,7 +870,9 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 		if (e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN))
 			continue;
 		if (e->is & EVENT_SUSPECT)
-			suspected_emission(m, e->from, i);
+			doubtful_emission(m, e->from, i, COST_UNSEEN, 0);
+		else if (e->is & EVENT_MAY_BE_COPY)
+			doubtful_emission(m, e->from, i, 0, COST_COPY);
 		else
 			emission(m, e->from, i);
 	}

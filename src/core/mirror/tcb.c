@@ -248,7 +248,7 @@ void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const st
 		return; /* its numbers may be another's, and its text is no part of the stream */
 	if (!(tcb->bits & TCB_SEQ))
 		tcb_open(tcb, s);
-	if (is->repeat && !is->reordered) {
+	if (is->repeat && !is->reordered && !is->duplicate) {
 		tcb->bits |= TCB_REPEATED;
 		if (rare)
 			rare->retransmissions++;

@@ -161,6 +161,7 @@ static inline bool tcb_begins_at_iss(const struct tcb *tcb)
 	return (tcb->bits & (TCB_ISS | TCB_LONG)) == TCB_ISS;
 }
 
+#define TICKS_WITHIN     10000000 /* ns: a tick of a timestamp clock, as a rule, and less than any timer of a SYN or FIN */
 #define FORWARDED_WITHIN 2000000 /* ns: what a router takes at most between one interface and the next */
 
 /* On the other side of a router: IPv6 has no identification, nor has much of IPv4 (RFC 6864 4.1), but one hop more or less. */
