@@ -99,10 +99,18 @@ void check_fin_ack_short(struct judging *j)
 	}
 }
 
+#define NEAR 4096
+
 /* Numbers far ahead of the end of the stream: another connection, whose SYN was not captured, looks like that. */
-static bool may_be_the_next(tcp_seq number, tcp_seq expected)
+static bool is_far_ahead(tcp_seq number, tcp_seq expected)
 {
-	return seq_gt(number, seq_add(expected, 4096));
+	return seq_gt(number, seq_add(expected, NEAR));
+}
+
+/* ... and so do numbers far behind it: where a host draws its ISS at random, or several share a NAT's port, they go back as often. */
+static bool is_far_behind(tcp_seq number, tcp_seq expected)
+{
+	return seq_lt(number, seq_add(expected, (uint32_t)-NEAR));
 }
 
 /* The FIN's sender was seen beyond it, or the acknowledgment's sender beyond its own stream, or never before: a SYN may be
@@ -138,7 +146,7 @@ void check_fin_ack_beyond(struct judging *j)
 		if (!f->sent || f->acked_wrong < 0 || f->data_after >= 0 || f->moved >= 0)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)!x,
-		                  .at_most = may_be_the_next(j->h->event[f->acked_wrong].ack, f->u) ? TCPAUDIT_POSSIBLE : 0,
+		                  .at_most = is_far_ahead(j->h->event[f->acked_wrong].ack, f->u) ? TCPAUDIT_POSSIBLE : 0,
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
@@ -203,8 +211,9 @@ void check_fin_moved(struct judging *j)
 		if (!f->sent || f->moved < 0)
 			continue;
 		const struct event *e = &j->h->event[f->moved];
+		bool far = is_far_ahead(e->seq, f->u) || is_far_behind(seq_add(e->seq, e->len), f->u);
 		struct claim c = {.endpoint = (uint8_t)x,
-		                  .at_most = may_be_the_next(e->seq, f->u) ? TCPAUDIT_POSSIBLE : 0,
+		                  .at_most = far ? TCPAUDIT_POSSIBLE : 0,
 		                  .evidence = {f->first, f->moved, -1},
 		                  .expected = {{"fin_seq", f->u}},
 		                  .observed = {{"fin_seq", seq_add(e->seq, e->len)}}};
