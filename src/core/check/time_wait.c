@@ -114,6 +114,26 @@ static int answer_to(const struct judging *j, int syn)
 	return -1;
 }
 
+/* Between the SYN and its answer, a reset of the other end that TIME-WAIT obeys: it was LISTEN that took the SYN (RFC 9293 3.10.7.4
+ * second, figure 9).  Behind the exact number it is only challenged, except by stacks older than RFC 5961. */
+static bool reset_meanwhile(const struct judging *j, int syn, int answer)
+{
+	for (int i = syn + 1; i < answer; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == TCPAUDIT_CLIENT && e->flags & TCPAUDIT_RST && seq_ge(e->seq, j->h->former->next[TCPAUDIT_CLIENT]))
+			return true;
+	}
+	return false;
+}
+
+/* The SYN that TIME-WAIT of the server took, and the answer; false if it took none, or may have been left for LISTEN before. */
+static bool taken_in_time_wait(const struct judging *j, int *syn, int *answer, int64_t *age)
+{
+	*syn = syn_in_time_wait(j, TCPAUDIT_SERVER, age);
+	*answer = *syn < 0 ? -1 : answer_to(j, *syn);
+	return *answer >= 0 && !reset_meanwhile(j, *syn, *answer);
+}
+
 /* Does the client's clock go on?  RFC 7323 5.4: it ticks once in a millisecond, at most. */
 static bool clock_goes_on(const struct former *was, const struct event *syn)
 {
@@ -164,9 +184,9 @@ static bool may_be_taken(const struct former *was, const struct event *syn)
 void check_tw_accept_ok(struct judging *j)
 {
 	int64_t age;
-	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), answer = syn < 0 ? -1 : answer_to(j, syn);
+	int syn, answer;
 
-	if (answer < 0 || !may_be_taken(j->h->former, &j->h->event[syn]))
+	if (!taken_in_time_wait(j, &syn, &answer, &age) || !may_be_taken(j->h->former, &j->h->event[syn]))
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
 	                         .alike = j->h->former->doubtful,
@@ -179,9 +199,9 @@ void check_tw_accept_unsafe(struct judging *j)
 {
 	const struct former *was = j->h->former;
 	int64_t age;
-	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), answer = syn < 0 ? -1 : answer_to(j, syn);
+	int syn, answer;
 
-	if (answer < 0 || may_be_taken(was, &j->h->event[syn]) || seq_ge(j->h->event[syn].seq, was->next[TCPAUDIT_CLIENT]))
+	if (!taken_in_time_wait(j, &syn, &answer, &age) || may_be_taken(was, &j->h->event[syn]) || seq_ge(j->h->event[syn].seq, was->next[TCPAUDIT_CLIENT]))
 		return;
 	struct claim c = {.endpoint = TCPAUDIT_SERVER,
 	                  .alike = was->doubtful,
@@ -197,9 +217,9 @@ void check_tw_accept_isn_low(struct judging *j)
 {
 	const struct former *was = j->h->former;
 	int64_t age;
-	int syn = syn_in_time_wait(j, TCPAUDIT_SERVER, &age), answer = syn < 0 ? -1 : answer_to(j, syn);
+	int syn, answer;
 
-	if (answer < 0 || j->h->event[answer].is & EVENT_TIMESTAMPS || j->h->event[syn].is & EVENT_TIMESTAMPS ||
+	if (!taken_in_time_wait(j, &syn, &answer, &age) || j->h->event[answer].is & EVENT_TIMESTAMPS || j->h->event[syn].is & EVENT_TIMESTAMPS ||
 	    seq_gt(j->c->end[TCPAUDIT_SERVER].iss, was->next[TCPAUDIT_SERVER]))
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
