@@ -94,7 +94,9 @@ static unsigned needed_by(uint8_t rests_on, const struct claim *cl)
 	return 0;
 }
 
-static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at)
+/* `vouched_for`: the user says that whatever this host sends is captured.  To be inside it is not enough for that: there may be
+ * another interface.  Nor has what was captured there arrived for certain: a firewall, or a full buffer, comes behind. */
+static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at, bool vouched_for)
 {
 	switch ((enum tcpaudit_class)rests_on) {
 	case TCPAUDIT_CLASS_SEGMENT:
@@ -103,13 +105,13 @@ static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at
 	case TCPAUDIT_CLASS_CONTRADICTION:
 		return TCPAUDIT_CERTAIN;
 	case TCPAUDIT_CLASS_REACTION:
-		return cl->proven || at ? TCPAUDIT_CERTAIN : TCPAUDIT_POSSIBLE;
+		return cl->proven ? TCPAUDIT_CERTAIN : at ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
 	case TCPAUDIT_CLASS_ABSENCE:
 		if (at && cl->proven)
-			return TCPAUDIT_CERTAIN;
+			return vouched_for ? TCPAUDIT_CERTAIN : TCPAUDIT_LIKELY;
 		return cl->unanswered >= 3 ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
 	case TCPAUDIT_CLASS_TIME:
-		if (at && cl->over_in_time)
+		if (vouched_for && cl->over_in_time)
 			return TCPAUDIT_CERTAIN;
 		return cl->over_in_time ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
 	}
@@ -131,6 +133,11 @@ static unsigned premises_for(const struct judging *j, const struct claim *cl)
 	return spoiled ? j->premises & ~(unsigned)TCPAUDIT_PREMISE_GENUINE : j->premises;
 }
 
+static bool is_vouched_for(const struct judging *j, const struct claim *cl)
+{
+	return cl->endpoint <= TCPAUDIT_WHO_SERVER && j->file->settings->vantage >> (cl->endpoint ^ cl->whole_at_peer) & 1;
+}
+
 /* One failed premise lowers one level, and so does each look-alike that matches. */
 static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 {
@@ -138,7 +145,7 @@ static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 	bool at = at_its_end(j, cl);
 	unsigned missing = needed_by(row->rests_on, cl) & ~premises_for(j, cl);
 
-	return starting_confidence(row->rests_on, cl, at) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
+	return starting_confidence(row->rests_on, cl, at, is_vouched_for(j, cl)) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
 }
 
 static int confidence_of(const struct judging *j, const struct claim *cl)

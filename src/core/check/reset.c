@@ -147,6 +147,27 @@ void check_rst_inexact_obeyed(struct judging *j)
 	}
 }
 
+/* TIME-WAIT, where both FINs are acknowledged, unless it is the other end's alone. */
+static bool may_be_in_time_wait(const struct judging *j, unsigned x, int at)
+{
+	const struct fin_facts *own = &j->h->fin[x], *peer = &j->h->fin[!x];
+
+	return own->acked >= 0 && own->acked < at && peer->acked >= 0 && peer->acked < at && j->record->time_wait_holder != !x;
+}
+
+/* Only the reset carried the timestamp that is echoed: it was not lost on its way into the host, by a firewall there for one. */
+static bool is_echoed(const struct judging *j, const struct event *reset, const struct event *e)
+{
+	if (!(reset->is & e->is & EVENT_TIMESTAMPS) || !(reset->is & EVENT_TSVAL_FRESH) || e->tsecr != reset->tsval)
+		return false;
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *o = &j->h->event[i];
+		if (o != reset && o->from == reset->from && o->is & EVENT_TIMESTAMPS && o->tsval == reset->tsval)
+			return false;
+	}
+	return true;
+}
+
 /* Exact by any reading: what its receiver had acknowledged is all that was seen from its sender.  Text that the capture missed
  * would make it an old one, so this is a claim of absence. */
 void check_rst_exact_ignored(struct judging *j)
@@ -168,9 +189,15 @@ void check_rst_exact_ignored(struct judging *j)
 			continue;
 		if (e->options & signature && !(reset->options & signature))
 			return; /* RFC 5925 7.3, RFC 2385 4: what is not signed is dropped */
+		bool echoed = is_echoed(j, reset, e), time_wait = may_be_in_time_wait(j, x, j->h->first_reset);
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
-		                         .alike = (uint8_t)(j->record->forged_suspect + !j->at[x]), /* it may be lost behind us */
-		                         .evidence = {j->h->first_reset, i, -1}});
+		                         .proven = echoed,
+		                         .alike = (uint8_t)(j->record->forged_suspect + !(echoed || j->at[x])), /* it may be lost behind us */
+		                         .severity_at_most = time_wait ? 1 + TCPAUDIT_NOTE : 0,
+		                         .evidence = {j->h->first_reset, i, -1},
+		                         .deliberate = time_wait ? "a stack may ignore resets in TIME-WAIT (RFC 1337; BSD, lwIP, Linux "
+		                                                   "with tcp_rfc1337)"
+		                                                 : NULL});
 		return;
 	}
 }
