@@ -170,8 +170,9 @@ void check_half_finwait2_timeout(struct judging *j)
 	}
 }
 
-/* In order, without text before it, soon: no timer explains it.  Text that the capture missed does; and a reset of the peer may
- * have overtaken its FIN. */
+/* In order, without text before it, soon: no timer of a usual length explains it.  Text that the capture missed does; and a reset
+ * of the peer may have overtaken its FIN.  A host that has lost its block, in a crash or by a short timer, has to answer so (RFC 9293
+ * 3.10.7.1), and looks the same. */
 void check_half_late_fin_reset(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -184,6 +185,7 @@ void check_half_late_fin_reset(struct judging *j)
 			continue; /* not in order, as far as its receiver has told */
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
+		                         .at_most = TCPAUDIT_LIKELY,
 		                         .evidence = {j->h->fin[x].first, j->h->fin[x].acked, asked, reset, -1},
 		                         .observed = {{"gap_us", half_closed_for(j, x, asked) / 1000}}});
 	}
