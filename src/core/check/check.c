@@ -394,6 +394,12 @@ static bool speaks_past(const struct connection *c, unsigned x)
 	       seq_diff(own->iss, peer->hiack) > 1 << 24;
 }
 
+/* One end was never heard, although the other acknowledges what it sent. */
+static bool is_one_way(const struct connection *c)
+{
+	return (!connection_heard(c, 1) && c->end[0].bits & TCB_ACK) || (!connection_heard(c, 0) && c->end[1].bits & TCB_ACK);
+}
+
 static unsigned premises_of(const struct case_file *file)
 {
 	const struct connection *c = file->connection;
@@ -404,7 +410,7 @@ static unsigned premises_of(const struct case_file *file)
 		holds &= ~(unsigned)(TCPAUDIT_PREMISE_ONE_INCARNATION | TCPAUDIT_PREMISE_GENUINE);
 	if (c->entry.capture & CAPTURE_NAT_TWIN)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_GENUINE;
-	if (c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) ||
+	if (c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || is_one_way(c) ||
 	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) || file->history->dropped)
 		holds &= ~(unsigned)TCPAUDIT_PREMISE_NO_LOSS;
 	if (c->entry.bits & CONN_MIDSTREAM || !connection_marked(c, MARK_SYN) || !connection_marked(c, MARK_SYN_ACK))

@@ -404,7 +404,8 @@ void check_fin_giveup_early(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
-		if (f->first < 0 || f->acked >= 0 || f->copies < 2 || j->h->first_reset_any >= 0)
+		if (f->first < 0 || f->acked >= 0 || f->copies < 2 || j->h->first_reset_any >= 0 ||
+		    !connection_heard(j->c, !x)) /* then no acknowledgment would have been seen, either */
 			continue;
 		int last = f->first;
 		int64_t gap = 0;
