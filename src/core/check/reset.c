@@ -424,6 +424,15 @@ void check_rst_half_open(struct judging *j)
 	claim(j, &(struct claim){.endpoint = (uint8_t)x, .proven = true, .evidence = {j->h->first_reset, -1}});
 }
 
+/* Who has refused a SYN has no connection to abort: a proxy had opened one in its name, and aborts that. */
+static bool has_refused(const struct judging *j, unsigned x, int before)
+{
+	for (int i = 0; i < before; i++)
+		if (j->h->event[i].from == x && j->h->event[i].flags & TCPAUDIT_RST && is_refusal(j, i))
+			return true;
+	return false;
+}
+
 /* A stateless reset is exempt; and what is not at the end may be a box on the way. */
 void check_rst_ts_missing(struct judging *j)
 {
@@ -431,7 +440,8 @@ void check_rst_ts_missing(struct judging *j)
 
 	if (!reset || !(reset->flags & TCPAUDIT_ACK) || reset->is & (EVENT_TIMESTAMPS | EVENT_REFUSAL) ||
 	    reset->seq != reset->nxt || !(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) ||
-	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->entry.capture & CAPTURE_SNAPLEN)
+	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->entry.capture & CAPTURE_SNAPLEN ||
+	    has_refused(j, reset->from, j->h->first_reset))
 		return;
 	struct claim c = {.endpoint = reset->from,
 	                  .alike = (uint8_t)(!j->at[reset->from] + j->record->forged_suspect),
