@@ -387,7 +387,7 @@ def fin_after_the_timer(c):
     c.add(x, RST, 0.01, ack=0)
 
 
-@mutant("half-late-fin-reset", level="error", vantage="client")
+@mutant("half-late-fin-reset", level="warning", vantage="client")
 def clean_fin_reset(c):
     if only_first_fin(c) != 0:
         return False
@@ -535,7 +535,7 @@ def inexact_reset_obeyed(c):
     c.add(0, RST, 0.01, ack=0)
 
 
-@mutant("rst-exact-ignored", level="error", vantage="client", also=["rst-instead-of-fin", "rst-abort-dirty", "close-data-lost", "rst-half-open"])
+@mutant("rst-exact-ignored", level="warning", vantage="client", also=["rst-instead-of-fin", "rst-abort-dirty", "close-data-lost", "rst-half-open"])
 def goes_on_after_an_exact_reset(c):
     if not quiet(c):
         return False
