@@ -472,12 +472,13 @@ static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_sett
                           unsigned x)
 {
 	const struct tcb *own = &c->end[x];
+	const bool forwarded = c->end[0].bits & c->end[1].bits & TCB_OUTBOUND; /* between two local sockets, nothing leaves */
 
 	if (settings->vantage >> x & 1)
 		return TCPAUDIT_VANTAGE_AT;
-	if (own->bits & TCB_OUTBOUND)
+	if (own->bits & TCB_OUTBOUND && !forwarded)
 		return TCPAUDIT_VANTAGE_AT;
-	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && offloads_alone(c, took, x))
+	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && !forwarded && offloads_alone(c, took, x))
 		return TCPAUDIT_VANTAGE_AT;
 	if (took->of[x] == TURNAROUND_UNKNOWN || took->of[!x] == TURNAROUND_UNKNOWN)
 		return TCPAUDIT_VANTAGE_UNKNOWN;
