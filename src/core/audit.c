@@ -12,8 +12,8 @@
 #include "flow_order.h"
 #include "incarnation.h"
 #include "late.h"
-#include "reader.h"
 #include "prefetch.h"
+#include "reader.h"
 #include "shards.h"
 #include "unusual.h"
 

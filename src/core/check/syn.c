@@ -302,9 +302,9 @@ void check_syn_simultaneous_open(struct judging *j)
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_WHO_BOTH, .evidence = {a, b, a2, b2, -1}});
 }
 
-/* MUST-10.  A SYN of its own that stands before the peer's proves SYN-SENT only where it was sent. */
-/* MUST-10.  Who gives up in SYN-SENT says nothing (RFC 9293 3.10.4), and refuses what comes from then on: <SEQ=0>, as CLOSED does
- * (3.10.7.1), or another number where a block was left. */
+/* MUST-10.  A SYN of its own that stands before the peer's proves SYN-SENT only where it was sent.  Who gives up in SYN-SENT says
+ * nothing (RFC 9293 3.10.4), and refuses what comes from then on: <SEQ=0>, as CLOSED does (3.10.7.1), or another number where a
+ * block was left. */
 void check_syn_simopen_refused(struct judging *j)
 {
 	int a = first_syn(j), b = next(j, 0, is_syn, TCPAUDIT_SERVER);

@@ -502,9 +502,11 @@ static bool passes(const struct hypothesis *h, uint8_t state)
 	return false;
 }
 
-/* A state that every hypothesis has passed is proven by the frame that left no other. */
+/* A state that every hypothesis has passed is proven by the frame that left no other; unless some had no room, which may not have. */
 static void prove(struct mirror_end *end, int at)
 {
+	if (end->overflowed)
+		return;
 	for (int i = 0; i < end->count; i++) {
 		struct hypothesis *h = &end->h[i];
 		for (int k = 0; k < h->count; k++) {
@@ -561,8 +563,8 @@ static void mark_found(const struct mirror *m, struct mirror_end *end, int at)
 	const struct event *e = &m->event[at];
 
 	for (uint64_t left = end->lost; left; left &= left - 1) {
-		const struct event *s = &m->event[__builtin_ctzll(left)];
-		if (s->is & e->is & EVENT_TIMESTAMPS && e->tsecr == s->tsval && is_only_tsval(m, __builtin_ctzll(left)))
+		int i = __builtin_ctzll(left);
+		if (m->event[i].is & e->is & EVENT_TIMESTAMPS && e->tsecr == m->event[i].tsval && is_only_tsval(m, i))
 			end->lost = 0;
 	}
 }
@@ -772,6 +774,7 @@ static void doubtful_emission(struct mirror *m, unsigned x, int at, int cost_sen
 	emission(m, x, at);
 	sent = *end;
 	*end = before;
+	end->overflowed |= sent.overflowed;
 	for (int i = 0; i < end->count; i++)
 		end->h[i].cost = (int16_t)(end->h[i].cost + cost_not);
 	for (int i = 0; i < sent.count; i++) {
