@@ -82,6 +82,15 @@ bool report_set_has(const uint64_t *set, size_t row)
 	return set[row >> 6] >> (row & 63) & 1;
 }
 
+bool report_past_handshake(const struct tcpaudit_connection *c)
+{
+	const unsigned opening = TCPAUDIT_COMPLETE_SYN | TCPAUDIT_COMPLETE_SYN_ACK;
+
+	if (c->kind >= TCPAUDIT_KIND_REFUSED && c->kind <= TCPAUDIT_KIND_HS_PENDING)
+		return false;
+	return !(c->completeness & opening) || c->completeness & ~(opening | TCPAUDIT_COMPLETE_RST); /* else: given up before that */
+}
+
 const char *report_verdict_name(enum report_verdict verdict)
 {
 	static const char *const name[] = {

@@ -176,6 +176,9 @@ const char *report_message(const struct report *report, const struct tcpaudit_fi
 /* Whether a set of checks has this row. */
 bool report_set_has(const uint64_t *set, size_t row);
 
+/* Whether the connection got past its handshake, as far as was seen; one that began before the capture did. */
+bool report_past_handshake(const struct tcpaudit_connection *connection);
+
 /* Whether --flows asks for a record of this connection. */
 bool report_wants_flow(const struct report *report, const struct tcpaudit_connection *connection);
 

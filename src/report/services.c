@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "report/report.h"
+
 #define PROBES 8
 
 static bool same_service(const struct service *s, const struct tcpaudit_connection *c)
@@ -68,11 +70,6 @@ static struct service *find_service(struct services *services, const struct tcpa
 	return once;
 }
 
-static bool is_past_handshake(const struct tcpaudit_connection *c)
-{
-	return c->kind < TCPAUDIT_KIND_REFUSED || c->kind > TCPAUDIT_KIND_HS_PENDING;
-}
-
 /* Below 8 exactly, above by the three bits behind the first. */
 static unsigned class_of(uint64_t us)
 {
@@ -92,7 +89,7 @@ static uint64_t middle_of(unsigned k)
 
 void services_connection(struct services *services, const struct tcpaudit_connection *c, bool leak)
 {
-	struct service *s = is_past_handshake(c) ? find_service(services, c) : NULL;
+	struct service *s = report_past_handshake(c) ? find_service(services, c) : NULL;
 
 	if (s == NULL)
 		return;

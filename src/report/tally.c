@@ -129,8 +129,11 @@ static bool is_or_both(unsigned who, unsigned end)
 	return who == end || who == TCPAUDIT_WHO_BOTH;
 }
 
+/* An attempt that nobody aborted says nothing of a host: a flood of them would take all the room. */
 static void count_hosts(struct tally *tally, const struct tcpaudit_connection *connection)
 {
+	if (connection->aborted_by == TCPAUDIT_WHO_NONE && !report_past_handshake(connection))
+		return;
 	for (unsigned end = 0; end < 2; end++) {
 		const tcpaudit_state_set close_wait = 1 << TCPAUDIT_CLOSE_WAIT;
 		struct tally_host *host = find_host(tally, connection, end);

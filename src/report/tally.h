@@ -55,7 +55,7 @@ struct tally_check {
 enum { TALLY_RESETS, TALLY_CLOSE_WAIT, TALLY_TIME_WAIT, TALLY_MEASURES };
 
 struct tally_host {
-	struct tally_place place; /* count: connections */
+	struct tally_place place; /* count: connections that got past the handshake, or were aborted */
 	uint64_t measure[TALLY_MEASURES];
 	int64_t oldest; /* when the first of its ends in CLOSE-WAIT came there */
 };

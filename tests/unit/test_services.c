@@ -106,13 +106,22 @@ Test(services, what_did_not_get_past_the_handshake_is_nobody_s)
 		c.kind = kinds[i];
 		give(c, 1);
 	}
+	c.kind = TCPAUDIT_KIND_EVICTED; /* before it was answered, or acknowledged */
+	c.completeness = TCPAUDIT_COMPLETE_SYN;
+	give(c, 1);
+	c.completeness |= TCPAUDIT_COMPLETE_SYN_ACK;
+	give(c, 1);
 	services_rank(&services);
 	cr_assert_eq(services.shown, 0);
+	c.completeness |= TCPAUDIT_COMPLETE_ACK;
+	give(c, 1);
+	cr_assert_eq(shown(0)->connections, 1);
+	c.completeness = 0;
 	c.kind = TCPAUDIT_KIND_ONEWAY_OPEN;
 	give(c, 1);
 	c.kind = TCPAUDIT_KIND_SIMULTANEOUS;
 	give(c, 1);
-	cr_assert_eq(shown(0)->connections, 2);
+	cr_assert_eq(shown(0)->connections, 3);
 }
 
 Test(services, stays_in_close_wait)

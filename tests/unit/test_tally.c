@@ -8,20 +8,26 @@
 
 static const uint64_t none[TCPAUDIT_CHECK_WORDS];
 
-/* Reset by its client, which is host number `i`. */
-static void abort_of(struct tally *tally, uint32_t i)
+/* Of a client that is host number `i`. */
+static void connection_of(struct tally *tally, uint32_t i, uint8_t kind, uint8_t aborted_by)
 {
 	struct tcpaudit_connection c;
 
 	memset(&c, 0, sizeof c);
 	c.ip_version = 4;
-	c.kind = TCPAUDIT_KIND_ABORT_CLIENT;
-	c.aborted_by = TCPAUDIT_CLIENT;
+	c.kind = kind;
+	c.aborted_by = aborted_by;
 	c.closed_first = c.time_wait_holder = c.half_close_by = c.close_wait_holder = TCPAUDIT_WHO_NONE;
 	memcpy(c.end[TCPAUDIT_CLIENT].address.byte, &i, sizeof i);
 	c.end[TCPAUDIT_SERVER].address.byte[0] = 198;
 	c.end[TCPAUDIT_SERVER].port = 80;
 	tally_connection(tally, &c);
+}
+
+/* Reset by its client. */
+static void abort_of(struct tally *tally, uint32_t i)
+{
+	connection_of(tally, i, TCPAUDIT_KIND_ABORT_CLIENT, TCPAUDIT_CLIENT);
 }
 
 static struct tally *with_key(uint8_t key)
@@ -65,6 +71,20 @@ Test(tally, more_hosts_than_there_is_room_for)
 	cr_assert_eq(tally->hosts_left_out, 2 * 11); /* the server is one, too */
 	cr_assert_eq(tally_top(tally, TALLY_RESETS, top, 1), 1);
 	cr_assert_eq(top[0]->place.count, 2);
+	tally_free(tally);
+}
+
+Test(tally, a_flood_of_attempts_leaves_room_for_hosts)
+{
+	struct tally *tally = with_key(7);
+	const struct tally_host *top[1];
+
+	for (uint32_t i = 0; i < TALLY_HOSTS + 10; i++)
+		connection_of(tally, i, TCPAUDIT_KIND_SYN_TIMEOUT, TCPAUDIT_WHO_NONE);
+	abort_of(tally, TALLY_HOSTS + 5);
+	cr_assert_eq(tally->hosts_left_out, 0);
+	cr_assert_eq(tally_top(tally, TALLY_RESETS, top, 1), 1);
+	cr_assert_eq(top[0]->place.count, 1);
 	tally_free(tally);
 }
 
