@@ -11,6 +11,7 @@ enum {
 	COST_OVERTAKEN = 4, /* ... and by one that is answered */
 	COST_OLD_COPY = 2,  /* an earlier copy of the FIN was taken although a later one fits */
 	COST_HASTE = 4,     /* arrived faster than this end ever answered; twice that, if in half the time */
+	COST_GIVEN_UP = 20, /* arrived when it had been given up for lost */
 	COST_LATE = 6,      /* arrived after a frame that should have known of it */
 	COST_HOLE = 10,     /* a FIN was accepted although text before it was missing */
 	COST_UNHEARD = 6,   /* text and the FIN behind it arrived, and nothing was heard of it */
@@ -110,7 +111,7 @@ static uint64_t stimuli(const struct mirror_end *end, uint8_t state, int by)
 
 	if (state == TCPAUDIT_CLOSED)
 		return 0;
-	return (state_in((enum tcpaudit_state)state, SYNCHRONIZED) ? end->closing : end->opening) & before & ~end->lost;
+	return (state_in((enum tcpaudit_state)state, SYNCHRONIZED) ? end->closing : end->opening) & before;
 }
 
 /* Would it do anything, in that state?  A quick refusal of what segment_arrives() would ignore. */
@@ -283,6 +284,8 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 
 	if (h->delivered >= 0 && captured_before(m, i, h->delivered))
 		cost += COST_ORDER;
+	if (m->end[x].lost >> i & 1)
+		cost += COST_GIVEN_UP;
 	if (h->missed >> i & 1 && s->flags & TCPAUDIT_RST)
 		cost += COST_TIMEOUT; /* the end went on after it: it was lost */
 	if (by == m->count)
@@ -312,7 +315,7 @@ static int losses(const struct mirror *m, unsigned x, struct hypothesis *h, int 
 
 	if (h->state == TCPAUDIT_LISTEN && h->count) /* a reset brought it back: the SYN is behind it */
 		return 0;
-	for (uint64_t left = stimuli(&m->end[x], h->state, by) & ~h->missed; left; left &= left - 1) {
+	for (uint64_t left = stimuli(&m->end[x], h->state, by) & ~(h->missed | m->end[x].lost); left; left &= left - 1) {
 		int i = __builtin_ctzll(left);
 		if (!is_stimulus(m, x, i, h->state) || mirror_fills(m, x, i) || waits(m, x, i, by) ||
 		    (by < m->count && !is_due(m, x, &m->event[i], &m->event[by])))
@@ -332,7 +335,7 @@ static int passed_over(const struct mirror *m, unsigned x, const struct hypothes
 {
 	int lost = 0;
 
-	for (uint64_t left = stimuli(&m->end[x], h->state, m->count) & ~h->missed; left; left &= left - 1) {
+	for (uint64_t left = stimuli(&m->end[x], h->state, m->count) & ~(h->missed | m->end[x].lost); left; left &= left - 1) {
 		int k = __builtin_ctzll(left);
 		bool built_before = h->state == TCPAUDIT_SYN_RECEIVED && m->event[k].is & EVENT_REORDERED;
 		if (!(captured_before(m, k, i) || built_before) || !is_stimulus(m, x, k, h->state) || m->event[k].flags & TCPAUDIT_RST ||
@@ -360,6 +363,7 @@ static uint8_t branch(const struct mirror *m, unsigned x, const struct hypothesi
 		t->cost = (int16_t)(t->cost + acceptance_cost(m, x, i, by));
 	if (t->state == TCPAUDIT_TIME_WAIT && h->state == TCPAUDIT_FIN_WAIT_2 && by < m->count && echoes_other_copy(m, i, by))
 		t->cost += COST_ECHO_COPY;
+	t->late |= m->end[x].lost >> i & 1;
 	if (t->delivered < 0 || captured_before(m, t->delivered, i))
 		t->delivered = (int8_t)i;
 	for (int k = 0; k < n; k++) {
@@ -502,7 +506,8 @@ static bool passes(const struct hypothesis *h, uint8_t state)
 	return false;
 }
 
-/* A state that every hypothesis has passed is proven by the frame that left no other; unless some had no room, which may not have. */
+/* A state that every hypothesis has passed is proven by the frame that left no other; unless some had no room, which
+ * may not have. */
 static void prove(struct mirror_end *end, int at)
 {
 	if (end->overflowed)
@@ -567,6 +572,8 @@ static void mark_found(const struct mirror *m, struct mirror_end *end, int at)
 		if (m->event[i].is & e->is & EVENT_TIMESTAMPS && e->tsecr == m->event[i].tsval && is_only_tsval(m, i))
 			end->lost = 0;
 	}
+	for (int i = 0; i < end->count && !end->lost; i++)
+		end->h[i].late = false;
 }
 
 /* Stimuli that had all the time to arrive, and that the frame says did not, never will. */
@@ -895,11 +902,11 @@ static uint8_t explore_rest(const struct mirror *m, unsigned x, struct hypothesi
 
 static state_set states_of(const struct hypothesis *h, uint8_t count)
 {
-	state_set set = NO_STATE;
+	state_set in_time = NO_STATE, late = NO_STATE;
 
 	for (int i = 0; i < count; i++)
-		set |= (state_set)(1u << h[i].state);
-	return set;
+		*(h[i].late ? &late : &in_time) |= (state_set)(1u << h[i].state);
+	return in_time != NO_STATE ? in_time : late;
 }
 
 state_set mirror_states(const struct mirror *m, unsigned x)
@@ -968,7 +975,7 @@ static int ending_cost(const struct mirror *m, unsigned x, struct hypothesis *h,
 {
 	uint64_t paid = h->missed;
 	int cost = m->loss * losses(m, x, h, m->count);
-	for (uint64_t left = stimuli(&m->end[x], h->state, m->count) & paid; left; left &= left - 1)
+	for (uint64_t left = stimuli(&m->end[x], h->state, m->count) & paid & ~m->end[x].lost; left; left &= left - 1)
 		cost += !(m->event[__builtin_ctzll(left)].flags & TCPAUDIT_RST) &&
 		        is_stimulus(m, x, __builtin_ctzll(left), h->state); /* rather late than never */
 	int fin = accepted_by(h), copies = 0;

@@ -29,6 +29,7 @@ struct hypothesis {
 	int8_t delivered; /* newest stimulus it has taken, -1 none */
 	uint64_t missed;  /* stimuli that it has paid for as lost: a bit for each event */
 	int16_t cost;     /* how much it asks us to believe: losses, haste, disorder */
+	bool late;        /* ... and that something arrived which had been given up for lost: it only keeps others from being proven */
 	struct step step[ROUTE_MOST];
 };
 
@@ -37,7 +38,7 @@ struct mirror_end {
 	uint8_t count;
 	uint64_t opening; /* events that may matter to it before it is synchronized: a bit for each */
 	uint64_t closing; /* ... and after that */
-	uint64_t lost;       /* stimuli that cannot have arrived: a bit for each event */
+	uint64_t lost;       /* stimuli that are given up: had they arrived as fast as others, a frame would know of them; a bit for each event */
 	bool contradicted;   /* no hypothesis could have built one of its frames */
 	bool overflowed;     /* more hypotheses than room: the dearest were dropped */
 	uint32_t turnaround; /* microseconds */
@@ -49,7 +50,7 @@ struct mirror_end {
 	bool may_have_closed; /* its FIN may have been sent before the capture began */
 	bool ends_unseen;     /* ... or be the number before maxseq, which the capture does not have */
 	bool unheard;         /* nothing of it was captured, although its peer heard it: whatever it sent may have arrived */
-	bool may_hold; /* it is left in TIME-WAIT, or was, or is about to be; and the next: it is not.  Both as `states` */
+	bool may_hold; /* it is left in TIME-WAIT, or was, or is about to be; and the next: it is not.  As `states`, and what is late counts */
 	bool may_not_hold;
 	state_set states;     /* what mirror_states() will say, once mirror_route() has found it on its way; before that NO_STATE */
 };
