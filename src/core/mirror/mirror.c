@@ -395,7 +395,8 @@ static int left_out_cost(const struct mirror *m, unsigned x, int i, int by, stat
 static state_set unseen_moves(const struct mirror *m, unsigned x, uint8_t state, int by)
 {
 	const struct mirror_end *end = &m->end[x], *peer = &m->end[!x];
-	bool closes = may_hide_fin(m, x) && !end->may_have_closed && !end->closed;
+	bool opens = by < m->count && m->event[by].from == x && m->event[by].flags & TCPAUDIT_SYN; /* and so has not closed */
+	bool closes = may_hide_fin(m, x) && !end->may_have_closed && !end->closed && !opens;
 	bool acked = peer->unheard || (closes && (!end->unheard || !mirror_acks_no_more_than_syn(m, !x, peer->hiack)));
 	bool may_arrive = peer->unheard || (peer->ends_unseen && (by < m->count || seq_lt(end->hiack, peer->maxseq)));
 	bool takes_fin = may_arrive && may_hide_fin(m, !x);
@@ -506,7 +507,16 @@ static bool passes(const struct hypothesis *h, uint8_t state)
 	return false;
 }
 
-/* A state that every hypothesis has passed is proven by the frame that left no other; unless some had no room, which
+/* How often it has come into the state, in so many steps. */
+static int times(const struct hypothesis *h, uint8_t state, int steps)
+{
+	int n = 0;
+	for (int k = 0; k < steps; k++)
+		n += h->step[k].to == state;
+	return n;
+}
+
+/* A state that every hypothesis has passed, and as often, is proven by the frame that left no other; unless some had no room, which
  * may not have. */
 static void prove(struct mirror_end *end, int at)
 {
@@ -517,7 +527,7 @@ static void prove(struct mirror_end *end, int at)
 		for (int k = 0; k < h->count; k++) {
 			bool all = h->step[k].proof < 0;
 			for (int o = 0; o < end->count && all; o++)
-				all = passes(&end->h[o], h->step[k].to);
+				all = times(&end->h[o], h->step[k].to, end->h[o].count) >= times(h, h->step[k].to, k + 1);
 			if (all)
 				h->step[k].proof = (int8_t)at;
 		}
