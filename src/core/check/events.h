@@ -24,4 +24,11 @@ static inline bool is_next_syn(const struct event *e)
 	return e->unusual & UNUSUAL_SYN_SYNCHRONIZED;
 }
 
+/* How many segments an event stands for, of those since `first`, -1 if it is the first one itself: then the rest of its run came
+ * before, and may have been answered. */
+static inline uint32_t segments_since(int first, const struct event *e)
+{
+	return first < 0 ? 1 : 1u + e->run;
+}
+
 #endif

@@ -87,13 +87,15 @@ void check_half_data_reset(struct judging *j)
 	}
 }
 
-/* Whatever the peer sends; a window that is closed explains silence only about more than one octet. */
+/* Whatever the peer sends; a window that is closed explains silence only about more than one octet.  Behind the peer's reset
+ * nothing is owed. */
 void check_half_data_ignored(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x];
 		uint32_t copies = 0;
 		int first = -1;
+		int64_t until = j->file->now;
 		if (f->first < 0 || f->acked < 0 || j->h->fin[!x].sent || j->c->end[x].bits & TCB_ZERO_WINDOW)
 			continue;
 		for (int i = f->acked; i < j->h->count; i++) {
@@ -103,13 +105,16 @@ void check_half_data_ignored(struct judging *j)
 			if (e->from == x) {
 				copies = 0;
 				first = -1;
+			} else if (e->flags & TCPAUDIT_RST) {
+				until = e->time;
+				break;
 			} else if (e->len && e->is & (EVENT_REPEAT | EVENT_NEW_TEXT)) {
+				copies += segments_since(first, e);
 				first = first < 0 ? i : first;
-				copies += 1u + e->run;
 			}
 		}
 		if (copies < threshold(j, HALF_IGNORED_COPIES) || first < 0 ||
-		    j->file->now - j->h->event[first].time < threshold(j, HALF_IGNORED_DURATION))
+		    until - j->h->event[first].time < threshold(j, HALF_IGNORED_DURATION))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
@@ -226,8 +231,8 @@ void check_half_path_cut(struct judging *j)
 				first = -1;
 				repeats = 0;
 			} else if (e->len) {
+				repeats += segments_since(first, e);
 				first = first < 0 ? i : first;
-				repeats += 1u + e->run;
 			}
 		}
 		if (first < 0 || repeats < 4 || j->h->event[first].time - heard < threshold(j, HALF_PATH_CUT))
