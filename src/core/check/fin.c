@@ -225,8 +225,8 @@ void check_fin_moved(struct judging *j)
 	}
 }
 
-/* A keep-alive has seq = SND.NXT-1, too (RFC 9293 3.8.4), but acknowledges nothing new; and with a closed window Linux may send
- * SND.UNA+SND.WND. */
+/* A keep-alive has seq = SND.NXT-1, too (RFC 9293 3.8.4), but acknowledges no more than its sender had acknowledged before; and with
+ * a closed window Linux may send SND.UNA+SND.WND. */
 void check_fin_seq_stuck(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -234,10 +234,14 @@ void check_fin_seq_stuck(struct judging *j)
 		if (f->first < 0 || j->c->end[!x].bits & TCB_ZERO_WINDOW)
 			continue;
 		const struct event *fin = &j->h->event[f->first];
+		tcp_seq acknowledged = fin->ack;
 		for (int i = f->first + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
-			if (e->from != x || !is_pure_ack(e) || e->seq != f->u || !seq_gt(e->ack, fin->ack) ||
-			    e->is & EVENT_REORDERED)
+			if (e->from != x || !(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_STRAY | EVENT_DUPLICATE))
+				continue;
+			const bool news = seq_gt(e->ack, acknowledged);
+			acknowledged = seq_max(acknowledged, e->ack);
+			if (!is_pure_ack(e) || e->seq != f->u || !news || e->is & EVENT_REORDERED)
 				continue;
 			if (peer->sent && e->ack == seq_add(peer->u, 1))
 				continue; /* fin-final-ack-form's */
