@@ -240,13 +240,16 @@ static bool follows_reset(const struct event *e, const struct event *o)
 /* Does an event stand behind a reset of its own sender, and is overtaken itself? */
 static bool stands_behind_reset(const struct history *h, int at)
 {
-	for (int i = at - 1; i >= 0; i--)
-		if (h->event[i].from == h->event[at].from && h->event[i].flags & TCPAUDIT_RST)
-			return h->event[at].time - h->event[i].time < 100000000;
+	for (int i = at - 1; i >= 0; i--) {
+		const struct event *o = &h->event[i];
+		if (o->from == h->event[at].from && o->flags & (TCPAUDIT_RST | TCPAUDIT_SYN))
+			return o->flags & TCPAUDIT_RST && h->event[at].time - o->time < 100000000;
+	}
 	return false;
 }
 
-/* The first event that stands here already although its sender built it later; -1 none. */
+/* The first event that stands here already although its sender built it later; -1 none.  What stands before a SYN of the same end
+ * is of no block that sent this: its reset answered an old connection's segment (RFC 9293 figures 8 and 9). */
 static int overtaker(const struct history *h, const struct event *e)
 {
 	int first = -1;
@@ -254,6 +257,8 @@ static int overtaker(const struct history *h, const struct event *e)
 		const struct event *o = &h->event[i];
 		if (o->from != e->from || o->is & EVENT_PREDATES)
 			continue;
+		if (o->flags & TCPAUDIT_SYN && e->flags & TCPAUDIT_FIN && !built_before(e, o))
+			break;
 		if (!built_before(e, o) && !follows_reset(e, o)) {
 			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST &&
 			    !(e->flags & TCPAUDIT_FIN && stands_behind_reset(h, i)))
