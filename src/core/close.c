@@ -423,13 +423,15 @@ static uint8_t who_closed_first(const struct facts *f)
 }
 
 /* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
- * need the first copy of each FIN, and none that is probably not its sender's. */
+ * need the first copy of each FIN, and none that is probably not its sender's; the others a reset that is nobody else's. */
 static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 {
 	const struct connection *c = f->c;
 	bool holes = c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
 	const struct mirror *m = f->file->mirror;
-	bool broken = (m && (m->end[0].contradicted || m->end[1].contradicted)) || f->h->fin[0].forged || f->h->fin[1].forged;
+	bool orderly = kind >= TCPAUDIT_KIND_SIMULTANEOUS && kind <= TCPAUDIT_KIND_FOUR_WAY; /* whatever came behind it */
+	bool broken = (m && (m->end[0].contradicted || m->end[1].contradicted)) || f->h->fin[0].forged || f->h->fin[1].forged ||
+	              (!orderly && f->reset && f->reset->is & EVENT_SUSPECT);
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;

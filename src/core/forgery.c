@@ -223,6 +223,29 @@ static void suspect(struct history *h, int reset)
 			h->event[i].is |= EVENT_SUSPECT;
 }
 
+/* Who is heard behind a reset in his name has a block: he did not send it, or from a state that is not synchronized (RFC 9293 3.10.7.3
+ * first), or without a block yet, as behind SYN cookies (RFC 4987 3.6); or the path swapped the two. */
+static bool is_heard_behind(const struct history *h, int reset)
+{
+	const uint32_t proves_nothing =
+	        EVENT_REORDERED | EVENT_FOREIGN | EVENT_SUSPECT | EVENT_MAY_BE_COPY; /* stray ones and duplicates are no segments here */
+
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (is_later_segment(&h->event[reset], e) && e->flags & TCPAUDIT_ACK && !(e->is & proves_nothing) &&
+		    !built_later(e, &h->event[reset]))
+			return true;
+	}
+	return false;
+}
+
+/* One hop more or less is no sign of forgery, paths change; but what a router rejects in an end's name comes from nearer than that end,
+ * has no timestamp, and does not prove what that end was. */
+static bool comes_another_way(const struct tcb *own, const struct event *r)
+{
+	return own->packets > 1 && r->ttl && own->ttl && hops(r->ttl) != hops(own->ttl) && !(r->is & EVENT_TIMESTAMPS);
+}
+
 void reset_disown(const struct connection *c, struct history *h)
 {
 	const bool both_ways = h->first_reset_any >= 0 && resets_both_ways(h);
@@ -235,5 +258,7 @@ void reset_disown(const struct connection *c, struct history *h)
 			h->event[i].is |= EVENT_FOREIGN;
 		else if (both_ways || reset_forgery_signals(c, h, i) >= FORGERY_SIGNALS)
 			suspect(h, i);
+		else if (is_heard_behind(h, i) || comes_another_way(&c->end[e->from], e))
+			h->event[i].is |= EVENT_SUSPECT;
 	}
 }
