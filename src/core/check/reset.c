@@ -168,6 +168,12 @@ static bool is_echoed(const struct judging *j, const struct event *reset, const 
 	return true;
 }
 
+/* The reset overtook what ends the handshake. */
+static bool was_before_handshake(const struct judging *j, unsigned x, const struct event *reset)
+{
+	return x == TCPAUDIT_SERVER && connection_marked(j->c, MARK_ACK) && connection_mark_time(j->c, MARK_ACK) > reset->time;
+}
+
 /* Exact by any reading: what its receiver had acknowledged is all that was seen from its sender.  Text that the capture missed
  * would make it an old one, so this is a claim of absence. */
 void check_rst_exact_ignored(struct judging *j)
@@ -190,14 +196,17 @@ void check_rst_exact_ignored(struct judging *j)
 		if (e->options & signature && !(reset->options & signature))
 			return; /* RFC 5925 7.3, RFC 2385 4: what is not signed is dropped */
 		bool echoed = is_echoed(j, reset, e), time_wait = may_be_in_time_wait(j, x, j->h->first_reset);
+		bool no_block = was_before_handshake(j, x, reset);
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = echoed,
 		                         .alike = (uint8_t)(j->record->forged_suspect + !(echoed || j->at[x])), /* it may be lost behind us */
-		                         .severity_at_most = time_wait ? 1 + TCPAUDIT_NOTE : 0,
+		                         .severity_at_most = time_wait || no_block ? 1 + TCPAUDIT_NOTE : 0,
 		                         .evidence = {j->h->first_reset, i, -1},
 		                         .deliberate = time_wait ? "a stack may ignore resets in TIME-WAIT (RFC 1337; BSD, lwIP, Linux "
 		                                                   "with tcp_rfc1337)"
-		                                                 : NULL});
+		                                       : no_block ? "with SYN cookies nobody is there to reset before the acknowledgment of "
+		                                                    "the SYN-ACK comes (RFC 4987 3.6)"
+		                                                  : NULL});
 		return;
 	}
 }
