@@ -63,6 +63,12 @@ static bool echoed_elsewhere(const struct history *h, int fin)
 	return false;
 }
 
+/* It acknowledges what its receiver, by its own SEG.SEQ, has not sent: then it is dropped with its FIN (RFC 9293 3.10.7.4 fifth). */
+static bool is_refused_for_its_ack(const struct event *fin, const struct event *answer)
+{
+	return seq_lt(answer->seq, fin->ack);
+}
+
 /* Receipt is proven by a timestamp echo that only the FIN can have caused (RFC 7323 4.3), or made likely by three repeats
  * that were all answered with u.  A closed window or a hole before the FIN explains the same numbers. */
 void check_fin_ack_short(struct judging *j)
@@ -75,7 +81,7 @@ void check_fin_ack_short(struct judging *j)
 		int short_ack = -1, echo = -1;
 		for (int i = f->first + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
-			if (e->from == x || !is_pure_ack(e) || e->ack != f->u)
+			if (e->from == x || !is_pure_ack(e) || e->ack != f->u || is_refused_for_its_ack(&j->h->event[f->first], e))
 				continue;
 			answers += 1u + e->run;
 			short_ack = i;
@@ -171,6 +177,26 @@ static void claim_fin_behind(struct judging *j, unsigned x)
 	                         .observed = {{"fin_seq", seq_add(fin->seq, fin->len)}}});
 }
 
+/* It has reset between the two, so that it had no block then: where it has SYN cookies, an old acknowledgment of its SYN-ACK opens
+ * another one with the same ISS (RFC 4987 3.6), and these are two connections. */
+static bool has_reset_between(const struct judging *j, unsigned x, int first, int then)
+{
+	const struct event *e = j->h->event;
+
+	for (int i = 0; i < j->h->count; i++)
+		if (e[i].from == x && e[i].flags & TCPAUDIT_RST && e[i].time > e[first].time && e[i].time < e[then].time)
+			return true;
+	return false;
+}
+
+static void doubt_one_connection(const struct judging *j, unsigned x, int first, int then, struct claim *c)
+{
+	if (first < 0 || !has_reset_between(j, x, first, then))
+		return;
+	c->at_most = TCPAUDIT_POSSIBLE;
+	c->severity_at_most = 1 + TCPAUDIT_NOTE;
+}
+
 void check_fin_data_after(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -189,6 +215,7 @@ void check_fin_data_after(struct judging *j)
 		if (e->seq != seq_add(f->u, 1) || may_be_injected(j, f->data_after) ||
 		    (f->first >= 0 && may_be_injected(j, f->first)))
 			c.at_most = TCPAUDIT_POSSIBLE;
+		doubt_one_connection(j, x, f->first, f->data_after, &c);
 		claim(j, &c);
 	}
 }
@@ -221,6 +248,7 @@ void check_fin_moved(struct judging *j)
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
+		doubt_one_connection(j, x, f->first, f->moved, &c);
 		claim(j, &c);
 	}
 }
@@ -252,6 +280,7 @@ void check_fin_seq_stuck(struct judging *j)
 			                  .evidence = {f->first, i, -1},
 			                  .expected = {{"seq", seq_add(f->u, 1)}},
 			                  .observed = {{"seq", e->seq}}};
+			doubt_one_connection(j, x, f->first, i, &c);
 			claim(j, &c);
 			break;
 		}
@@ -288,6 +317,7 @@ void check_fin_final_ack_form(struct judging *j)
 			                  .evidence = {f->first, peer->first, i, -1},
 			                  .expected = {{"seq", seq_add(f->u, 1)}, {"ack", e->ack}},
 			                  .observed = {{"seq", e->seq}, {"ack", e->ack}}};
+			doubt_one_connection(j, x, f->first, i, &c);
 			claim(j, &c);
 			break;
 		}
