@@ -172,7 +172,8 @@ void check_close_data_lost(struct judging *j)
 	                                      {"lost_toclient", (int64_t)j->record->end[1].lost}}});
 }
 
-/* The peer asks for what stands before the FIN, again and again. */
+/* The peer asks for what stands before the FIN, again and again: where its acknowledgments go on, the text is under way.  They never go
+ * back, so that a run which begins and ends with one number has no other. */
 void check_close_rexmit_abandoned(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -189,9 +190,12 @@ void check_close_rexmit_abandoned(struct judging *j)
 				asks = 0;
 				first = -1;
 			} else if (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u) && e->window) {
-				first = first < 0 ? i : first;
+				if (first < 0 || e->ack != j->h->event[first].ack) {
+					first = i;
+					asks = 0;
+				}
+				asks += i == first ? 1u : 1u + e->run;
 				last = i;
-				asks += 1u + e->run;
 			}
 		}
 		if (asks < 4 || j->h->event[last].time - j->h->event[first].time < 3 * SECOND)
