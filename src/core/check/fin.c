@@ -70,7 +70,8 @@ static bool is_refused_for_its_ack(const struct event *fin, const struct event *
 }
 
 /* Receipt is proven by a timestamp echo that only the FIN can have caused (RFC 7323 4.3), or made likely by three repeats
- * that were all answered with u.  A closed window or a hole before the FIN explains the same numbers. */
+ * that were all answered with u.  A closed window or a hole before the FIN explains the same numbers; and where a window takes the
+ * text and ends there, the FIN behind it is cut off (RFC 9293 3.10.7.4 first; lwIP, BSD), whatever the window is then. */
 void check_fin_ack_short(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -79,18 +80,22 @@ void check_fin_ack_short(struct judging *j)
 			continue;
 		uint32_t answers = 0;
 		int short_ack = -1, echo = -1;
+		int open = f->peer_edge && seq_ge(f->u, f->peer_redge) ? j->h->count : f->first; /* copies since then are in the window */
 		for (int i = f->first + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
-			if (e->from == x || !is_pure_ack(e) || e->ack != f->u || is_refused_for_its_ack(&j->h->event[f->first], e))
+			if (e->from == x || !is_pure_ack(e) || e->ack != f->u || !e->window || is_refused_for_its_ack(&j->h->event[f->first], e))
 				continue;
-			answers += 1u + e->run;
-			short_ack = i;
-			for (int k = f->first; k < i; k++) {
+			for (int k = open; k < i; k++) {
 				const struct event *copy = &j->h->event[k];
 				if (copy->from == x && is_fin(copy) && !echoed_elsewhere(j->h, k) &&
-				    copy->is & EVENT_TSVAL_FRESH && e->is & EVENT_TIMESTAMPS && e->tsecr == copy->tsval &&
-				    e->window)
+				    copy->is & EVENT_TSVAL_FRESH && e->is & EVENT_TIMESTAMPS && e->tsecr == copy->tsval)
 					echo = i;
+			}
+			if (open < i) {
+				answers += 1u + e->run;
+				short_ack = i;
+			} else {
+				open = i;
 			}
 		}
 		if (echo < 0 && (f->copies < 3 || answers < 3))
