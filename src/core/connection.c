@@ -596,6 +596,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		odd = true;
 	if (opened)
 		tcb->bits |= TCB_ISS;
+	else if (syn && fits && !(tcb->bits & TCB_TS) != !(s->options & TCPAUDIT_OPT_TIMESTAMPS))
+		tcb->bits |= TCB_TS_VARIES;
 	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, table, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, table, s, from);

@@ -192,7 +192,7 @@ static bool is_unnumbered(const struct history *h, const struct event *r)
 static bool lacks_timestamps(const struct connection *c, const struct event *r)
 {
 	return r->flags & TCPAUDIT_ACK && !(r->is & (EVENT_REFUSAL | EVENT_TIMESTAMPS)) && c->entry.bits & CONN_ESTABLISHED &&
-	       c->end[0].bits & c->end[1].bits & TCB_TS && !(c->entry.capture & CAPTURE_SNAPLEN);
+	       c->end[0].bits & c->end[1].bits & TCB_TS && !tcb_stamps_vary(c->end) && !(c->entry.capture & CAPTURE_SNAPLEN);
 }
 
 static bool acknowledges_nonsense(const struct connection *c, const struct event *r)

@@ -690,7 +690,8 @@ bool history_add_plain(struct history *h, const struct tcb end[2], const struct 
 /* With timestamps where none were agreed on, or without (RFC 7323 3.2); what was agreed on, the handshake says. */
 static bool has_other_options(const struct tcb end[2], const struct event *e)
 {
-	return end[e->from].bits & TCB_ISS && !(end[0].bits & end[1].bits & TCB_TS) != !(e->is & EVENT_TIMESTAMPS);
+	return end[e->from].bits & TCB_ISS && !tcb_stamps_vary(end) &&
+	       !(end[0].bits & end[1].bits & TCB_TS) != !(e->is & EVENT_TIMESTAMPS);
 }
 
 /* How many of its neighbours say that a FIN is not its sender's.  Two segments that differ tell nothing of which is genuine: what

@@ -133,7 +133,7 @@ static unsigned behind_syn(const struct connection *c, const struct tcpaudit_seg
 		is |= UNUSUAL_NO_ACK;
 	if (c->entry.bits & CONN_ESTABLISHED && own->bits & peer->bits & TCB_TS && whole_options(s)) {
 		if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
-			is |= UNUSUAL_TS_MISSING;
+			is |= tcb_stamps_vary(c->end) ? 0 : UNUSUAL_TS_MISSING;
 		else if (sent->new_text && own->bits & TCB_TEXT_TS && seq_ge(s->seq, own->maxseq) &&
 		         seq_lt(s->tsval, tcb_text_tsval(own, connection_rare(c, from))) && built_behind(own, s))
 			is |= UNUSUAL_TS_REGRESS;

@@ -337,7 +337,7 @@ bool may_be_injected(const struct judging *j, int at)
 {
 	const struct event *e = &j->h->event[at];
 	const uint32_t client = j->c->end[0].bits, server = j->c->end[1].bits;
-	bool stamped = client & server & TCB_TS || (client | server) & TCB_OPTIONS_CUT;
+	bool stamped = (client & server & TCB_TS && !tcb_stamps_vary(j->c->end)) || (client | server) & TCB_OPTIONS_CUT;
 	bool bare = !(e->is & (EVENT_TIMESTAMPS | EVENT_PREDATES)) && !(e->flags & TCPAUDIT_RST);
 
 	return from_elsewhere(j, at) || (stamped && bare);

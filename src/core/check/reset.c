@@ -449,7 +449,7 @@ void check_rst_ts_missing(struct judging *j)
 
 	if (!reset || !(reset->flags & TCPAUDIT_ACK) || reset->is & (EVENT_TIMESTAMPS | EVENT_REFUSAL) ||
 	    reset->seq != reset->nxt || !(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) ||
-	    !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->entry.capture & CAPTURE_SNAPLEN ||
+	    tcb_stamps_vary(j->c->end) || !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->entry.capture & CAPTURE_SNAPLEN ||
 	    has_refused(j, reset->from, j->h->first_reset))
 		return;
 	struct claim c = {.endpoint = reset->from,

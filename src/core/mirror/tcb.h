@@ -38,6 +38,7 @@ enum {
 	TCB_SIGNED = 0x1000000,        /* its SYN carried TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925) */
 	TCB_OPTIONS_CUT = 0x2000000,   /* the capture cut a segment of it within the options: what is not there may have been */
 	TCB_ENDS_UNSEEN = 0x4000000,   /* the capture does not have what is before maxseq, so that it may be its FIN */
+	TCB_TS_VARIES = 0x8000000,     /* of its SYNs some carried timestamps, some did not: which one counted is not known */
 };
 
 struct tcb {
@@ -93,6 +94,13 @@ struct sent {
 	bool fills_hole; /* text that was jumped over: first seen now */
 	uint32_t fresh;  /* octets of new text */
 };
+
+/* Of two ends whose SYNs carried timestamps: a SYN sent again without, or answered once with and once
+ * without, may be the one that counted. */
+static inline bool tcb_stamps_vary(const struct tcb end[2])
+{
+	return (end[0].bits | end[1].bits) & TCB_TS_VARIES;
+}
 
 /* Opens a block with the first segment of an end. */
 void tcb_open(struct tcb *tcb, const struct tcpaudit_segment *segment);
