@@ -258,6 +258,18 @@ void check_fin_moved(struct judging *j)
 	}
 }
 
+/* Who has once counted its FIN does not forget it: what carries the FIN's number then is a keep-alive, or a box on the way that
+ * probes in its name. */
+static bool has_counted_fin(const struct judging *j, unsigned x, int before)
+{
+	for (int i = j->h->fin[x].first + 1; i < before; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == x && is_pure_ack(e) && e->seq == seq_add(j->h->fin[x].u, 1))
+			return true;
+	}
+	return false;
+}
+
 /* A keep-alive has seq = SND.NXT-1, too (RFC 9293 3.8.4), but acknowledges no more than its sender had acknowledged before; and with
  * a closed window Linux may send SND.UNA+SND.WND. */
 void check_fin_seq_stuck(struct judging *j)
@@ -278,7 +290,7 @@ void check_fin_seq_stuck(struct judging *j)
 				continue;
 			if (peer->sent && e->ack == seq_add(peer->u, 1))
 				continue; /* fin-final-ack-form's */
-			if (!built_later(fin, e) && !j->at[x])
+			if ((!built_later(fin, e) && !j->at[x]) || has_counted_fin(j, x, i))
 				continue;
 			struct claim c = {.endpoint = (uint8_t)x,
 			                  .at_most = may_be_injected(j, i) ? TCPAUDIT_POSSIBLE : 0,
