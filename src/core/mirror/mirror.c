@@ -543,14 +543,34 @@ static struct hypothesis cheapest(const struct mirror_end *end)
 	return best;
 }
 
-/* No hypothesis can have built this frame: something was unseen or forged.  Start again from what the frame itself says. */
+static void take_back(struct hypothesis *h)
+{
+	h->count--;
+	h->state = h->count ? h->step[h->count - 1].to : h->first;
+}
+
+/* No hypothesis can have built this frame: something was unseen or forged.  Start again from what the frame itself says.  Who goes on
+ * after the reset of a connection that was open has not sent it, or the frame was long under way: then CLOSED is not proven. */
 static void restart(struct mirror_end *end, const struct emission *is, int at)
 {
 	struct hypothesis base = cheapest(end);
-	bool opening = state_in((enum tcpaudit_state)base.state, (state_set)~SYNCHRONIZED);
+	bool reset = base.state == TCPAUDIT_CLOSED && passes(&base, TCPAUDIT_ESTABLISHED) && base.count < ROUTE_MOST;
+	bool opening = !reset && state_in((enum tcpaudit_state)base.state, (state_set)~SYNCHRONIZED);
 
 	end->contradicted |= !opening; /* a handshake of which a frame was not captured contradicts nothing */
 	end->count = 0;
+	if (reset) {
+		struct hypothesis gone = base;
+		gone.step[gone.count - 1].proof = -1;
+		gone.cost += COST_ORDER;
+		keep(end->h, &end->count, &end->overflowed, &gone);
+		take_back(&base);
+	}
+	if (reset && state_in((enum tcpaudit_state)base.state, is->was)) {
+		apply_call(&base, is->call, at);
+		keep(end->h, &end->count, &end->overflowed, &base);
+		return;
+	}
 	for (int s = 0; s < TCPAUDIT_STATE_COUNT; s++) {
 		if (!state_in((enum tcpaudit_state)s, is->was) || (s == TCPAUDIT_SYN_RECEIVED && is->was & SYNCHRONIZED))
 			continue;

@@ -24,7 +24,7 @@ struct step {
 
 struct hypothesis {
 	uint8_t first; /* state before the first step */
-	uint8_t state; /* written by mirror_enter() alone */
+	uint8_t state; /* written by mirror_enter(), and where that is taken back */
 	uint8_t count;
 	int8_t delivered; /* newest stimulus it has taken, -1 none */
 	uint64_t missed;  /* stimuli that it has paid for as lost: a bit for each event */
