@@ -18,6 +18,7 @@ struct facts {
 	bool syn_only;             /* HS = syn */
 	bool syn_acked;            /* HS = synack or crossed */
 	bool done;                 /* HS = done */
+	bool unseen;               /* ... as a reset alone shows */
 	bool one_way;
 	bool self;         /* one block is both ends: what it sends is what it receives */
 	bool fin[2];
@@ -91,6 +92,18 @@ static void fold(struct facts *f)
 	}
 }
 
+/* The handshake was completed, and text sent, where the capture has nothing of either: only the reset knows of it. */
+static const struct event *reset_behind_unseen(const struct facts *f)
+{
+	for (int i = f->h->first_reset_any; i >= 0 && i < f->h->count; i++) {
+		const struct event *e = &f->h->event[i];
+		if ((e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == (TCPAUDIT_RST | TCPAUDIT_ACK) && !(e->is & EVENT_REFUSAL) &&
+		    reset_knows_more(f->c->end, e->seq, e->ack, e->from))
+			return e;
+	}
+	return NULL;
+}
+
 static struct facts find_facts(const struct case_file *file)
 {
 	const struct connection *c = file->connection;
@@ -102,6 +115,12 @@ static struct facts find_facts(const struct case_file *file)
 	f.syn_only = !f.done && c->entry.bits & CONN_SYN &&
 	             !(c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN | CONN_ACK | CONN_FIN));
 	f.syn_acked = !f.done && !f.syn_only && c->entry.bits & (CONN_SYN_ACK | CONN_SIMULTANEOUS_OPEN);
+	const struct event *unseen = f.syn_acked ? reset_behind_unseen(&f) : NULL;
+	if (unseen) {
+		f.done = f.unseen = true;
+		f.syn_acked = false;
+		f.reset = f.reset ? f.reset : unseen;
+	}
 	f.one_way = !(sent[0] && sent[1]) && !f.syn_only;
 	for (int x = 0; x < 2; x++) {
 		f.fin[x] = h->fin[x].sent;
@@ -422,6 +441,17 @@ static uint8_t who_closed_first(const struct facts *f)
 	return may_be_second(f) ? TCPAUDIT_WHO_UNKNOWN : (uint8_t)f->first;
 }
 
+/* By its numbers, what was reset is the SYN or the SYN-ACK, and nothing behind them. */
+static bool resets_handshake(const struct facts *f)
+{
+	for (int i = f->h->first_reset_any; i >= 0 && i < f->h->count; i++) {
+		const struct event *e = &f->h->event[i];
+		if (e->flags & TCPAUDIT_RST && !(e->is & (EVENT_REFUSAL | EVENT_NXT_UNKNOWN)) && seq_gt(e->seq, e->nxt))
+			return false;
+	}
+	return true;
+}
+
 /* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
  * need the first copy of each FIN, and none that is probably not its sender's; the others a reset that is nobody else's. */
 static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
@@ -437,7 +467,9 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 		return TCPAUDIT_CERTAIN;
 	if (kind == TCPAUDIT_KIND_FIN_RST_THIRD || kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY)
 		return TCPAUDIT_LIKELY;
-	if (f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE))
+	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)
+		holes |= !resets_handshake(f);
+	if (f->unseen || f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE))
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
 }
@@ -779,8 +811,8 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	r->kind = (uint8_t)kind_of(&f);
 	r->closed_first = who_closed_first(&f);
 	r->aborted_by = who_aborted(&f, r->kind);
-	if (f.h->first_reset >= 0)
-		r->reset = event_evidence(&f.h->event[f.h->first_reset]);
+	if (f.reset)
+		r->reset = event_evidence(f.reset);
 	if (f.h->first_reset_any >= 0 && f.h->event[f.h->first_reset_any].flags & TCPAUDIT_ACK)
 		r->completeness |= TCPAUDIT_COMPLETE_ACK; /* as for Wireshark */
 	r->forged_suspect = f.h->fin[0].forged || f.h->fin[1].forged || is_suspected(&f, reset_plausible(f.c, f.h));

@@ -70,6 +70,14 @@ struct tcpaudit_evidence event_evidence(const struct event *e)
 	                                  .from = e->from};
 }
 
+bool reset_knows_more(const struct tcb end[2], tcp_seq seq, tcp_seq ack, unsigned from)
+{
+	const struct tcb *own = &end[from], *peer = &end[!from];
+	const int32_t text = seq_diff(seq, own->maxseq), answered = seq_diff(ack, peer->maxseq);
+
+	return !(~(own->bits & peer->bits) & (TCB_ISS | TCB_SEQ)) && text >= 0 && answered >= 0 && (text || answered) && text < 1 << 30 && answered < 1 << 30;
+}
+
 /* A reset is obeyed at RCV.NXT exactly, challenged elsewhere in the window, ignored outside (RFC 9293 3.10.7.4 first and
  * second, RFC 5961 3.2).  We know RCV.NXT of the receiver within [highest ack it sent, highest end sent to it].  While a
  * FIN of the reset's sender is among that, so is RCV.NXT-1: Linux obeys it in the states that have received the FIN. */
@@ -94,6 +102,8 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	if (h->fin[from].sent && low == seq_add(h->fin[from].u, 1))
 		low = h->fin[from].u;
 	if (seq_ge(s->seq, low) && seq_le(s->seq, high))
+		return EVENT_RST_EXACT;
+	if (s->flags & TCPAUDIT_ACK && reset_knows_more(end, s->seq, s->ack, from) && !(receiver->bits & TCB_ACK)) /* ... of which nothing is known but its SYN */
 		return EVENT_RST_EXACT;
 	if (receiver->bits & TCB_ACK && seq_ge(s->seq, low) && seq_lt(s->seq, receiver->redge))
 		return EVENT_RST_WINDOW;

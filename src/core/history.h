@@ -220,6 +220,9 @@ static inline bool history_closed(const struct history *history)
 	return history->fin[0].acked >= 0 && history->fin[1].acked >= 0;
 }
 
+/* Of the reset of an end with ACK: does its block know of text, its own or the peer's, of which the capture has nothing? */
+bool reset_knows_more(const struct tcb end[2], tcp_seq seq, tcp_seq ack, unsigned from);
+
 /* From another distance than usual, by more than a change of route makes? */
 static inline bool ttl_differs(uint8_t ttl, uint8_t usual)
 {
