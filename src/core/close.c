@@ -465,6 +465,7 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;
+	broken |= f->h->first_reset >= 0 && !both_acked(f) && reset_is_doubtful(c, f->h, f->h->first_reset);
 	if (kind == TCPAUDIT_KIND_FIN_RST_THIRD || kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY)
 		return TCPAUDIT_LIKELY;
 	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)

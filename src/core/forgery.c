@@ -109,11 +109,49 @@ static int goes_on(const struct connection *c, const struct history *h, int rese
 	return -1;
 }
 
-/* Order by timestamps or IP identifications.  A reset without ACK may come from no block at all, with numbers of its own. */
+/* What overtakes comes within that (checks.md rst-sender-alive). */
+static int64_t reorder_bound(const struct connection *c)
+{
+	int64_t half = round_trip(c) / 2;
+
+	return half > 3 * MILLISECOND ? half : 3 * MILLISECOND;
+}
+
+/* How long after its sender's newest segment before the first effective reset it was built, by the sender's timestamp clock, of
+ * which a tick lasts a millisecond at least (RFC 7323 5.4).  -1: this one's are shorter, or it tells nothing. */
+static int64_t built_after(const struct history *h, const struct event *e)
+{
+	const struct before_reset *was = h->before_reset;
+
+	if (!was->tsval[e->from] || was->since[e->from] < 0 || !(e->is & EVENT_TIMESTAMPS))
+		return -1;
+	int64_t ticks = seq_diff(e->tsval, was->tsval[e->from]) * MILLISECOND;
+	int64_t passed = e->time - h->event[h->first_reset].time + was->since[e->from];
+	return ticks <= passed + passed / 16 + 10 * MILLISECOND ? ticks : -1;
+}
+
+/* A reset without ACK may come from no block at all, with numbers of its own: only time speaks for what its sender built after it. */
+static int follows_bare(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	if (reset != h->first_reset || !h->before_reset || r->flags & TCPAUDIT_ACK || h->fin[r->from].sent ||
+	    !was_synchronized(c, r))
+		return -1;
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (is_later_segment(r, e) && e->flags & TCPAUDIT_ACK && e->time - r->time > reorder_bound(c) &&
+		    is_fresh(h, reset, e) && built_after(h, e) - h->before_reset->since[r->from] > reorder_bound(c))
+			return i;
+	}
+	return -1;
+}
+
+/* Order by timestamps or IP identifications. */
 int reset_outlived(const struct connection *c, const struct history *h, int reset)
 {
 	const struct event *r = &h->event[reset];
-	int64_t half = round_trip(c) / 2, slack = half > 3 * MILLISECOND ? half : 3 * MILLISECOND;
+	int64_t slack = reorder_bound(c);
 	bool survived = r->is & EVENT_RST_SURVIVED;
 
 	for (int i = reset + 1; i < h->count && (r->flags & TCPAUDIT_ACK || survived); i++) {
@@ -123,7 +161,8 @@ int reset_outlived(const struct connection *c, const struct history *h, int rese
 		if (survived ? seq_gt(event_end(e), r->nxt) : e->time - r->time > slack && built_later(r, e))
 			return i;
 	}
-	return goes_on(c, h, reset);
+	int later = goes_on(c, h, reset);
+	return later >= 0 ? later : follows_bare(c, h, reset);
 }
 
 /* How far away the sender of a TTL is, by the initial values in use. */
@@ -132,11 +171,26 @@ static unsigned hops(uint8_t ttl)
 	return ttl <= 64 ? 64u - ttl : ttl <= 128 ? 128u - ttl : 255u - ttl;
 }
 
-/* A host may send resets with another initial TTL, but from the same distance. */
-static bool from_elsewhere(const struct tcb *own, const struct event *r)
+/* A host may send resets with another initial TTL, but from the same distance.  On both sides of a router there are two. */
+static bool is_from_distance(const struct connection *c, const struct event *r)
 {
+	const struct tcb *own = &c->end[r->from];
+
+	return own->packets <= 1 || !r->ttl || !own->ttl || hops(r->ttl) == hops(own->ttl) || c->entry.capture & CAPTURE_DUPLICATE;
+}
+
+/* Paths may change by a hop or two; but not behind a reset of an end that goes on. */
+static bool from_elsewhere(const struct connection *c, const struct event *r, bool outlived)
+{
+	const struct tcb *own = &c->end[r->from];
 	unsigned near = hops(r->ttl), usual = hops(own->ttl);
-	return own->packets > 1 && r->ttl && own->ttl && ttl_differs(near, usual);
+
+	return (own->packets > 1 && r->ttl && own->ttl && ttl_differs(near, usual)) || (outlived && !is_from_distance(c, r));
+}
+
+bool reset_is_doubtful(const struct connection *c, const struct history *h, int reset)
+{
+	return !is_from_distance(c, &h->event[reset]) || follows_bare(c, h, reset) >= 0;
 }
 
 /* Three or more, with numbers that climb beyond all that anybody acknowledged: whoever sends them guesses. */
@@ -206,11 +260,12 @@ static bool acknowledges_nonsense(const struct connection *c, const struct event
 unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset)
 {
 	const struct event *r = &h->event[reset];
+	const bool outlived = reset_outlived(c, h, reset) >= 0;
 
-	return (unsigned)from_elsewhere(&c->end[r->from], r) + guesses_numbers(h, reset, &c->end[!r->from]) +
+	return (unsigned)from_elsewhere(c, r, outlived) + guesses_numbers(h, reset, &c->end[!r->from]) +
 	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
 	       is_unnumbered(h, r) + lacks_timestamps(c, r) +
-	       (reset_outlived(c, h, reset) >= 0) + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
+	       outlived + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
 }
 
 /* Those that come with it in the same name are as doubtful. */

@@ -21,6 +21,10 @@ bool resets_both_ways(const struct history *h);
  * are merely suspected prove nothing of that end: it has sent them, or is as it was. */
 void reset_disown(const struct connection *c, struct history *h);
 
+/* It came from another distance than its sender's other segments, if only by a hop, or its sender went on, as far as time tells: no
+ * suspicion, but nothing rests on it for certain. */
+bool reset_is_doubtful(const struct connection *c, const struct history *h, int reset);
+
 /* How many signals there are. */
 unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset);
 

@@ -503,6 +503,7 @@ void history_before_reset(struct history *h, const struct tcb end[2], const uint
 		h->before_reset->ack[x] = end[x].hiack;
 		h->before_reset->redge[x] = end[x].redge;
 		h->before_reset->bits[x] = end[x].bits;
+		h->before_reset->tsval[x] = end[x].tsval;
 		h->before_reset->text[x] = text[x];
 		h->before_reset->ip_id[x] = end[x].ip_id;
 		h->before_reset->since[x] = last_from[x] == INT64_MIN ? -1 : now - last_from[x];

@@ -96,6 +96,7 @@ struct before_reset {
 	int64_t since[2];    /* ns since the last frame of each end; -1 none came */
 	uint16_t unanswered; /* repeats by one end since the other was last heard */
 	uint16_t ip_id[2];   /* of each end's newest segment */
+	uint32_t tsval[2];   /* highest that each end had sent */
 };
 
 /* What is remembered of an incarnation that another one may follow on its socket pair (RFC 9293 3.4.1). */

@@ -1,4 +1,5 @@
 /* close.c - close-: the orderly close as a whole (RFC 9293 3.6). */
+#include "../forgery.h"
 #include "check.h"
 #include "events.h"
 
@@ -166,7 +167,8 @@ void check_close_data_lost(struct judging *j)
 	if (j->h->first_reset < 0 || !lost || !(j->c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM)))
 		return;
 	claim(j, &(struct claim){.endpoint = j->record->aborted_by, /* as far as that is known */
-	                         .alike = (uint8_t)(moved || !(j->premises & TCPAUDIT_PREMISE_NO_LOSS)),
+	                         .alike = (uint8_t)(moved || !(j->premises & TCPAUDIT_PREMISE_NO_LOSS) ||
+	                                            reset_is_doubtful(j->c, j->h, j->h->first_reset)),
 	                         .evidence = {j->h->first_reset, -1},
 	                         .observed = {{"lost_toserver", (int64_t)j->record->end[0].lost},
 	                                      {"lost_toclient", (int64_t)j->record->end[1].lost}}});

@@ -325,6 +325,7 @@ void check_rst_abort_dirty(struct judging *j)
 		return;
 	struct claim c = {
 	        .endpoint = (uint8_t)x,
+	        .alike = reset_is_doubtful(j->c, j->h, j->h->first_reset),
 	        .evidence = {j->h->first_reset, -1},
 	        .observed = {{"lost_toserver", outstanding[0]}, {"lost_toclient", outstanding[1]}, {"repeats", was->unanswered}}};
 	/* an abort acknowledges; without ACK it comes from no connection, whatever ended that (RFC 9293 3.5.2 group 1) */
@@ -352,7 +353,7 @@ void check_rst_instead_of_fin(struct judging *j)
 	if (!was->text[0] || !was->text[1])
 		return;
 	claim(j, &(struct claim){.endpoint = reset->from,
-	                         .alike = j->h->quiet >= 50 * SECOND,
+	                         .alike = (uint8_t)((j->h->quiet >= 50 * SECOND) + reset_is_doubtful(j->c, j->h, j->h->first_reset)),
 	                         .evidence = {j->h->first_reset, -1},
 	                         .observed = {{"idle_us", j->h->quiet / 1000}}});
 }
@@ -376,8 +377,11 @@ void check_rst_sender_alive(struct judging *j)
 {
 	int reset = reset_plausible(j->c, j->h), alive = reset < 0 ? -1 : reset_outlived(j->c, j->h, reset);
 
-	if (alive >= 0)
-		claim(j, &(struct claim){.endpoint = j->h->event[reset].from, .evidence = {reset, alive, -1}});
+	if (alive < 0)
+		return;
+	const struct event *e = &j->h->event[reset];
+	const bool in_order = e->flags & TCPAUDIT_ACK || e->is & (EVENT_FOREIGN | EVENT_RST_SURVIVED); /* else by time alone */
+	claim(j, &(struct claim){.endpoint = e->from, .at_most = in_order ? 0 : TCPAUDIT_LIKELY, .evidence = {reset, alive, -1}});
 }
 
 void check_rst_forged(struct judging *j)
@@ -430,7 +434,10 @@ void check_rst_half_open(struct judging *j)
 	unsigned x = reset->from;
 	if (!(was->bits[!x] & TCB_ACK) || reset->seq != was->ack[!x] || was->since[!x] < 0 || was->since[!x] > two_round_trips(j))
 		return;
-	claim(j, &(struct claim){.endpoint = (uint8_t)x, .proven = true, .evidence = {j->h->first_reset, -1}});
+	claim(j, &(struct claim){.endpoint = (uint8_t)x,
+	                         .proven = true,
+	                         .alike = reset_is_doubtful(j->c, j->h, j->h->first_reset),
+	                         .evidence = {j->h->first_reset, -1}});
 }
 
 /* Who has refused a SYN has no connection to abort: a proxy had opened one in its name, and aborts that. */
