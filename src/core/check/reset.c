@@ -391,11 +391,15 @@ void check_rst_forged(struct judging *j)
 	if (at < 0 || reset_forgery_signals(j->c, j->h, at) < FORGERY_SIGNALS)
 		return;
 	const struct event *e = &j->h->event[at];
-	claim(j, &(struct claim){.endpoint = e->from,
-	                         .at_most = TCPAUDIT_LIKELY,
-	                         .evidence = {at, -1},
-	                         .observed = {{"ttl", e->ttl}, {"seq", e->seq}},
-	                         .expected = {{"ttl", j->c->end[e->from].ttl}, {"seq", e->nxt}}});
+	const struct tcpaudit_fact seen[] = {{"ttl", e->ttl}, {"seq", e->seq}}, due[] = {{"ttl", j->c->end[e->from].ttl}, {"seq", e->nxt}};
+	struct claim c = {.endpoint = e->from, .at_most = TCPAUDIT_LIKELY, .evidence = {at, -1}};
+	for (size_t i = 0, n = 0; i < 2; i++) { /* what is as expected is no sign */
+		if (seen[i].value == due[i].value)
+			continue;
+		c.observed[n] = seen[i];
+		c.expected[n++] = due[i];
+	}
+	claim(j, &c);
 }
 
 /* Round numbers are timers; whose, nobody can see. */
