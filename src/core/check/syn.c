@@ -442,6 +442,8 @@ void check_syn_mss_odd(struct judging *j)
 			claim_segments(j, x, UNUSUAL_MSS, &(struct claim){0});
 			continue;
 		}
+		if (j->c->end[!x].bits & TCB_OPTIONS_CUT)
+			continue; /* what it announced is not known */
 		struct claim c = {.endpoint = (uint8_t)!x, /* who announced none */
 		                  .at_most = TCPAUDIT_POSSIBLE,
 		                  .evidence = {at, -1},
