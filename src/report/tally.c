@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report/keyed.h"
+#include "report/services.h"
 
 #define INDEX_PLACES (4 * TALLY_HOSTS)
 _Static_assert(TALLY_HOSTS < UINT16_MAX, "1 + which of them");
@@ -140,7 +141,10 @@ static void count_hosts(struct tally *tally, const struct tcpaudit_connection *c
 
 		if (host == NULL)
 			continue;
-		host->measure[TALLY_RESETS] += is_or_both(connection->aborted_by, end);
+		if (connection->kind == TCPAUDIT_KIND_REFUSED) /* nothing was open that could be aborted */
+			host->measure[TALLY_REFUSED] += end == TCPAUDIT_SERVER;
+		else
+			host->measure[TALLY_RESETS] += is_or_both(connection->aborted_by, end) && ended_by_reset(connection);
 		host->measure[TALLY_TIME_WAIT] += is_or_both(connection->time_wait_holder, end);
 		if (connection->kind == TCPAUDIT_KIND_HALF_CLOSED && connection->end[end].states == close_wait) {
 			int64_t since = connection->end[!end].fin_ack.time;

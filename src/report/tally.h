@@ -52,7 +52,7 @@ struct tally_check {
 	struct tally_example example[TALLY_EXAMPLES];
 };
 
-enum { TALLY_RESETS, TALLY_CLOSE_WAIT, TALLY_TIME_WAIT, TALLY_MEASURES };
+enum { TALLY_RESETS, TALLY_CLOSE_WAIT, TALLY_TIME_WAIT, TALLY_REFUSED, TALLY_MEASURES };
 
 struct tally_host {
 	struct tally_place place; /* count: connections that got past the handshake, or were aborted */

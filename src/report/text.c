@@ -21,7 +21,8 @@
 #define NAME_COLUMN     19 /* what stands behind a name in the header */
 
 /* Least values of a host's measures that are worth a line: TIME-WAIT is normal, so only many. */
-static const uint64_t normal[TALLY_MEASURES] = {[TALLY_RESETS] = 3, [TALLY_CLOSE_WAIT] = 2, [TALLY_TIME_WAIT] = 100};
+static const uint64_t normal[TALLY_MEASURES] = {
+        [TALLY_RESETS] = 3, [TALLY_CLOSE_WAIT] = 2, [TALLY_TIME_WAIT] = 100, [TALLY_REFUSED] = 3};
 
 /* What each kind means, in the width that a table of 80 columns leaves. */
 static const char *const meaning[TCPAUDIT_KIND_COUNT] = {
@@ -677,7 +678,10 @@ static void show_findings(struct page *page, const struct report *report, const 
 static void show_host(struct page *page, const struct report_state *state, const struct tally_host *host)
 {
 	static const char *const what[] = {
-	        [TALLY_RESETS] = "aborted", [TALLY_CLOSE_WAIT] = "did not close", [TALLY_TIME_WAIT] = "held TIME-WAIT after"};
+	        [TALLY_RESETS] = "aborted",
+	        [TALLY_CLOSE_WAIT] = "did not close",
+	        [TALLY_TIME_WAIT] = "held TIME-WAIT after",
+	        [TALLY_REFUSED] = "refused"};
 	char text[PAGE_TOKEN];
 	bool some = false;
 

@@ -574,6 +574,8 @@ Test(fields, the_summary_has_a_row_for_each_application)
 	connection.half_close_bytes = 0;
 	connection.kind = TCPAUDIT_KIND_ABORT_CLIENT;
 	connection.aborted_by = TCPAUDIT_WHO_CLIENT;
+	apps_connection(&report.apps, &connection); /* behind both FINs: it ended nothing */
+	connection.end[0].fin_acked = connection.end[1].fin_acked = false;
 	apps_connection(&report.apps, &connection);
 	apps_connection(&report.apps, &connection);
 	connection.label = (struct tcpaudit_label){0};
@@ -582,7 +584,7 @@ Test(fields, the_summary_has_a_row_for_each_application)
 	state.dpi = &dpi;
 	json_object *summary = parse(RECORD_SUMMARY), *meta = parse(RECORD_META);
 	expect(summary, "apps",
-	       "[{\"app_proto\":\"TLS\",\"connections\":2,\"by_close\":{\"abort-client\":2},\"half_close\":0,\"aborted\":2},"
+	       "[{\"app_proto\":\"TLS\",\"connections\":3,\"by_close\":{\"abort-client\":3},\"half_close\":0,\"aborted\":2},"
 	       "{\"app_proto\":\"SSH\",\"connections\":1,\"by_close\":{\"four-way\":1},\"half_close\":1,\"aborted\":0}]");
 	expect(summary, "dpi", "{\"named\":3,\"unnamed\":2,\"off\":1,\"shed\":5,\"memory_bytes\":4096}");
 	expect(meta, "dpi_library", "\"nDPI 4.2.0\"");

@@ -118,3 +118,30 @@ Test(tally, nobody_can_aim)
 	tally_free(known);
 	tally_free(secret);
 }
+
+/* Who refuses has aborted nothing, and a reset behind both FINs ends nothing. */
+Test(tally, refused_and_reset_behind_the_close_are_not_aborted)
+{
+	struct tally *tally = with_key(3);
+	const struct tally_host *top[2];
+	struct tcpaudit_connection c;
+
+	memset(&c, 0, sizeof c);
+	c.ip_version = 4;
+	c.kind = TCPAUDIT_KIND_REFUSED;
+	c.aborted_by = TCPAUDIT_WHO_SERVER;
+	c.closed_first = c.time_wait_holder = c.half_close_by = c.close_wait_holder = TCPAUDIT_WHO_NONE;
+	c.end[TCPAUDIT_CLIENT].address.byte[0] = 1;
+	c.end[TCPAUDIT_SERVER].address.byte[0] = 198;
+	c.end[TCPAUDIT_SERVER].port = 80;
+	tally_connection(tally, &c);
+	tally_connection(tally, &c);
+	c.kind = TCPAUDIT_KIND_FOUR_WAY;
+	c.end[0].fin_acked = c.end[1].fin_acked = true;
+	tally_connection(tally, &c);
+	cr_assert_eq(tally_top(tally, TALLY_RESETS, top, 2), 0);
+	cr_assert_eq(tally_top(tally, TALLY_REFUSED, top, 2), 1);
+	cr_expect_eq(top[0]->measure[TALLY_REFUSED], 2);
+	cr_expect_eq(top[0]->place.port, 80);
+	tally_free(tally);
+}
