@@ -101,6 +101,17 @@ static struct program *program_get(struct filter *filter, uint16_t linktype, cha
 	return program;
 }
 
+/* For who writes one of Wireshark's display filters. */
+static const char *hint(const char *expression)
+{
+	static const char *const fields[] = {"tcp.", "ip.", "ipv6.", "frame."};
+
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		if (strstr(expression, fields[i]))
+			return " (this is no display filter: see pcap-filter(7), like 'tcp port 443')";
+	return "";
+}
+
 struct filter *filter_new(const char *expression, char **error)
 {
 	/* Ethernet, raw IP, 802.11 with radiotap, cooked: an expression that means nothing for all of them is wrong. */
@@ -121,7 +132,7 @@ struct filter *filter_new(const char *expression, char **error)
 			return filter;
 		}
 	}
-	source_error(error, "filter \"%.200s\": %s", expression, first ? first : "out of memory");
+	source_error(error, "filter \"%.200s\": %s%s", expression, first ? first : "out of memory", first ? hint(expression) : "");
 	free(first);
 	filter_free(filter);
 	return NULL;

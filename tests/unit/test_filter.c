@@ -129,3 +129,15 @@ Test(filter, link_type_values)
 	cr_assert_eq(filter_dlt(ETHERNET), 1);
 	cr_assert_eq(filter_linktype(276), 276);
 }
+
+Test(filter, a_display_filter_is_named_as_such)
+{
+	char *error = NULL;
+
+	cr_assert_null(filter_new("tcp.port == 443", &error));
+	cr_expect(strstr(error, "display filter"), "%s", error);
+	free(error);
+	cr_assert_null(filter_new("port 443 and", &error));
+	cr_expect_null(strstr(error, "display filter"), "%s", error);
+	free(error);
+}
