@@ -747,7 +747,7 @@ static void show_measures(struct page *page, const struct measures *measures)
 		page_put(page, 1, "longest %s%s", page_duration(text, measures->close_wait_longest),
 		         measures->close_wait_open > 0 ? ";" : "");
 		if (measures->close_wait_open > 0)
-			page_put(page, 1, "%s never left it", page_number(text, measures->close_wait_open));
+			page_put(page, 1, "%s not seen to leave it", page_number(text, measures->close_wait_open));
 		page_end(page);
 	}
 	page->indent = 2;
