@@ -76,7 +76,7 @@ static bool server_bears_out(const struct judging *j, int at)
 	const struct event *e = &j->h->event[at];
 	bool took = e->seq == seq_add(j->c->end[TCPAUDIT_CLIENT].iss, 1), sent = e->ack == seq_add(j->c->end[TCPAUDIT_SERVER].iss, 1);
 
-	for (int i = at + 1; i < j->h->count; i++) {
+	for (int i = 0; i < j->h->count; i++) {
 		const struct event *o = &j->h->event[i];
 		if (o->from != TCPAUDIT_SERVER || o->is & (EVENT_STRAY | EVENT_FOREIGN) || !(o->flags & TCPAUDIT_ACK))
 			continue;
