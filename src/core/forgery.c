@@ -296,9 +296,9 @@ static bool is_heard_behind(const struct history *h, int reset)
 
 /* One hop more or less is no sign of forgery, paths change; but what a router rejects in an end's name comes from nearer than that end,
  * has no timestamp, and does not prove what that end was. */
-static bool comes_another_way(const struct tcb *own, const struct event *r)
+static bool comes_another_way(const struct connection *c, const struct event *r)
 {
-	return own->packets > 1 && r->ttl && own->ttl && hops(r->ttl) != hops(own->ttl) && !(r->is & EVENT_TIMESTAMPS);
+	return !is_from_distance(c, r) && !(r->is & EVENT_TIMESTAMPS);
 }
 
 void reset_disown(const struct connection *c, struct history *h)
@@ -313,7 +313,7 @@ void reset_disown(const struct connection *c, struct history *h)
 			h->event[i].is |= EVENT_FOREIGN;
 		else if (both_ways || reset_forgery_signals(c, h, i) >= FORGERY_SIGNALS)
 			suspect(h, i);
-		else if (is_heard_behind(h, i) || comes_another_way(&c->end[e->from], e))
+		else if (is_heard_behind(h, i) || comes_another_way(c, e))
 			h->event[i].is |= EVENT_SUSPECT;
 	}
 }

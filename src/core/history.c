@@ -75,7 +75,8 @@ bool reset_knows_more(const struct tcb end[2], tcp_seq seq, tcp_seq ack, unsigne
 	const struct tcb *own = &end[from], *peer = &end[!from];
 	const int32_t text = seq_diff(seq, own->maxseq), answered = seq_diff(ack, peer->maxseq);
 
-	return !(~(own->bits & peer->bits) & (TCB_ISS | TCB_SEQ)) && text >= 0 && answered >= 0 && (text || answered) && text < 1 << 30 && answered < 1 << 30;
+	return !(~(own->bits & peer->bits) & (TCB_ISS | TCB_SEQ)) && (text || answered) && text >= 0 && text < 1 << 30 && answered >= 0 &&
+	       answered < 1 << 30;
 }
 
 /* A reset is obeyed at RCV.NXT exactly, challenged elsewhere in the window, ignored outside (RFC 9293 3.10.7.4 first and
@@ -103,8 +104,8 @@ static unsigned reset_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		low = h->fin[from].u;
 	if (seq_ge(s->seq, low) && seq_le(s->seq, high))
 		return EVENT_RST_EXACT;
-	if (s->flags & TCPAUDIT_ACK && reset_knows_more(end, s->seq, s->ack, from) && !(receiver->bits & TCB_ACK)) /* ... of which nothing is known but its SYN */
-		return EVENT_RST_EXACT;
+	if (s->flags & TCPAUDIT_ACK && !(receiver->bits & TCB_ACK) && reset_knows_more(end, s->seq, s->ack, from))
+		return EVENT_RST_EXACT; /* of its receiver nothing is known but the SYN */
 	if (receiver->bits & TCB_ACK && seq_ge(s->seq, low) && seq_lt(s->seq, receiver->redge))
 		return EVENT_RST_WINDOW;
 	return 0;
