@@ -348,6 +348,20 @@ static int passed_over(const struct mirror *m, unsigned x, const struct hypothes
 	return lost;
 }
 
+/* What it costs to believe that stimulus i arrived before `by`, and has made `to` of h. */
+static int arrival_cost(const struct mirror *m, unsigned x, const struct hypothesis *h, uint8_t to, int i, int by)
+{
+	int cost = delivery_cost(m, x, h, i, by);
+
+	if (m->event[i].flags & TCPAUDIT_RST)
+		cost += m->loss * passed_over(m, x, h, i, by);
+	if (state_in((enum tcpaudit_state)to, FIN_RECEIVED) && !state_in((enum tcpaudit_state)h->state, FIN_RECEIVED))
+		cost += acceptance_cost(m, x, i, by);
+	if (to == TCPAUDIT_TIME_WAIT && h->state == TCPAUDIT_FIN_WAIT_2 && by < m->count && echoes_other_copy(m, i, by))
+		cost += COST_ECHO_COPY;
+	return cost;
+}
+
 #define BRANCHES 8
 
 /* Adds what stimulus i makes of h, unless that is nothing, or there is the same already for less. */
@@ -356,13 +370,7 @@ static uint8_t branch(const struct mirror *m, unsigned x, const struct hypothesi
 {
 	if (t->count == h->count && t->state == h->state)
 		return n;
-	t->cost = (int16_t)(t->cost + delivery_cost(m, x, h, i, by));
-	if (m->event[i].flags & TCPAUDIT_RST)
-		t->cost = (int16_t)(t->cost + m->loss * passed_over(m, x, h, i, by));
-	if (state_in((enum tcpaudit_state)t->state, FIN_RECEIVED) && !state_in((enum tcpaudit_state)h->state, FIN_RECEIVED))
-		t->cost = (int16_t)(t->cost + acceptance_cost(m, x, i, by));
-	if (t->state == TCPAUDIT_TIME_WAIT && h->state == TCPAUDIT_FIN_WAIT_2 && by < m->count && echoes_other_copy(m, i, by))
-		t->cost += COST_ECHO_COPY;
+	t->cost = (int16_t)(t->cost + arrival_cost(m, x, h, t->state, i, by));
 	t->late |= m->end[x].lost >> i & 1;
 	if (t->delivered < 0 || captured_before(m, t->delivered, i))
 		t->delivered = (int8_t)i;
@@ -737,6 +745,16 @@ static int absence_cost(const struct mirror *m, unsigned x, const struct hypothe
 	return copies > 1 ? COST_ORDER : 0;
 }
 
+/* What it costs to believe that the end, as h has it, built frame `at`; `unlikely`: in these states rather not. */
+static int building_cost(const struct mirror *m, unsigned x, struct hypothesis *h, int at, state_set unlikely)
+{
+	int cost = is_stateless_reset(&m->event[at]) ? absence_cost(m, x, h, at) : m->loss * losses(m, x, h, at);
+
+	if (state_in((enum tcpaudit_state)h->state, unlikely))
+		cost += COST_TIMEOUT;
+	return cost + echo_cost(m, h, at) + answer_cost(m, h, at);
+}
+
 /* The end built frame `at`, and so was what `is` says. */
 static void built(struct mirror *m, unsigned x, int at, const struct emission *emission)
 {
@@ -768,13 +786,7 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 	} else {
 		end->count = 0;
 		for (int i = 0; i < n; i++) {
-			if (is_stateless_reset(&m->event[at]))
-				out[i].cost = (int16_t)(out[i].cost + absence_cost(m, x, &out[i], at));
-			else
-				out[i].cost = (int16_t)(out[i].cost + m->loss * losses(m, x, &out[i], at));
-			if (state_in((enum tcpaudit_state)out[i].state, is.unlikely))
-				out[i].cost += COST_TIMEOUT;
-			out[i].cost = (int16_t)(out[i].cost + echo_cost(m, &out[i], at) + answer_cost(m, &out[i], at));
+			out[i].cost = (int16_t)(out[i].cost + building_cost(m, x, &out[i], at, is.unlikely));
 			if (is.may_be_queued && out[i].state == TCPAUDIT_CLOSE_WAIT) { /* E7: on the wire LAST-ACK, for its end CLOSING */
 				struct hypothesis t = out[i];
 				mirror_enter(&t, TCPAUDIT_CLOSING, at);
