@@ -53,6 +53,8 @@ void check_data_ack_unsent(struct judging *j)
  * its end is it known what that end has agreed to, and sent. */
 void check_data_ts_missing(struct judging *j)
 {
+	if (first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 && first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0)
+		return; /* neither goes by them: what they agreed on was in a SYN-ACK that the capture does not have */
 	for (unsigned x = 0; x < 2; x++)
 		claim_segments(j, x, UNUSUAL_TS_MISSING, &(struct claim){.at_most = j->at[x] ? 0 : TCPAUDIT_LIKELY});
 }
