@@ -581,7 +581,7 @@ struct hypothesis mirror_route(struct mirror *m, unsigned x, int64_t now)
 		*(holds_time_wait(&out[i]) ? &m->end[x].may_hold : &m->end[x].may_not_hold) = true;
 	for (int i = 0; i < n && n > 1; i++) { /* one alone needs no rank */
 		out[i].cost = (int16_t)(out[i].cost + ending_cost(m, x, &out[i], now));
-		if (out[i].cost < out[best].cost)
+		if (out[i].late != out[best].late ? out[best].late : out[i].cost < out[best].cost) /* the state is one of those that are told */
 			best = i;
 	}
 	return out[best];
