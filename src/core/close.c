@@ -452,6 +452,15 @@ static bool resets_handshake(const struct facts *f)
 	return true;
 }
 
+/* What came behind an orderly close does not bear on it. */
+static bool rests_on_doubtful_reset(const struct facts *f, enum tcpaudit_kind kind)
+{
+	bool orderly = kind >= TCPAUDIT_KIND_SIMULTANEOUS && kind <= TCPAUDIT_KIND_FOUR_WAY;
+
+	return (!orderly && f->reset && f->reset->is & EVENT_SUSPECT) ||
+	       (!both_acked(f) && f->h->first_reset >= 0 && reset_is_doubtful(f->c, f->h, f->h->first_reset));
+}
+
 /* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
  * need the first copy of each FIN, and none that is probably not its sender's; the others a reset that is nobody else's. */
 static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
@@ -459,13 +468,11 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 	const struct connection *c = f->c;
 	bool holes = c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
 	const struct mirror *m = f->file->mirror;
-	bool orderly = kind >= TCPAUDIT_KIND_SIMULTANEOUS && kind <= TCPAUDIT_KIND_FOUR_WAY; /* whatever came behind it */
 	bool broken = (m && (m->end[0].contradicted || m->end[1].contradicted)) || f->h->fin[0].forged || f->h->fin[1].forged ||
-	              (!orderly && f->reset && f->reset->is & EVENT_SUSPECT);
+	              rests_on_doubtful_reset(f, kind);
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;
-	broken |= f->h->first_reset >= 0 && !both_acked(f) && reset_is_doubtful(c, f->h, f->h->first_reset);
 	if (kind == TCPAUDIT_KIND_FIN_RST_THIRD || kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY)
 		return TCPAUDIT_LIKELY;
 	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)

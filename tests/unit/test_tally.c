@@ -9,7 +9,7 @@
 static const uint64_t none[TCPAUDIT_CHECK_WORDS];
 
 /* Of a client that is host number `i`. */
-static void connection_of(struct tally *tally, uint32_t i, uint8_t kind, uint8_t aborted_by)
+static struct tcpaudit_connection connection_of(uint32_t i, uint8_t kind, uint8_t aborted_by)
 {
 	struct tcpaudit_connection c;
 
@@ -21,13 +21,18 @@ static void connection_of(struct tally *tally, uint32_t i, uint8_t kind, uint8_t
 	memcpy(c.end[TCPAUDIT_CLIENT].address.byte, &i, sizeof i);
 	c.end[TCPAUDIT_SERVER].address.byte[0] = 198;
 	c.end[TCPAUDIT_SERVER].port = 80;
+	return c;
+}
+
+static void tell(struct tally *tally, struct tcpaudit_connection c)
+{
 	tally_connection(tally, &c);
 }
 
 /* Reset by its client. */
 static void abort_of(struct tally *tally, uint32_t i)
 {
-	connection_of(tally, i, TCPAUDIT_KIND_ABORT_CLIENT, TCPAUDIT_CLIENT);
+	tell(tally, connection_of(i, TCPAUDIT_KIND_ABORT_CLIENT, TCPAUDIT_CLIENT));
 }
 
 static struct tally *with_key(uint8_t key)
@@ -80,7 +85,7 @@ Test(tally, a_flood_of_attempts_leaves_room_for_hosts)
 	const struct tally_host *top[1];
 
 	for (uint32_t i = 0; i < TALLY_HOSTS + 10; i++)
-		connection_of(tally, i, TCPAUDIT_KIND_SYN_TIMEOUT, TCPAUDIT_WHO_NONE);
+		tell(tally, connection_of(i, TCPAUDIT_KIND_SYN_TIMEOUT, TCPAUDIT_WHO_NONE));
 	abort_of(tally, TALLY_HOSTS + 5);
 	cr_assert_eq(tally->hosts_left_out, 0);
 	cr_assert_eq(tally_top(tally, TALLY_RESETS, top, 1), 1);
@@ -124,16 +129,8 @@ Test(tally, refused_and_reset_behind_the_close_are_not_aborted)
 {
 	struct tally *tally = with_key(3);
 	const struct tally_host *top[2];
-	struct tcpaudit_connection c;
+	struct tcpaudit_connection c = connection_of(1, TCPAUDIT_KIND_REFUSED, TCPAUDIT_WHO_SERVER);
 
-	memset(&c, 0, sizeof c);
-	c.ip_version = 4;
-	c.kind = TCPAUDIT_KIND_REFUSED;
-	c.aborted_by = TCPAUDIT_WHO_SERVER;
-	c.closed_first = c.time_wait_holder = c.half_close_by = c.close_wait_holder = TCPAUDIT_WHO_NONE;
-	c.end[TCPAUDIT_CLIENT].address.byte[0] = 1;
-	c.end[TCPAUDIT_SERVER].address.byte[0] = 198;
-	c.end[TCPAUDIT_SERVER].port = 80;
 	tally_connection(tally, &c);
 	tally_connection(tally, &c);
 	c.kind = TCPAUDIT_KIND_FOUR_WAY;

@@ -49,11 +49,20 @@ void check_data_ack_unsent(struct judging *j)
 	}
 }
 
+/* Has either end sent any behind its SYN? */
+static bool goes_by_timestamps(const struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++)
+		if (!(j->h->event[i].flags & TCPAUDIT_SYN) && (j->h->event[i].is & (EVENT_TIMESTAMPS | EVENT_STRAY)) == EVENT_TIMESTAMPS)
+			return true;
+	return (j->c->end[0].bits | j->c->end[1].bits) & TCB_TEXT_TS;
+}
+
 /* A box may take the option from the SYN-ACK behind us, or from the segments before us, and a lone segment be injected: only at
  * its end is it known what that end has agreed to, and sent. */
 void check_data_ts_missing(struct judging *j)
 {
-	if (first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 && first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0)
+	if (first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 && first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0 && !goes_by_timestamps(j))
 		return; /* neither goes by them: what they agreed on was in a SYN-ACK that the capture does not have */
 	for (unsigned x = 0; x < 2; x++)
 		claim_segments(j, x, UNUSUAL_TS_MISSING, &(struct claim){.at_most = j->at[x] ? 0 : TCPAUDIT_LIKELY});
