@@ -157,12 +157,16 @@ static bool make_room(struct file *file)
 	return true;
 }
 
+/* So little, so that what was read is still near the processor when it is looked at. */
+#define AT_ONCE ((size_t)128 << 10)
+
 /* Reads behind what is left.  false: nothing came. */
 static bool refill(struct file *file)
 {
 	if (!make_room(file))
 		return false; /* capture_crowded() says so */
-	ptrdiff_t got = feed_read(file->feed, file->buffer + file->end, file->capacity - file->end);
+	size_t room = file->capacity - file->end;
+	ptrdiff_t got = feed_read(file->feed, file->buffer + file->end, room < AT_ONCE ? room : AT_ONCE);
 	if (got > 0) {
 		file->end += (size_t)got;
 		return true;
