@@ -41,7 +41,8 @@ static uint32_t oldest_half_open(struct flow_table *t)
 	return SLOT_NONE;
 }
 
-/* One SYN at the head that nobody answers must not keep the places of all that have moved on behind it. */
+/* One SYN at the head that nobody answers must not keep the places of all that have moved on behind it.  They did so a while ago, and
+ * lie in no cache. */
 static void compact(struct flow_table *t)
 {
 	struct queue *q = &t->half_open;
@@ -49,6 +50,8 @@ static void compact(struct flow_table *t)
 
 	for (uint32_t i = 0; i < q->count; i++) {
 		struct queued entry = *queued(q, i);
+		if (i + AHEAD < q->count)
+			__builtin_prefetch(flow_entry(t, queued(q, i + AHEAD)->slot));
 		if (still_half_open(flow_entry(t, entry.slot), entry.id))
 			*queued(q, kept++) = entry;
 	}
