@@ -438,7 +438,8 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 {
 	struct tcpaudit_segment *s = &b->segment[i];
 	bool crossed = b->sockets[i].crossed;
-	const struct socket_pair pair = socket_pair_by(s, crossed);
+	struct socket_pair pair;
+	socket_pair_fill(&pair, s, crossed);
 	while (flow_full(e->table))
 		engine_evict(e, flow_victim(e->table));
 	uint32_t slot = flow_find(e->table, &pair, b->hash[i], likely);

@@ -226,8 +226,7 @@ uint32_t flow_entry_hash(const struct flow_table *t, uint32_t slot)
 {
 	if (slot_is_embryo(slot))
 		return flow_embryo(t, slot)->hash;
-	const struct socket_pair pair = entry_pair(flow_entry(t, slot));
-	return flow_key_hash(&t->key, &pair);
+	return entry_hash(flow_entry(t, slot), &t->key);
 }
 
 struct links flow_links(const struct flow_table *t, uint32_t slot)

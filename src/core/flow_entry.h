@@ -55,11 +55,13 @@ static inline uint32_t ipv4_word(const struct tcpaudit_address *address)
 	return word;
 }
 
+/* Written as a whole: whoever reads it at once, as a whole, need not wait for its parts. */
 static inline struct tcpaudit_address ipv4_address_of(uint32_t word)
 {
-	struct tcpaudit_address address = {{0}};
+	const uint32_t words[4] = {word};
+	struct tcpaudit_address address;
 
-	memcpy(&address, &word, sizeof word);
+	memcpy(&address, words, sizeof address);
 	return address;
 }
 
@@ -94,7 +96,7 @@ static inline struct sockets sockets_of(const struct tcpaudit_segment *s)
 	}
 	const uint64_t src = (uint64_t)ipv4_word(&s->src) << 16 | s->src_port, dst = (uint64_t)ipv4_word(&s->dst) << 16 | s->dst_port;
 	n.crossed = src > dst;
-	const uint64_t both = (src ^ dst) & -(uint64_t)n.crossed; /* without a branch, as socket_pair_by() */
+	const uint64_t both = (src ^ dst) & -(uint64_t)n.crossed; /* without a branch, as socket_pair_fill() */
 	n.ipv4[0] = (uint32_t)((src ^ both) >> 16);
 	n.ipv4[1] = (uint32_t)((dst ^ both) >> 16);
 	n.port[0] = (uint16_t)(src ^ both);
@@ -107,7 +109,8 @@ static inline uint32_t sockets_hash(const struct sockets *n, const struct tcpaud
 {
 	if (!(n->place & PLACE_WIDE))
 		return flow_key_end(flow_key_sum(key, n->port, n->ipv4[0], n->ipv4[1]));
-	const struct socket_pair pair = socket_pair_by(s, n->crossed);
+	struct socket_pair pair;
+	socket_pair_fill(&pair, s, n->crossed);
 	return flow_key_hash(key, &pair);
 }
 
@@ -151,13 +154,34 @@ static inline bool entry_is_self(const struct entry *e)
 	return e->port[0] == e->port[1] && !memcmp(&a, &b, sizeof a);
 }
 
+/* Part by part, as socket_pair_fill(). */
+static inline void entry_tell_pair(const struct entry *e, struct socket_pair *p)
+{
+	p->address[0] = entry_address(e, 0);
+	p->address[1] = entry_address(e, 1);
+	p->port[0] = e->port[0];
+	p->port[1] = e->port[1];
+	p->network = entry_network(e);
+	p->vlan = entry_vlan(e);
+	p->ip_version = entry_ip_version(e);
+	p->pad = 0;
+}
+
 static inline struct socket_pair entry_pair(const struct entry *e)
 {
-	return (struct socket_pair){.address = {entry_address(e, 0), entry_address(e, 1)},
-	                            .port = {e->port[0], e->port[1]},
-	                            .network = entry_network(e),
-	                            .vlan = entry_vlan(e),
-	                            .ip_version = entry_ip_version(e)};
+	struct socket_pair p;
+
+	entry_tell_pair(e, &p);
+	return p;
+}
+
+/* That of its pair. */
+static inline uint32_t entry_hash(const struct entry *e, const struct flow_key *key)
+{
+	if (!(e->place & PLACE_WIDE))
+		return flow_key_end(flow_key_sum(key, e->port, e->name.ipv4[0], e->name.ipv4[1]));
+	const struct socket_pair pair = entry_pair(e);
+	return flow_key_hash(key, &pair);
 }
 
 #endif

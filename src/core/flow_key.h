@@ -32,15 +32,12 @@ static inline bool socket_pair_is_crossed(const struct tcpaudit_segment *s)
 }
 
 /* The canonical pair of a segment whose sender is its second socket, or not.  Nobody can foresee that: so there is no branch, even
- * where the compiler would see one. */
-static inline struct socket_pair socket_pair_by(const struct tcpaudit_segment *s, bool crossed)
+ * where the compiler would see one; and each part goes where it belongs, since whoever copies a pair that was just put together has to
+ * wait for its parts. */
+static inline void socket_pair_fill(struct socket_pair *p, const struct tcpaudit_segment *s, bool crossed)
 {
 	const uint64_t swap = -(uint64_t)crossed;
 	const uint16_t ports = (uint16_t)((s->src_port ^ s->dst_port) & swap);
-	struct socket_pair p = {.port = {s->src_port ^ ports, s->dst_port ^ ports},
-	                        .network = s->network,
-	                        .vlan = s->vlan,
-	                        .ip_version = s->ip_version};
 	uint64_t src[2], dst[2];
 
 	memcpy(src, &s->src, sizeof src);
@@ -50,9 +47,14 @@ static inline struct socket_pair socket_pair_by(const struct tcpaudit_segment *s
 		src[i] ^= both;
 		dst[i] ^= both;
 	}
-	memcpy(&p.address[0], src, sizeof src);
-	memcpy(&p.address[1], dst, sizeof dst);
-	return p;
+	memcpy(&p->address[0], src, sizeof src);
+	memcpy(&p->address[1], dst, sizeof dst);
+	p->port[0] = s->src_port ^ ports;
+	p->port[1] = s->dst_port ^ ports;
+	p->network = s->network;
+	p->vlan = s->vlan;
+	p->ip_version = s->ip_version;
+	p->pad = 0;
 }
 
 /* Fills the canonical pair of a segment; the return value says whether the sender is its second socket. */
@@ -60,7 +62,7 @@ static inline bool socket_pair_of(const struct tcpaudit_segment *s, struct socke
 {
 	const bool crossed = socket_pair_is_crossed(s);
 
-	*p = socket_pair_by(s, crossed);
+	socket_pair_fill(p, s, crossed);
 	return crossed;
 }
 

@@ -41,7 +41,7 @@ static void learn_close(struct learnt *l, const struct connection *c, int64_t ms
 		return;
 	l->again = takes_again(l->table, c, 2 * msl);
 	l->start = c->start;
-	l->service = entry_pair(&c->entry);
+	entry_tell_pair(&c->entry, &l->service);
 	l->service.port[!!(c->entry.bits & CONN_CROSSED)] = 0;
 }
 
