@@ -53,6 +53,9 @@ struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const stru
 	e->settings.idle_timeout = bounded(settings->idle_timeout);
 	e->settings.msl = bounded_msl(settings);
 	e->settings.states = tells_states(settings);
+	e->handed_on = CONN_SETTLED | CONN_CLOSED | CONN_SYN_ACK | CONN_ESTABLISHED;
+	if (e->settings.idle_timeout < HALF_OPEN_FOR)
+		e->handed_on = UINT32_MAX; /* of any, it may be over sooner than was foreseen */
 	e->sink = *sink;
 	e->part = part;
 	check_plan_init(&e->plan, settings);
@@ -430,7 +433,7 @@ static inline void take(struct tcpaudit *e, uint32_t slot, struct connection *c,
 		engine_note_lag(e, slot, s->time);
 	uint32_t was = c->entry.bits;
 	struct taken taken = connection_take(c, e->table, s, from, e->settings.checksum != TCPAUDIT_CHECKSUM_OFF);
-	if (c->entry.bits != was || taken.unusable || taken.settles || was & (CONN_UNLABELLED | CONN_WATCHED))
+	if (c->entry.bits & ~was & e->handed_on || taken.unusable || taken.settles || was & (CONN_UNLABELLED | CONN_WATCHED))
 		pass_on(e, slot, c, s, from, was, taken);
 }
 

@@ -18,6 +18,7 @@ struct tcpaudit {
 	struct tcpaudit_counters counters; /* but those of the front */
 	int64_t now;
 	int64_t quiet_until; /* nothing is due before */
+	uint32_t handed_on;  /* CONN_ bits: somebody else wants to know when a segment sets them */
 	bool started;
 	bool ended;
 	bool ending; /* those of this turn are all there */
