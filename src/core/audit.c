@@ -389,15 +389,25 @@ static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pai
 
 static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_t time)
 {
-	struct learnt own, *learnt = e->part ? part_learns(e->part) : &own;
-	struct verdict verdict;
+	struct learnt *learnt = e->part ? part_learns(e->part) : &e->lesson.learnt[e->lesson.count++];
 
 	hosts_learn(learnt, e->table, slot, known, time, e->settings.msl);
-	if (e->part)
-		return;
-	hosts_meet(&e->hosts, learnt, &e->counters);
-	if (hosts_compare(&e->hosts, learnt, &e->settings, &e->counters, &verdict))
-		hosts_tell(learnt, &verdict);
+}
+
+/* All of a batch at once: the memory that each needs is on its way while others are compared. */
+void engine_conclude(struct tcpaudit *e)
+{
+	const unsigned count = e->lesson.count;
+	struct verdict verdict;
+
+	for (unsigned i = 0; i < count; i++)
+		hosts_prefetch(&e->hosts, &e->lesson.learnt[i]);
+	for (unsigned i = 0; i < count; i++)
+		hosts_meet(&e->hosts, &e->lesson.learnt[i], &e->counters);
+	for (unsigned i = 0; i < count; i++)
+		if (hosts_compare(&e->hosts, &e->lesson.learnt[i], &e->settings, &e->counters, &verdict))
+			hosts_tell(&e->lesson.learnt[i], &verdict);
+	e->lesson.count = 0;
 }
 
 /* What a segment has made of its connection, whose bits were `was`, is handed on. */
@@ -660,6 +670,7 @@ IN_PLACE void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *nex
 		fetch_bucket(e, next, i);
 	if (next)
 		next->buckets = true;
+	engine_conclude(e);
 	if (!calm)
 		pass_frames(e, b, passed, b->frames);
 	e->now = b->now;

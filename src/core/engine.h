@@ -30,6 +30,10 @@ struct tcpaudit {
 	} sweep;
 	struct routes routes;
 	struct hosts hosts;
+	struct {
+		struct learnt learnt[BATCH]; /* a segment tells of one thing at most */
+		unsigned count;
+	} lesson; /* of this batch, and not compared yet */
 	struct losses losses;
 	struct tcpaudit_connection lone; /* record of the last embryo that was reported */
 	bool lone_known;
@@ -63,6 +67,9 @@ void engine_fetch(const struct tcpaudit *engine, const struct batch *batch, cons
 
 /* Judges segment i of the batch, at the engine's time.  `likely`: where its connection was a moment ago. */
 void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i, struct likely likely);
+
+/* Compares what connections have told of their hosts in this batch: before any of them is reported, and at its end. */
+void engine_conclude(struct tcpaudit *engine);
 
 /* Ends a connection that the end of the capture has found open. */
 void engine_end(struct tcpaudit *engine, uint32_t slot);

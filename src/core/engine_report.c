@@ -136,6 +136,7 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	bool odd = is_odd(e, c), needed = needs_mirror(e, c, odd);
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states, &room);
 
+	engine_conclude(e);
 	note_losses(e, c, e->now - engine_lag(c));
 	note_clock(c);
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
@@ -507,6 +508,7 @@ int64_t engine_lag(const struct connection *c)
 void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
 {
 	struct tcpaudit_connection record;
+	engine_conclude(e);
 	if (slot_is_embryo(slot)) {
 		end_embryo(e, slot, at);
 		return;
@@ -532,6 +534,7 @@ void engine_evict(struct tcpaudit *e, uint32_t slot)
 {
 	struct tcpaudit_connection record;
 
+	engine_conclude(e);
 	flow_entry(e->table, slot)->bits |= CONN_EVICTED;
 	e->counters.evicted++;
 	if (slot_is_embryo(slot))

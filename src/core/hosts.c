@@ -3,6 +3,7 @@
 
 #include "close.h"
 #include "connection.h"
+#include "prefetch.h"
 
 /* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
 static bool takes_again(const struct flow_table *table, const struct connection *c, int64_t time_wait)
@@ -30,7 +31,7 @@ static void learn_isns(struct learnt *l, const struct connection *c)
 
 	l->isns = connection_marked(c, MARK_SYN) && connection_marked(c, MARK_SYN_ACK) && !(c->entry.capture & CAPTURE_NAT_TWIN);
 	for (unsigned x = 0; x < 2; x++)
-		l->chosen[x] = isn_chosen(c, pair, x, connection_mark_time(c, mark[x]));
+		isn_choose(&l->chosen[x], c, pair, x, connection_mark_time(c, mark[x]));
 }
 
 /* A server's TIME-WAITs cost no ports. */
@@ -60,6 +61,13 @@ void hosts_learn(struct learnt *l, struct flow_table *table, uint32_t slot, unsi
 		learn_isns(l, c);
 	if (known & HOSTS_CLOSED)
 		learn_close(l, c, msl);
+}
+
+void hosts_prefetch(const struct hosts *hosts, const struct learnt *l)
+{
+	if (l->known & HOSTS_ANSWERED)
+		__builtin_prefetch(&hosts->twins.entry[twins_place(l->iss)]);
+	HAPPENS;
 }
 
 static bool is_there(const struct learnt *l)

@@ -14,35 +14,53 @@ static bool gives_way(const struct isn_host *a, const struct isn_host *b)
 	return b->used && (!a->used || newest(a) < newest(b));
 }
 
-static struct isn_host *take_over(struct isn_host *h, const struct socket_pair *key, int64_t now, uint64_t *forgotten)
+static struct isn_host *take_over(struct isn_host *h, const struct isn_chosen *c, uint64_t *forgotten)
 {
-	*forgotten += h->used && newest(h) + ISN_WITHIN > now;
+	*forgotten += h->used && newest(h) + ISN_WITHIN > c->time;
 	memset(h, 0, sizeof *h);
 	h->used = true;
-	h->key = *key;
+	h->address = c->address;
+	h->network = c->network;
+	h->vlan = c->vlan;
+	h->ip_version = c->ip_version;
 	return h;
+}
+
+static bool has_chosen(const struct isn_host *h, const struct isn_chosen *c)
+{
+	return h->used && h->network == c->network && h->vlan == c->vlan && h->ip_version == c->ip_version &&
+	       !memcmp(&h->address, &c->address, sizeof h->address);
+}
+
+/* A table's hash leaves tunnel and VLAN out, but here are no ports. */
+static uint32_t hash(const struct flow_table *table, const struct isn_chosen *c)
+{
+	return flow_hash(table, &(struct socket_pair){.address = {c->address},
+	                                              .port = {(uint16_t)(c->network >> 16 ^ c->vlan), (uint16_t)c->network},
+	                                              .ip_version = c->ip_version});
+}
+
+static struct isn_host *give_place(struct isns *isns, uint32_t tag, const struct isn_chosen *c, uint64_t *forgotten)
+{
+	unsigned set = tag % (ISN_PLACES / ISN_WAYS) * ISN_WAYS, best = set;
+
+	for (unsigned i = set; i < set + ISN_WAYS; i++)
+		if (gives_way(&isns->host[i], &isns->host[best]))
+			best = i;
+	isns->tag[best] = tag;
+	return take_over(&isns->host[best], c, forgotten);
 }
 
 /* The hash is keyed: nobody can aim at a place. */
 static struct isn_host *find(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)
 {
-	/* a table's hash leaves tunnel and VLAN out, but here are no ports */
-	const struct socket_pair key = {.address = {c->address},
-	                                .port = {(uint16_t)(c->network >> 16 ^ c->vlan), (uint16_t)c->network},
-	                                .network = c->network,
-	                                .vlan = c->vlan,
-	                                .ip_version = c->ip_version};
-	uint32_t tag = flow_hash(table, &key);
-	unsigned set = tag % (ISN_PLACES / ISN_WAYS) * ISN_WAYS, best = set;
+	uint32_t tag = hash(table, c);
+	unsigned set = tag % (ISN_PLACES / ISN_WAYS) * ISN_WAYS;
 
-	for (unsigned i = set; i < set + ISN_WAYS; i++) {
-		if (isns->tag[i] == tag && isns->host[i].used && same_socket_pair(&isns->host[i].key, &key))
+	for (unsigned i = set; i < set + ISN_WAYS; i++)
+		if (isns->tag[i] == tag && has_chosen(&isns->host[i], c))
 			return &isns->host[i];
-		if (gives_way(&isns->host[i], &isns->host[best]))
-			best = i;
-	}
-	isns->tag[best] = tag;
-	return take_over(&isns->host[best], &key, c->time, forgotten);
+	return give_place(isns, tag, c, forgotten);
 }
 
 static void drop(struct isn_host *h, unsigned at)
@@ -83,7 +101,7 @@ static struct isn_habit habit(const struct isn_host *h)
 
 	if (h->count < ISN_MANY || between(h) > ISN_WITHIN)
 		return (struct isn_habit){.kind = ISN_NO_HABIT};
-	for (unsigned i = 0; i < ISN_MANY; i++) {
+	for (unsigned i = 0; i < ISN_MANY && (even || small); i++) {
 		even &= i == 0 || seq_diff(h->recent[i].iss, h->recent[i - 1].iss) == step;
 		small &= seq_within(h->recent[i].iss, 0, ISN_SMALL);
 	}
@@ -92,15 +110,15 @@ static struct isn_habit habit(const struct isn_host *h)
 	return (struct isn_habit){.kind = small ? ISN_ALL_SMALL : ISN_NO_HABIT};
 }
 
-struct isn_chosen isn_chosen(const struct connection *c, uint32_t pair, unsigned end, int64_t time)
+void isn_choose(struct isn_chosen *chosen, const struct connection *c, uint32_t pair, unsigned end, int64_t time)
 {
-	return (struct isn_chosen){.time = time,
-	                           .iss = c->end[end].iss,
-	                           .pair = pair,
-	                           .address = entry_address(&c->entry, end ^ !!(c->entry.bits & CONN_CROSSED)),
-	                           .network = entry_network(&c->entry),
-	                           .vlan = entry_vlan(&c->entry),
-	                           .ip_version = entry_ip_version(&c->entry)};
+	chosen->time = time;
+	chosen->iss = c->end[end].iss;
+	chosen->pair = pair;
+	chosen->address = entry_address(&c->entry, end ^ !!(c->entry.bits & CONN_CROSSED));
+	chosen->network = entry_network(&c->entry);
+	chosen->vlan = entry_vlan(&c->entry);
+	chosen->ip_version = entry_ip_version(&c->entry);
 }
 
 struct isn_habit isn_count(struct isns *isns, const struct flow_table *table, const struct isn_chosen *c, uint64_t *forgotten)

@@ -17,7 +17,10 @@
 struct isns {
 	uint32_t tag[ISN_PLACES]; /* of the place; looked at first, since they lie together */
 	struct isn_host {
-		struct socket_pair key; /* its second address is 0, and ports are what the network and the VLAN make of them */
+		struct tcpaudit_address address;
+		uint32_t network;
+		uint16_t vlan;
+		uint8_t ip_version;
 		bool used;
 		bool told; /* once in ISN_WITHIN */
 		uint8_t count;
@@ -42,7 +45,7 @@ struct isn_chosen {
 };
 
 /* `pair`: the hash of its socket pair. */
-struct isn_chosen isn_chosen(const struct connection *c, uint32_t pair, unsigned end, int64_t time);
+void isn_choose(struct isn_chosen *chosen, const struct connection *c, uint32_t pair, unsigned end, int64_t time);
 
 /* Counts the ISS of one end of a connection whose handshake was captured and is over: a scanner's own numbers, which are not its
  * host's stack's, are none of its host's.  The habit that it shows, whose `end` is the caller's: told once in ISN_WITHIN.

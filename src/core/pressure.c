@@ -7,49 +7,55 @@
 
 #define MINUTE 60000000000ll
 
-/* Free, or of no more use: the older, the better. */
-static bool gives_way(const struct pressure_place *a, const struct pressure_place *b)
+/* In a set: one that is free, or of no more use.  The older, the better. */
+static unsigned gives_way(const struct pressure *pressure, unsigned set)
 {
-	return b->used && (!a->used || a->newest < b->newest);
+	unsigned best = set;
+
+	for (unsigned i = set; i < set + PRESSURE_WAYS; i++) {
+		if (!pressure->tag[i] && !pressure->place[i].used)
+			return i;
+		if (pressure->newest[i] < pressure->newest[best])
+			best = i;
+	}
+	return best;
 }
 
-/* The hash is keyed: nobody can aim at a place. */
-static struct pressure_place *find(struct pressure *pressure, const struct flow_table *table, const struct socket_pair *key,
-                                   int64_t now, uint64_t *forgotten)
+/* The place of a service, which may have been another's.  The hash is keyed: nobody can aim at one. */
+static unsigned find(struct pressure *pressure, const struct flow_table *table, const struct socket_pair *key, int64_t now,
+                     uint64_t *forgotten)
 {
 	uint32_t tag = flow_hash(table, key);
-	unsigned set = tag % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS, best = set;
+	unsigned set = tag % (PRESSURE_PLACES / PRESSURE_WAYS) * PRESSURE_WAYS;
 
 	for (unsigned i = set; i < set + PRESSURE_WAYS; i++)
 		if (pressure->tag[i] == tag && pressure->place[i].used && same_socket_pair(&pressure->place[i].key, key))
-			return &pressure->place[i];
-	for (unsigned i = set; i < set + PRESSURE_WAYS; i++)
-		if (gives_way(&pressure->place[i], &pressure->place[best]))
-			best = i;
-	pressure->tag[best] = tag;
+			return i;
+	unsigned best = gives_way(pressure, set);
 	struct pressure_place *p = &pressure->place[best];
-	*forgotten += p->used && p->newest + PRESSURE_SLICES > now;
+	*forgotten += p->used && pressure->newest[best] + PRESSURE_SLICES > now;
 	memset(p, 0, sizeof *p);
 	p->used = true;
 	p->key = *key;
-	p->newest = now;
-	return p;
+	pressure->tag[best] = tag;
+	pressure->newest[best] = now;
+	return best;
 }
 
 /* Only whole slices that are surely within 2MSL of the newest: a lower bound. */
-static uint32_t held(struct pressure_place *p, int64_t slice)
+static uint32_t held(struct pressure_place *p, int64_t *newest, int64_t slice)
 {
 	uint32_t sum = 0;
 
-	for (; p->newest < slice; p->newest++) {
-		if (slice - p->newest > PRESSURE_SLICES) {
+	for (; *newest < slice; ++*newest) {
+		if (slice - *newest > PRESSURE_SLICES) {
 			memset(p->slice, 0, sizeof p->slice);
-			p->newest = slice;
+			*newest = slice;
 			break;
 		}
-		p->slice[(p->newest + 1) % PRESSURE_SLICES] = 0;
+		p->slice[(*newest + 1) % PRESSURE_SLICES] = 0;
 	}
-	if (slice + PRESSURE_SLICES <= p->newest)
+	if (slice + PRESSURE_SLICES <= *newest)
 		return 0; /* captured late: over already */
 	p->slice[slice % PRESSURE_SLICES]++;
 	for (int i = 0; i < PRESSURE_SLICES; i++)
@@ -101,8 +107,9 @@ struct pressure_view pressure_count(struct pressure *pressure, const struct flow
 	int64_t time_wait = 2 * settings->msl;
 	struct pressure_view view = {0, 0};
 	int64_t slice = since / (time_wait / PRESSURE_SLICES + 1);
-	struct pressure_place *p = find(pressure, table, service, slice, forgotten);
-	uint32_t many = held(p, slice);
+	unsigned place = find(pressure, table, service, slice, forgotten);
+	struct pressure_place *p = &pressure->place[place];
+	uint32_t many = held(p, &pressure->newest[place], slice);
 
 	view.held = once(p, 0, too_many(settings, many) ? many : 0, since, time_wait);
 	if (again)

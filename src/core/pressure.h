@@ -14,13 +14,13 @@
 #define PRESSURE_REUSES 10    /* within a minute */
 
 struct pressure {
-	uint32_t tag[PRESSURE_PLACES]; /* of the place; looked at first, since they lie together */
+	uint32_t tag[PRESSURE_PLACES];   /* of the place; looked at first, since they lie together */
+	int64_t newest[PRESSURE_PLACES]; /* slice; likewise */
 	struct pressure_place {
 		struct socket_pair key; /* its client port is 0 */
 		bool used;
 		bool told[2]; /* held, reused: once in 2MSL */
 		int64_t told_at[2];
-		int64_t newest;                  /* slice */
 		uint32_t slice[PRESSURE_SLICES]; /* TIME-WAITs that began in it */
 		int64_t reuse[PRESSURE_REUSES];  /* the newest ones, in no order */
 		unsigned reuses;
