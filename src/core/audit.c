@@ -163,8 +163,11 @@ static void remember_former(struct tcpaudit *e, struct connection *c)
 
 	if (older == SLOT_NONE)
 		return;
-	struct former was =
-	        slot_buried(older) ? flow_tombstone(e->table, older)->was : engine_remains(flow_connection(e->table, older));
+	struct former was;
+	if (slot_buried(older))
+		was = flow_tombstone(e->table, older)->was;
+	else
+		engine_remains(flow_connection(e->table, older), &was);
 	was.doubtful |= engine_lost_since(e, was.last);
 	connection_follows(c, e->table, &was, (c->entry.bits ^ flow_entry(e->table, older)->bits) & CONN_CROSSED);
 }

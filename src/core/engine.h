@@ -125,8 +125,8 @@ void engine_ask_at_the_end(struct tcpaudit *engine, uint32_t scopes, uint64_t to
 void engine_ask_midway(struct tcpaudit *engine, struct connection *c, enum tcpaudit_point point);
 void engine_sweep(struct tcpaudit *engine, bool all);
 
-/* What is remembered of a connection; of its close only that which is known before it is reported. */
-struct former engine_remains(const struct connection *c);
+/* Fills in what is remembered of a connection; of its close only that which is known before it is reported. */
+void engine_remains(const struct connection *c, struct former *was);
 
 /* By how much its frames are behind packet time, ns. */
 int64_t engine_lag(const struct connection *c);

@@ -200,35 +200,36 @@ static uint32_t in_seconds(int64_t lag)
 	return lag / SECOND < UINT32_MAX ? (uint32_t)((lag + SECOND - 1) / SECOND) : UINT32_MAX;
 }
 
-struct former engine_remains(const struct connection *c)
+void engine_remains(const struct connection *c, struct former *was)
 {
 	const bool brief = c->entry.bits & CONN_BRIEF;
 	const struct history *h = brief ? NULL : connection_kept(c).history;
-	struct former was = {.id = c->entry.id,
-	                     .scopes = connection_scopes(c),
-	                     .last = connection_last(c),
-	                     .holder = TCPAUDIT_WHO_NONE,
-	                     .timestamps = c->end[0].bits & c->end[1].bits & TCB_TS,
-	                     .established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM),
-	                     .closing = brief || (h && (h->fin[0].sent || h->fin[1].sent)),
-	                     .closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h),
-	                     .reset = h && h->first_reset >= 0,
-	                     .answered = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_ACK | CONN_FIN),
-	                     .doubtful = true,
-	                     .spoiled = tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]),
-	                     .lag = in_seconds(engine_lag(c))};
-	if (was.reset)
-		was.reset_by = h->event[h->first_reset].from;
+
+	memset(was, 0, sizeof *was);
+	was->id = c->entry.id;
+	was->scopes = connection_scopes(c);
+	was->last = connection_last(c);
+	was->holder = TCPAUDIT_WHO_NONE;
+	was->timestamps = c->end[0].bits & c->end[1].bits & TCB_TS;
+	was->established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM);
+	was->closing = brief || (h && (h->fin[0].sent || h->fin[1].sent));
+	was->closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h);
+	was->reset = h && h->first_reset >= 0;
+	was->answered = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM | CONN_ACK | CONN_FIN);
+	was->doubtful = true;
+	was->spoiled = tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]);
+	was->lag = in_seconds(engine_lag(c));
+	if (was->reset)
+		was->reset_by = h->event[h->first_reset].from;
 	if (h && h->first_reset_any >= 0)
-		was.reset_at = h->event[h->first_reset_any].time;
+		was->reset_at = h->event[h->first_reset_any].time;
 	for (unsigned x = 0; x < 2; x++) {
-		was.known[x] = c->end[x].bits & TCB_SEQ;
-		was.next[x] = c->end[x].maxseq;
-		was.iss[x] = c->end[x].iss;
-		was.tsval[x] = c->end[x].tsval;
-		was.ttl[x] = c->end[x].ttl;
+		was->known[x] = c->end[x].bits & TCB_SEQ;
+		was->next[x] = c->end[x].maxseq;
+		was->iss[x] = c->end[x].iss;
+		was->tsval[x] = c->end[x].tsval;
+		was->ttl[x] = c->end[x].ttl;
 	}
-	return was;
 }
 
 /* Who is told borrows the record, which is as of `at`. */
@@ -262,7 +263,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	ask_at_the_end(e, connection_scopes(c), connection_rarity(c) ? connection_rarity(c)->told : 0, at, record);
 	tell(e, at, record);
 	if (was)
-		*was = engine_remains(c);
+		engine_remains(c, was);
 	connection_give_back(c, loan);
 }
 
@@ -288,7 +289,8 @@ static void report_both_ways(struct tcpaudit *e, struct connection *c, int64_t a
 
 	e->sink = (struct tcpaudit_sink){0};
 	memset(&e->counters, 0, sizeof e->counters);
-	struct former was, is = engine_remains(c);
+	struct former was, is;
+	engine_remains(c, &is);
 	report_any(e, c, at, &again, &was);
 	counted = e->counters;
 	memset(&e->counters, 0, sizeof e->counters);
@@ -335,7 +337,7 @@ static void report(struct tcpaudit *e, struct connection *c, int64_t at, struct 
 	ask_at_the_end(e, 0, 0, at, record); /* scopes, and what was told before, would be in its rarity, and it has none */
 	tell(e, at, record);
 	if (was)
-		*was = engine_remains(c);
+		engine_remains(c, was);
 }
 
 /* What its report has found out about its close. */
@@ -465,7 +467,7 @@ static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64
 		return;
 	struct connection *c = stand_in(&room, embryo);
 	if (known)
-		*was = engine_remains(c);
+		engine_remains(c, was);
 	else
 		report(e, c, at, &record, was);
 	stand_down(e->table, &room);
