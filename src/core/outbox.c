@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prefetch.h"
+
 #define ALIGNED(size) (((size) + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1))
 
 /* In one piece, since what is inside has pointers to other parts of it only when it is told. */
@@ -111,6 +113,8 @@ void outbox_tell(struct outbox *o, const struct tcpaudit_sink *sink)
 	const struct letter *letter = &o->letter[o->told++];
 	char *at = o->bytes + letter->at;
 
+	if (o->told < o->count) /* another processor has written it */
+		prefetch_lines(o->bytes + letter[1].at, sizeof(struct tcpaudit_connection));
 	if (!letter->finding) {
 		sink->connection_end(sink->user, connection_in(at));
 		return;

@@ -90,6 +90,12 @@ static inline int64_t packed_clock(const struct packed *packed, unsigned i)
 	return s->is & (PACKED_WHOLE | PACKED_LATE) ? packed->clock[s->place] : s->time;
 }
 
+/* What there is to be known of the batch. */
+IN_PLACE void packed_prefetch_head(const struct packed *packed)
+{
+	prefetch_lines(packed, offsetof(struct packed, clock));
+}
+
 IN_PLACE void packed_prefetch(const struct packed *packed, unsigned i)
 {
 	__builtin_prefetch(&packed->segment[i]);

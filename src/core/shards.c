@@ -55,6 +55,7 @@ struct shards {
 	struct tcpaudit_team team;
 	struct tcpaudit_sink sink;
 	struct tcpaudit_batch *const *batch; /* of this round */
+	unsigned batches;
 	int64_t quiet_until;                 /* nothing is due before */
 	int64_t longest;                     /* round, ns */
 	struct tcpaudit *whole;
@@ -392,11 +393,19 @@ static void judge_one(struct part *p, unsigned segment, int64_t now, struct batc
 	engine_judge(p->engine, b, i, likely);
 }
 
+static void fetch_heads(const struct shards *s)
+{
+	for (unsigned k = 0; k < s->batches; k++)
+		packed_prefetch_head(&s->batch[k]->packed);
+	HAPPENS;
+}
+
 /* A part's segments of the round. */
 static void judge_part(struct shards *s, struct part *p)
 {
 	struct likely likely[BATCH];
 
+	fetch_heads(s);
 	for (unsigned k = 0; k < 2 * BATCH; k++)
 		fetch_packed(s, p, k);
 	for (unsigned k = 0; k < BATCH; k++)
@@ -441,6 +450,8 @@ static void round_of(struct tcpaudit *e, struct shards *s, struct tcpaudit_batch
 	unsigned segments = 0;
 
 	s->batch = batches;
+	s->batches = count;
+	fetch_heads(s);
 	for (unsigned i = 0; i < s->count; i++)
 		s->part[i].segments = 0;
 	for (unsigned k = 0; k < count; k++)
