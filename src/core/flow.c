@@ -4,6 +4,10 @@
 
 #include "flow_table.h"
 
+#define LARGE_TABLE      (64u << 20)
+#define CAP_OF_LARGE     (256u << 20) /* with less, huge pages that are not full would exceed it by too much */
+#define GIVEN_UP_FOR_ONE 32
+
 uint32_t flow_hash(const struct flow_table *t, const struct socket_pair *p)
 {
 	return flow_key_hash(&t->key, p);
@@ -16,6 +20,7 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 		return NULL;
 	t->key = flow_key(key);
 	t->memcap = memcap;
+	t->large = LARGE_TABLE;
 	if (!index_init(&t->index)) {
 		free(t);
 		return NULL;
@@ -25,6 +30,12 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	t->turn.pool = POOLS;
 	t->memory = sizeof *t + index_memory(&t->index);
 	return t;
+}
+
+void flow_table_shares(struct flow_table *t, unsigned tables)
+{
+	if (!t->memcap || t->memcap >= CAP_OF_LARGE)
+		t->large = LARGE_TABLE / tables;
 }
 
 static void brief_drop(struct flow_table *t, struct connection *c)
@@ -78,11 +89,17 @@ void flow_strip(struct flow_table *t, struct connection *c)
 	c->entry.bits &= ~(uint32_t)CONN_RARE;
 }
 
+/* What belongs to records that are there already may be above the cap, up to a 32nd of it. */
+static bool lacks(const struct flow_table *t, const struct stock *s)
+{
+	uint64_t more = stock_more(s);
+
+	return more && t->memcap && t->memory + more > t->memcap + t->memcap / 32;
+}
+
 struct history *flow_history_new(struct flow_table *t)
 {
-	uint64_t more = stock_more(&t->histories);
-
-	if (more && table_over(t, more))
+	if (lacks(t, &t->histories))
 		return NULL; /* the engine makes room when a connection begins; this one has none any more */
 	struct history *h = stock_take(t, &t->histories);
 	if (!h)
@@ -308,14 +325,17 @@ static void index_entry(struct flow_table *t, uint32_t hash, uint32_t slot)
 	t->memory -= size - index_memory(&t->index);
 }
 
+/* Histories are given up for others only where so many have one that few have to go. */
 bool flow_full(const struct flow_table *t)
 {
 	const struct pool *p = &t->pool[CONNECTIONS];
 
-	if (!t->memcap)
+	if (!t->memcap || !p->live)
 		return false;
-	uint64_t more = pool_more(t, CONNECTIONS) + stock_more(&t->histories);
-	return more && table_over(t, more) && p->live;
+	uint64_t more = pool_more(t, CONNECTIONS);
+	if (more)
+		return table_over(t, more);
+	return lacks(t, &t->histories) && t->histories.used >= p->live / GIVEN_UP_FOR_ONE;
 }
 
 static void ages_join(struct flow_table *t, uint32_t slot)
@@ -353,17 +373,9 @@ static void ages_leave(struct flow_table *t, uint32_t slot)
 	}
 }
 
-/* Whose records are there already may have their names above the cap, up to a 32nd of it. */
-static bool lacks_names(const struct flow_table *t)
-{
-	uint64_t more = stock_more(&t->names);
-
-	return more && t->memcap && t->memory + more > t->memcap + t->memcap / 32;
-}
-
 bool flow_names_full(const struct flow_table *t, const struct socket_pair *p)
 {
-	return place_of(p) & PLACE_WIDE && lacks_names(t);
+	return place_of(p) & PLACE_WIDE && lacks(t, &t->names);
 }
 
 /* False when out of memory. */
@@ -375,7 +387,7 @@ static bool give_name(struct flow_table *t, struct entry *e, const struct socket
 	for (unsigned i = 0; !(place & PLACE_WIDE) && i < 2; i++)
 		e->name.ipv4[i] = ipv4_word(&p->address[i]);
 	if (place & PLACE_WIDE) {
-		e->name.wide = lacks_names(t) ? NULL : stock_take(t, &t->names);
+		e->name.wide = lacks(t, &t->names) ? NULL : stock_take(t, &t->names);
 		if (!e->name.wide)
 			return false;
 		*e->name.wide = (struct wide){.address = {p->address[0], p->address[1]}, .network = p->network};

@@ -267,6 +267,9 @@ struct embryo;
 struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap);
 void flow_table_free(struct flow_table *table);
 
+/* It is one of so many tables that share what there is to be kept: what is large for all of them is large for each. */
+void flow_table_shares(struct flow_table *table, unsigned tables);
+
 /* The same by the table's own key. */
 uint32_t flow_hash(const struct flow_table *table, const struct socket_pair *pair);
 

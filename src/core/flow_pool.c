@@ -10,7 +10,7 @@
 #include "flow_table.h"
 
 #define LARGEST_PAGE ((size_t)64 << 10) /* of any system: what is given back is a multiple */
-#define LARGE_TABLE  (64u << 20)
+#define RESERVED_FOR 4 /* chunks of connections: a chunk of histories */
 #define ARENA        (16u << 20)
 #define ARENA_CHUNKS 8 /* so many of connections or embryos fill huge pages */
 
@@ -21,9 +21,20 @@ struct arena {
 	size_t used;
 };
 
+/* For histories, so that one connection in some can have one when all the rest is taken: to give up connections that have none would
+ * bring none. */
+static uint64_t reserve(const struct flow_table *t)
+{
+	uint64_t kept = (t->pool[CONNECTIONS].resident / RESERVED_FOR + 1) * HISTORIES * t->histories.size;
+
+	if (kept > t->memcap / 8)
+		kept = t->memcap / 8;
+	return kept > t->histories.cut ? kept - t->histories.cut : 0;
+}
+
 bool table_over(const struct flow_table *t, uint64_t more)
 {
-	return t->memcap && t->memory + more > t->memcap;
+	return t->memcap && t->memory + reserve(t) + more > t->memcap;
 }
 
 /* Of a large table few small pages are among those that the processor knows by heart, and each is a fault at first.  Small tables
@@ -40,7 +51,7 @@ static struct arena *arena_new(const struct flow_table *t, size_t size)
 		free(arena);
 		return NULL;
 	}
-	if (t->memory > LARGE_TABLE)
+	if (t->memory > t->large)
 		madvise(memory, size, MADV_HUGEPAGE);
 	*arena = (struct arena){.memory = memory, .size = size};
 	return arena;
@@ -64,6 +75,12 @@ void *table_carve(struct flow_table *t, int which, size_t size)
 	return p;
 }
 
+static void put_back(struct stock *s, void *piece)
+{
+	memcpy(piece, &s->first, sizeof s->first);
+	s->first = piece;
+}
+
 void *stock_take(struct flow_table *t, struct stock *s)
 {
 	char *chunk = s->first ? NULL : table_carve(t, OTHERS, HISTORIES * s->size);
@@ -71,17 +88,19 @@ void *stock_take(struct flow_table *t, struct stock *s)
 	if (!s->first && !chunk)
 		return NULL;
 	t->memory += stock_more(s);
+	s->cut += stock_more(s);
 	for (size_t at = HISTORIES * s->size; chunk && at; at -= s->size)
-		stock_give(s, chunk + at - s->size);
+		put_back(s, chunk + at - s->size);
 	void *piece = s->first;
 	memcpy(&s->first, piece, sizeof s->first);
+	s->used++;
 	return piece;
 }
 
 void stock_give(struct stock *s, void *piece)
 {
-	memcpy(piece, &s->first, sizeof s->first);
-	s->first = piece;
+	put_back(s, piece);
+	s->used--;
 }
 
 void pools_init(struct flow_table *t)

@@ -96,6 +96,8 @@ struct arena;
 struct stock {
 	void *first;
 	size_t size;
+	uint64_t cut;  /* bytes */
+	uint32_t used; /* pieces */
 };
 
 struct flow_table {
@@ -113,6 +115,7 @@ struct flow_table {
 	struct ages embryos;
 	uint32_t departed; /* embryos that are gone, for gather_embryos() */
 	uint64_t memcap;
+	uint64_t large; /* bytes from which on it is in huge pages */
 	uint64_t tombstones_evicted;
 	struct arena *arena[ARENAS];
 	struct stock histories;
@@ -120,7 +123,7 @@ struct flow_table {
 	struct stock names; /* wide ones */
 };
 
-/* Would so much more exceed the cap? */
+/* Would so much more exceed the cap, or take the room that is kept for histories? */
 bool table_over(const struct flow_table *table, uint64_t more);
 
 /* Cuts a chunk off the newest arena of a pool or of others, at a cache line. */

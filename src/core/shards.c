@@ -122,7 +122,7 @@ static bool open_labeller(struct part *p, const struct tcpaudit_labeller *whole,
 	return true;
 }
 
-static bool open_part(struct part *p, const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink)
+static bool open_part(struct part *p, const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, unsigned parts)
 {
 	const struct tcpaudit_sink own = {.user = p,
 	                                  .connection_end = sink->connection_end ? keep_connection : NULL,
@@ -130,6 +130,8 @@ static bool open_part(struct part *p, const struct tcpaudit_settings *settings, 
 
 	p->to = &p->box[IN_TURN];
 	p->engine = engine_new(settings, &own, p);
+	if (p->engine)
+		flow_table_shares(p->engine->table, parts);
 	p->segment = malloc(TCPAUDIT_ROUND * BATCH * sizeof *p->segment);
 	return p->engine && p->segment;
 }
@@ -155,7 +157,7 @@ struct shards *shards_new(struct tcpaudit *engine, unsigned parts, const struct 
 	s->sink = engine->sink;
 	s->longest = engine_calm(engine) < LONGEST ? engine_calm(engine) : LONGEST;
 	for (; s->count < parts; s->count++)
-		if (!open_part(&s->part[s->count], &settings, &s->sink) ||
+		if (!open_part(&s->part[s->count], &settings, &s->sink, parts) ||
 		    !open_labeller(&s->part[s->count], &engine->labeller, s->count, parts)) {
 			s->count++;
 			shards_free(s);

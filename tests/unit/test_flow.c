@@ -823,6 +823,34 @@ Test(flow, full_looks_ahead_by_a_chunk)
 	flow_table_free(tight);
 }
 
+/* Whatever the cap: one comes, one goes, and nearly never a second one; and some histories are to be had when all is taken. */
+Test(flow, nobody_gives_way_in_crowds)
+{
+	enum { ALL = 30000, HISTORIES_AT_LEAST = 256 };
+	static struct history *kept[HISTORIES_AT_LEAST];
+	struct flow_table *usual = table;
+
+	for (uint64_t cap = 2000000; cap < 4000000; cap += 37000) {
+		table = flow_table_new(key, cap);
+		unsigned most = 0, full = 0;
+		for (uint32_t n = 1; n <= ALL; n++) {
+			unsigned gone = 0;
+			for (; flow_full(table); gone++)
+				flow_remove(table, flow_victim(table));
+			most = gone > most ? gone : most;
+			full += gone > 0;
+			insert_number(n);
+			cr_assert_leq(flow_memory(table), cap + cap / 32);
+		}
+		cr_assert(full > ALL / 4 && most <= 2, "cap %llu: %u of them, %u at once", (unsigned long long)cap, full, most);
+		for (unsigned i = 0; i < HISTORIES_AT_LEAST; i++)
+			cr_assert_not_null(kept[i] = flow_history_new(table), "cap %llu: %u", (unsigned long long)cap, i);
+		cr_assert_leq(flow_memory(table), cap + cap / 32);
+		flow_table_free(table);
+	}
+	table = usual;
+}
+
 /* Ages that differ in each octet, many alike in most, slots used again. */
 Test(flow, order_is_by_age)
 {
