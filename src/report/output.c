@@ -424,10 +424,10 @@ bool output_reopen(struct output *output, char **error)
 	int fd;
 
 	*error = NULL;
-	if (output->path == NULL)
+	if (output->path == NULL || !output->regular) /* who reads a pipe may be slow, or gone: neither is waited for */
 		return true;
 	output_flush(output);
-	if ((fd = open_file(output->path, 0)) < 0) {
+	if ((fd = open_file(output->path, O_NONBLOCK)) < 0) { /* nor for a reader of a FIFO that stands there now */
 		if (asprintf(error, "%s: %s", output->path, strerror(errno)) < 0)
 			*error = NULL;
 		return false;

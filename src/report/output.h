@@ -38,8 +38,8 @@ bool output_flush(struct output *output);
  * could not be written. */
 bool output_push(struct output *output);
 
-/* Goes on in a new file of the same name (log rotation); with standard output nothing happens.  false and *error if it
- * cannot be opened: then the old one stays. */
+/* Goes on in a new file of the same name (log rotation); with standard output, and what is no regular file, nothing happens.
+ * false and *error if it cannot be opened: then the old one stays. */
 bool output_reopen(struct output *output, char **error);
 
 /* Nothing can be written any more: all further records are lost. */

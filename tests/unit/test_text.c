@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "report/output.h"
@@ -877,6 +878,36 @@ Test(output, rotation_goes_on_in_a_new_file)
 	cr_assert_eq(memcmp(text, "new\n", 4), 0);
 	close(fd);
 	unlink(other);
+}
+
+/* A live capture would stand still as long as nobody reads. */
+Test(output, rotation_waits_for_no_reader, .timeout = 10)
+{
+	char fifo[64], *error;
+	uint64_t lost;
+	pthread_t reader;
+
+	snprintf(fifo, sizeof fifo, "%s.fifo", path);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+	struct heard heard = {.fd = open(fifo, O_RDONLY | O_NONBLOCK)};
+	output_close(output, NULL);
+	output = output_open(fifo, &error);
+	output_never_wait(output);
+	unsigned lines = give_lines(0, 2 << 20); /* a pipe holds 64 KiB */
+	cr_assert(output_reopen(output, &error));
+	output_push(output);
+	fcntl(heard.fd, F_SETFL, 0);
+	cr_assert_eq(pthread_create(&reader, NULL, hear, &heard), 0);
+	output_close(output, &lost);
+	pthread_join(reader, NULL);
+	cr_assert_eq(lost, 0);
+	cr_assert_eq(heard.count, lines);
+
+	cr_assert_not_null(output = output_open(path, &error));
+	cr_assert_eq(rename(fifo, path), 0);
+	cr_assert_not(output_reopen(output, &error));
+	cr_assert_not_null(strstr(error, path));
+	free(error);
 }
 
 Test(output, an_input_is_never_overwritten)
