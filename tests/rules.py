@@ -451,6 +451,30 @@ def reload():
         check(words in told and got == severities, f"SIGHUP: {name}", told, got)
 
 
+def pipes():
+    """What came through a pipe is kept: read again, it would be empty.  Nor does a FIFO in a directory make anybody wait."""
+    with open(capture("fin-ack-beyond"), "rb") as file:
+        data = file.read()
+    source, end = os.pipe()
+    os.write(end, b"checks: {fin-ack-beyond: {severity: note}}\n")
+    os.close(end)
+    with subprocess.Popen([PROGRAM, "-r", "-", "-T", "jsonl", "--no-dpi", "--rules", f"/dev/fd/{source}"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=NOWHERE, pass_fds=[source]) as process:
+        process.stdin.write(data[:40])
+        process.stdin.flush()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.1)
+        out, told = process.communicate(data[40:])
+    os.close(source)
+    got = [r["severity"] for r in map(json.loads, out.splitlines()) if r.get("rule_id") == "fin-ack-beyond"]
+    check(b"the old rules stay: /dev/fd/" in told and got == ["note"], "SIGHUP: rules of a pipe", told, got)
+    site = os.path.dirname(write("waits/good.yaml", "version: 1\n"))
+    os.mkfifo(os.path.join(site, "fifo.yaml"))
+    done = run("--rules", site, "--check-rules", timeout=20)
+    check(done.returncode == 2 and "fifo.yaml: not a regular file" in done.stderr, "a FIFO among the rules", done.stderr)
+
+
 # ---- damaged files ----
 
 GOOD = """version: 1
@@ -536,7 +560,7 @@ def damaged():
     check(scopes.returncode == 2 and "more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
 
 
-for part in (shipped, examples, thresholds, keys, limits, suppressions, settings, own_rules, mentions, order, reload, damaged):
+for part in (shipped, examples, thresholds, keys, limits, suppressions, settings, own_rules, mentions, order, reload, pipes, damaged):
     part()
 print(f"1..{number}")
 sys.exit(failed > 0)

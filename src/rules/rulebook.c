@@ -82,6 +82,7 @@ struct loading {
 	struct policy *policy;
 	char **file;
 	size_t files;
+	bool again; /* all of it has been read before */
 	char **error;
 };
 
@@ -103,7 +104,14 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* All *.yaml in it, by name. */
+static bool is_regular(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) != 0 || S_ISREG(status.st_mode); /* what is not there has an error of its own */
+}
+
+/* All *.yaml in it, by name; no FIFO, for which a running capture would wait. */
 static bool load_directory(struct loading *l, const char *path, bool must)
 {
 	struct dirent **entry;
@@ -117,7 +125,8 @@ static bool load_directory(struct loading *l, const char *path, bool must)
 	for (int i = 0; i < count; i++) {
 		char *file = NULL;
 
-		good = good && asprintf(&file, "%s/%s", path, entry[i]->d_name) >= 0 && load_file(l, file);
+		good = good && asprintf(&file, "%s/%s", path, entry[i]->d_name) >= 0 &&
+		       (is_regular(file) || complain(l->error, file, "not a regular file")) && load_file(l, file);
 		free(file);
 		free(entry[i]);
 	}
@@ -125,11 +134,17 @@ static bool load_directory(struct loading *l, const char *path, bool must)
 	return good;
 }
 
+/* What came through a pipe is gone: read again, it would be empty, and nothing would be left of its rules. */
 static bool load_path(struct loading *l, const char *path)
 {
+	const bool standard = strcmp(path, "-") == 0;
 	struct stat status;
 
-	return stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? load_directory(l, path, true) : load_file(l, path);
+	if (!standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		return load_directory(l, path, true);
+	if (l->again && (standard || !is_regular(path)))
+		return complain(l->error, standard ? "standard input" : path, "no file, so it cannot be read again");
+	return load_file(l, path);
 }
 
 /* Installed rules, then the site's.  TCPAUDIT_RULES_DIR stands for the site's directory, for tests and for who has no root: "" is
@@ -282,7 +297,7 @@ static bool take_over(struct rulebook *b, struct loading *l)
 
 bool rulebook_reload(struct rulebook *b, char **error)
 {
-	struct loading l = {.policy = policy_new(), .error = error};
+	struct loading l = {.policy = policy_new(), .again = b->policy != NULL, .error = error};
 
 	*error = NULL;
 	if (l.policy != NULL && load_installed(&l) && load_command_line(&l, b->sources) && policy_complete(l.policy, error) &&
