@@ -4,13 +4,14 @@
 #endif
 #include "cli/links.h"
 
+#include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* false: it is not known, since the interface went away, which its capture notices. */
+/* false: it is not known. */
 static bool is_down(const struct links *links, const struct link *link, bool *down)
 {
 	struct ifreq request = {0};
@@ -19,6 +20,14 @@ static bool is_down(const struct links *links, const struct link *link, bool *do
 		return false;
 	*down = (request.ifr_flags & IFF_UP) == 0;
 	return true;
+}
+
+/* Deleted, or in another namespace. */
+static bool is_gone(const struct link *link)
+{
+	char name[IF_NAMESIZE];
+
+	return if_indextoname(link->index, name) == NULL && errno == ENXIO;
 }
 
 void links_init(struct links *links, const char *const *names, size_t count)
@@ -41,10 +50,17 @@ const struct link *links_changed(struct links *links)
 		struct link *link = &links->link[i];
 		bool down;
 
-		if (link->index == 0 || !is_down(links, link, &down) || down == link->down)
+		if (link->index == 0 || link->gone)
 			continue;
-		link->down = down;
-		return link;
+		if (is_down(links, link, &down)) {
+			if (down == link->down)
+				continue;
+			link->down = down;
+			return link;
+		}
+		link->gone = is_gone(link);
+		if (link->gone && links->count > 1)
+			return link;
 	}
 	return NULL;
 }

@@ -184,7 +184,9 @@ static void tell_links(struct session *session)
 	while ((link = links_changed(&session->links)) != NULL) {
 		progress_clear(&session->progress);
 		say("%s: the interface %s", link->name,
-		    link->down ? "went down: nothing comes until it is up again" : "is up again");
+		    link->gone   ? "is gone: nothing comes from it any more"
+		    : link->down ? "went down: nothing comes until it is up again"
+		                 : "is up again");
 	}
 }
 

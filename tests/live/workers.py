@@ -287,6 +287,27 @@ def interface_gone(tap, net, path):
     tap.check("an interface that goes away", problems)
 
 
+def interface_of_several_gone(tap, net, path):
+    """The run goes on with the others, and says so when it happens."""
+    problems = []
+    for options in (), WORKERS:
+        lab.ip("-n", net.name[1], "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+        lab.ip("-n", net.name[1], "link", "set", "spare0", "up")
+        audit = lab.audit_interface(net.name[1], net.device[1], "-i", "spare0", *options)
+        time.sleep(1)
+        lab.ip("-n", net.name[1], "link", "del", "spare0")
+        time.sleep(1)
+        with Traffic(net, path):
+            pass
+        said = os.pread(audit.err.fileno(), 4096, 0).decode()
+        status, out, err = audit.stop()
+        if said.count("spare0: the interface is gone: nothing comes from it any more\n") != 1 or status != 4:
+            problems.append(f"exit status {status}: {err}")
+        if not lab.summary(lab.records(out))["packets"]["read"]:
+            problems.append("the others did not go on")
+    tap.check("one of several interfaces goes away", problems)
+
+
 def main():
     reason = line_rate.why_not()
     if reason:
@@ -296,7 +317,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             path = line_rate.known_capture(directory, CONNECTIONS)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_down, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_down, interface_of_several_gone, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()
