@@ -1571,6 +1571,23 @@ Test(audit, a_claim_about_both_ends_is_not_at_one)
 	bench_free(b);
 }
 
+Test(audit, no_time_is_told_between_two_frames_whose_clock_was_set_back)
+{
+	for (int back = 0; back <= 1; back++) {
+		struct bench *b = bench_new();
+		play(b, "A S100 / B SA300,101 / A .101,301 / A D101+10,301 / B D301+10,111 / A .111,311");
+		b->time += back ? -3600 * SECONDS : SECONDS;
+		play(b, "A RA111,311");
+		bench_finish(b);
+		const struct tcpaudit_finding *f = &finding_of(b, "rst-instead-of-fin")->finding;
+		if (back)
+			cr_expect_null(f->observed[0].name);
+		else
+			cr_expect_str_eq(f->observed[0].name, "idle_us");
+		bench_free(b);
+	}
+}
+
 static enum tcpaudit_ruling of_flow_1(void *user, const struct tcpaudit_finding *finding)
 {
 	(void)user;

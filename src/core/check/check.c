@@ -230,11 +230,22 @@ static void outline(const struct judging *j, const struct claim *cl, int confide
 	f->time = f->evidence_count ? f->evidence[f->evidence_count - 1].time : connection_last(j->c);
 }
 
+/* Between two frames whose clock was set back there is no time that could be told. */
+static void observe(struct tcpaudit_finding *f, const struct tcpaudit_fact *fact)
+{
+	for (size_t i = 0, n = 0; i < TCPAUDIT_FACTS && fact[i].name; i++) {
+		size_t length = strlen(fact[i].name);
+		bool time = length > 3 && !strcmp(fact[i].name + length - 3, "_us");
+		if (!time || fact[i].value >= 0)
+			f->observed[n++] = fact[i];
+	}
+}
+
 /* Counted already: what the sink sees of it. */
 static void show(struct judging *j, const struct claim *cl, struct tcpaudit_finding *f)
 {
 	memcpy(f->expected, cl->expected, sizeof f->expected);
-	memcpy(f->observed, cl->observed, sizeof f->observed);
+	observe(f, cl->observed);
 	if (f->severity >= TCPAUDIT_NOTE && f->evidence_count && (j->file->mirror || j->file->settings->states))
 		states_around(j, cl->evidence[f->evidence_count - 1], f);
 	lowering_notes(j, cl, f);
