@@ -557,7 +557,12 @@ def damaged():
     many = run("--rules", write("many.yaml", "rules:\n" + "".join(f"  - {{id: r{i}, on: close, when: dest_port, title: t}}\n" for i in range(65))), "--check-rules")
     check(many.returncode == 2 and "more than 64 rules" in many.stderr, "too many rules", many.stderr)
     scopes = run("--rules", write("scopes.yaml", "rules:\n" + "".join(f"  - {{id: r{i}, on: close, when: dest_port, title: t, scope: port {i + 1}}}\n" for i in range(33))), "--check-rules")
-    check(scopes.returncode == 2 and "more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
+    check(scopes.returncode == 2 and "scopes.yaml:34: more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
+    for name, value, place in (("plain", "dest_port == 1 and flow.durration", "4:30"), ("quoted", '"dest_port == 1 and flow.durration"', "4:31"),
+                               ("escaped", '"app == \\"TLS\\" and flow.durration"', "4:11"), ("folded", ">-\n      dest_port == 1 and\n      flow.durration", "4:11"),
+                               ("plain, of two lines", "dest_port == 1 and\n      flow.durration", "4:11")):
+        done = run("--rules", write("place.yaml", f"rules:\n  - id: x\n    on: close\n    when: {value}\n    title: t\n"), "--check-rules")
+        check(f"place.yaml:{place}: there is no field flow.durration" in done.stderr, f"the place of a mistake: {name}", done.stderr)
 
 
 for part in (shipped, examples, thresholds, keys, limits, suppressions, settings, own_rules, mentions, order, reload, pipes, damaged):

@@ -113,6 +113,14 @@ static const char *refused(const yaml_event_t *event)
 	return anchor != NULL ? "anchors are not understood here: write it out" : tag != NULL ? "tags are not understood here" : NULL;
 }
 
+static bool stands_as_it_is(const yaml_event_t *event, const char *text, bool plain)
+{
+	const size_t characters = literal_column(text, strlen(text)) - 1, quotes = plain ? 0 : 2;
+
+	return event->start_mark.line == event->end_mark.line &&
+	       event->end_mark.column - event->start_mark.column == characters + quotes;
+}
+
 static bool take_scalar(struct reading *r, const yaml_event_t *event, struct node *node)
 {
 	const char *text = (const char *)event->data.scalar.value;
@@ -121,6 +129,7 @@ static bool take_scalar(struct reading *r, const yaml_event_t *event, struct nod
 	if (memchr(text, '\0', length) != NULL)
 		return fail_at(r, &event->start_mark, "a text with a zero byte in it");
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	node->exact = stands_as_it_is(event, text, node->plain);
 	if (node->plain && (length == 0 || strcmp(text, "~") == 0))
 		return true;
 	return (node->text = strdup(text)) != NULL;

@@ -19,6 +19,7 @@ struct node {
 	char *key;  /* in a mapping; otherwise NULL */
 	char *text; /* scalar; NULL for ~ and for nothing at all */
 	bool plain; /* scalar without quotes */
+	bool exact; /* scalar that stands in one line as its text is: neither folded nor escaped */
 	size_t line, column;         /* of the value, from 1 */
 	size_t key_line, key_column; /* of the key */
 	struct node *first;          /* of what is in it, in order */

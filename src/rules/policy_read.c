@@ -217,10 +217,10 @@ static const char *severity_name(unsigned i)
 	return tcpaudit_severity_name((enum tcpaudit_severity)i);
 }
 
-/* The column of something within a text: exact where the text stands in one line as it is. */
+/* The column of something within a text; where that is not known, of the text. */
 static size_t column_inside(const struct node *node, size_t column)
 {
-	return strchr(node->text, '\n') ? node->column : node->column + (node->plain ? 0 : 1) + column - 1;
+	return node->exact ? node->column + (node->plain ? 0 : 1) + column - 1 : node->column;
 }
 
 static bool fail_inside(const struct reading *r, const struct node *node, size_t column, char *reason)

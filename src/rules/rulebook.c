@@ -186,7 +186,7 @@ static bool load_command_line(struct loading *l, const struct rulebook_sources *
 /* ---- registering ---- */
 
 /* The scope's number, a new one if need be; -1 with *error. */
-static int register_scope(struct rulebook *b, const char *text, char **error)
+static int register_scope(struct rulebook *b, const char *text, const char *from, char **error)
 {
 	struct scope *scope = &b->scope[b->scopes];
 
@@ -194,7 +194,7 @@ static int register_scope(struct rulebook *b, const char *text, char **error)
 		if (strcmp(b->scope[i].text, text) == 0)
 			return (int)i;
 	if (b->scopes == TCPAUDIT_SCOPES) {
-		complain(error, text, "more than 32 different scopes (those of rules that were replaced count until tcpaudit is started anew)");
+		complain(error, from, "more than 32 different scopes (those of rules that were replaced count until tcpaudit is started anew)");
 		return -1;
 	}
 	scope->text = strdup(text);
@@ -238,7 +238,7 @@ static bool register_all(struct rulebook *b, const struct policy *policy, int sc
 	for (size_t row = 0; row < policy->checks + policy->own_count; row++) {
 		const char *scope = policy->row[row].scope;
 
-		scope_of[row] = scope == NULL ? 0 : 1 + register_scope(b, scope, error);
+		scope_of[row] = scope == NULL ? 0 : 1 + register_scope(b, scope, policy->row[row].from[POLICY_SCOPE], error);
 		if (scope != NULL && scope_of[row] == 0)
 			return false;
 	}
