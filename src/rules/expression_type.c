@@ -124,6 +124,12 @@ static bool unquoted(struct parser *parser, const struct test *test, const struc
 	return true;
 }
 
+/* No number of a record is beyond it. */
+static int64_t most_of(const struct field *field)
+{
+	return strcmp(field->path, "src_port") == 0 || strcmp(field->path, "dest_port") == 0 ? 65535 : INT64_MAX;
+}
+
 static bool read_number(struct parser *parser, const struct test *test, const struct token *token, int64_t *number)
 {
 	const struct field *field = field_of(test);
@@ -139,10 +145,12 @@ static bool read_number(struct parser *parser, const struct test *test, const st
 		complaint = literal_size(token->text, number);
 	else
 		complaint = literal_number(token->text, number);
+	if (complaint == NULL && *number > most_of(field))
+		complaint = "is no port: they end at 65535";
 	return complaint == NULL || refuse(parser, test, token, complaint);
 }
 
-/* No number of a record is negative, and none is beyond INT64_MAX. */
+/* No number of a record is negative. */
 static bool add_number(struct parser *parser, struct test *test, enum token_kind relation, const struct token *token, int64_t low,
                        int64_t high)
 {
@@ -150,7 +158,7 @@ static bool add_number(struct parser *parser, struct test *test, enum token_kind
 
 	if (relation == TOKEN_LT && low == 0 && field_of(test)->type != FIELD_TIME)
 		return refuse(parser, test, token, "has nothing below it");
-	if (relation == TOKEN_GT && low == INT64_MAX)
+	if (relation == TOKEN_GT && low == most_of(field_of(test)))
 		return refuse(parser, test, token, "has nothing above it");
 	if (low > high)
 		return parser_fail(parser, token->at, "the range begins behind its end");

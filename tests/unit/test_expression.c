@@ -70,10 +70,10 @@ Test(expression, numbers)
 	     "dest_port lt 5433", "dest_port <= 5432", "dest_port le 5432", "dest_port > 5431", "dest_port gt 0",
 	     "dest_port >= 5432", "dest_port ge 5432", "dest_port == 0x1538", "dest_port == 0X1538", "dest_port==5432",
 	     "dest_port in {5432}", "dest_port in {80, 5000..5432}", "dest_port in {5432..5432}", "dest_port in{80,5432..6000}",
-	     "dest_port not in {80, 443}", "dest_port <= 9223372036854775807", "dest_port < 0x7fffffffffffffff");
+	     "dest_port not in {80, 443}", "flow.pkts_toserver <= 9223372036854775807", "flow.pkts_toserver < 0x7fffffffffffffff");
 	FALSE("dest_port == 80", "dest_port != 5432", "dest_port < 5432", "dest_port <= 5431", "dest_port > 5432",
 	      "dest_port >= 5433", "dest_port in {80, 5433..6000}", "dest_port not in {5000..6000}",
-	      "dest_port >= 9223372036854775807");
+	      "flow.pkts_toserver >= 9223372036854775807");
 }
 
 Test(expression, durations)
@@ -395,7 +395,10 @@ Test(expression, errors_of_numbers)
 	refused("dest_port == \"80\"", 14, "dest_port is a number: write the value without quotes");
 	refused("dest_port == 9223372036854775808", 14, "dest_port: \"9223372036854775808\" is too large");
 	refused("dest_port == 0x8000000000000000", 14, "dest_port: \"0x8000000000000000\" is too large");
-	refused("dest_port > 9223372036854775807", 13, "dest_port: \"9223372036854775807\" has nothing above it");
+	refused("flow.pkts_toserver > 9223372036854775807", 22, "flow.pkts_toserver: \"9223372036854775807\" has nothing above it");
+	refused("dest_port == 65536", 14, "dest_port: \"65536\" is no port: they end at 65535");
+	refused("tcp.port in {80, 8000..80000}", 24, "tcp.port: \"80000\" is no port: they end at 65535");
+	refused("dest_port > 65535", 13, "dest_port: \"65535\" has nothing above it");
 	refused("dest_port < 0", 13, "dest_port: \"0\" has nothing below it");
 	refused("tcp.rtt < 0s", 11, "tcp.rtt: \"0s\" has nothing below it");
 	refused("dest_port in {90..80}", 15, "the range begins behind its end");
