@@ -56,6 +56,7 @@ def flows(*options):
 def test_refused(room):
     refused("a directory as a filter file", "-F", room, "-r", INCIDENT, says="Is a directory")
     refused("two filters", "-f", "tcp", "-f", "udp", "-r", INCIDENT, says="-f twice")
+    refused("two files of filters", "-F", "/dev/null", "-F", "/dev/null", "-r", INCIDENT, says="-F twice")
     refused("a timeout of nothing", "--idle-timeout", "0", "-r", INCIDENT, says="1s")
     refused("a lifetime of nothing", "--msl", "0", "-r", INCIDENT, says="1ms")
     refused("a ring that libpcap cannot have", "-B", "999G", "-i", "lo", says="2G")

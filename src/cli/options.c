@@ -173,6 +173,13 @@ static bool take_filter(struct parse *parse)
 	return take_text(parse);
 }
 
+static bool take_filter_file(struct parse *parse)
+{
+	if (parse->options->filter_file != NULL)
+		return refuse(parse, "more than one filter: -F twice");
+	return take_text(parse);
+}
+
 static bool take_flag(struct parse *parse)
 {
 	return *(bool *)target(parse) = true;
@@ -457,7 +464,7 @@ static const struct option_row table[] = {
         {'r', "read-file", "FILE", "read a pcap or pcapng file, also gzip or zstd; - is standard input (repeatable)", take_file, 0, NULL},
         {'D', "list-interfaces", NULL, "list the interfaces and exit", take_action, OPTIONS_LIST_INTERFACES, NULL},
         {'f', "capture-filter", "EXPR", "BPF expression; the words behind the options are one, too", take_filter, AT(filter_word), NULL},
-        {'F', NULL, "FILE", "read the BPF expression from a file", take_text, AT(filter_file), NULL},
+        {'F', NULL, "FILE", "read the BPF expression from a file", take_filter_file, AT(filter_file), NULL},
         {'s', "snapshot-length", "N", "capture N bytes of each packet, 0 all (default: what is looked at)", take_snaplen, 0, NULL},
         {'B', "buffer-size", "KiB", "ring for each interface and worker, also with K, M or G, below 2G (default: 64M)", take_ring, AT(capture.buffer), NULL},
         {'p', "no-promiscuous-mode", NULL, "only what is addressed to this host", take_no_promiscuous, 0, NULL},
