@@ -402,6 +402,8 @@ def order():
           "TCPAUDIT_RULES_DIR names a directory that is not there", done.stderr)
     os.mkdir(empty)
     check(run("--check-rules", env=dict(NOWHERE, TCPAUDIT_RULES_DIR=empty)).returncode == 0, "... one without rules")
+    done = run("--set", "rst-form.scope=port 443", "--set", "rst-form.where=src_port > 1", "--set", "rst-form.scope=", "--set", "rst-form.where=", "--dump-rules")
+    check(done.returncode == 0 and "port 443" not in done.stdout and "src_port" not in done.stdout, "--set takes a scope and a where back", done.stderr)
     for args, words in ((("--rules", os.path.join(WORK, "none.yaml")), "No such file"), (("--rules", WORK + "/no-site-at-all"), "No such file"),
                         (("--set", "fin-ack-late.delay=5"), "unit"), (("--set", "fin-ack-lat.delay=5s"), "there is no check"),
                         (("--set", "nonsense=5s"), "there is no setting"), (("--severity", "fin-ack-late=loud"), "severity"),

@@ -859,8 +859,13 @@ bool policy_set(struct policy *policy, const char *option, const char *key, cons
 {
 	struct reading r = {.policy = policy, .name = option, .option = true, .error = error};
 	struct node *root = document_parse(option, value, strlen(value), error);
-	bool good = root != NULL && take_path(&r, key, root);
+	bool good;
 
+	if (root != NULL && value[0] == '\0') { /* an empty text: what takes a scope back */
+		root->type = NODE_SCALAR;
+		root->text = strdup("");
+	}
+	good = root != NULL && take_path(&r, key, root);
 	document_free(root);
 	return good;
 }
