@@ -799,7 +799,7 @@ static const struct field table[] = {
 	{"packets.tcp", SUMS, FIELD_INTEGER, SUMS, "packets", "frames in which a TCP header begins", get_packets_tcp, NULL},
 	{"packets.not_analysed", SUMS, FIELD_COUNTS, SUMS, "packets", "the others, by reason", get_not_analysed, NULL},
 	{"packets.tcp_unusable", SUMS, FIELD_COUNTS, SUMS, "packets", "part of tcp whose numbers could not be used, by reason", get_unusable, NULL},
-	{"kernel.received", SUMS, FIELD_INTEGER, SUMS, "packets", "passed the filter: read and dropped together (live)", get_kernel_received, NULL},
+	{"kernel.received", SUMS, FIELD_INTEGER, SUMS, "packets", "passed the filter: read and dropped together, and in stats what the ring still holds (live)", get_kernel_received, NULL},
 	{"kernel.dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "no room in the ring (live)", get_kernel_dropped, NULL},
 	{"kernel.interface_dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "dropped by the interface or its driver (live)", get_kernel_interface_dropped, NULL},
 	{"kernel.longest_pause_us", SUMS, FIELD_INTEGER, 0, "us", "longest time for which a ring was not read while its worker had other things to do (live)", get_kernel_longest_pause, NULL},
