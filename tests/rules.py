@@ -560,6 +560,8 @@ def damaged():
     check(many.returncode == 2 and "more than 64 rules" in many.stderr, "too many rules", many.stderr)
     scopes = run("--rules", write("scopes.yaml", "rules:\n" + "".join(f"  - {{id: r{i}, on: close, when: dest_port, title: t, scope: port {i + 1}}}\n" for i in range(33))), "--check-rules")
     check(scopes.returncode == 2 and "scopes.yaml:34: more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
+    tab = run("--rules", write("tab.yaml", "rules:\n  - id: x\n\ton: close\n"), "--check-rules")
+    check("tab.yaml:3:1: a tab: YAML is indented with spaces\n" in tab.stderr, "a tab", tab.stderr)
     for name, value, place in (("plain", "dest_port == 1 and flow.durration", "4:30"), ("quoted", '"dest_port == 1 and flow.durration"', "4:31"),
                                ("escaped", '"app == \\"TLS\\" and flow.durration"', "4:11"), ("folded", ">-\n      dest_port == 1 and\n      flow.durration", "4:11"),
                                ("plain, of two lines", "dest_port == 1 and\n      flow.durration", "4:11")):

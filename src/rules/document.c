@@ -60,6 +60,17 @@ static bool fail_octet(struct reading *r, size_t offset, const char *reason)
 	return fail(r, line, column, "%s", reason != NULL ? reason : "unreadable");
 }
 
+static bool is_tab_of_indentation(const struct reading *r, const yaml_mark_t *mark)
+{
+	const char *at = r->text, *end = r->text + r->length;
+
+	for (size_t line = 0; at < end && line < mark->line; at++)
+		line += *at == '\n';
+	for (size_t column = 0; at < end && *at == ' ' && column < mark->column; at++)
+		column++;
+	return at < end && *at == '\t';
+}
+
 /* What libyaml did not like, in its words. */
 static bool fail_parser(struct reading *r)
 {
@@ -69,6 +80,8 @@ static bool fail_parser(struct reading *r)
 		return false;
 	if (p->error == YAML_READER_ERROR)
 		return fail_octet(r, p->problem_offset, p->problem);
+	if (is_tab_of_indentation(r, &p->problem_mark))
+		return fail_at(r, &p->problem_mark, "a tab: YAML is indented with spaces");
 	return fail(r, p->problem_mark.line + 1, p->problem_mark.column + 1, "%s%s%s",
 	            p->problem != NULL ? p->problem : "not YAML", p->context != NULL ? " " : "",
 	            p->context != NULL ? p->context : "");
