@@ -199,7 +199,8 @@ static void on_tick(struct session *session, int64_t now)
 		stop(session, WORKER_DISCARD);
 	if (options->live && options->stats_interval > 0 && now >= session->next_stats) {
 		show_stats(session);
-		session->next_stats += options->stats_interval;
+		/* those that were due while the program stood still are not made up for */
+		session->next_stats += ((now - session->next_stats) / options->stats_interval + 1) * options->stats_interval;
 	}
 	tell_links(session);
 	settle(session);

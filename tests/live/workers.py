@@ -253,6 +253,21 @@ def overload(tap, net, path):
     print(f"# {dropped} packets dropped, {len(torn)} connections lost some, {torn.count(True)} say so; labels: {end.get('dpi')}")
 
 
+def standing_still(tap, net, _path):
+    """What was due while the program stood still is not made up for."""
+    problems = []
+    for options in (), WORKERS:
+        audit = lab.audit_interface(net.name[1], net.device[1], "--stats-interval", "1s", *options)
+        audit.process.send_signal(signal.SIGSTOP)
+        time.sleep(8)
+        audit.process.send_signal(signal.SIGCONT)
+        time.sleep(3)
+        count = sum(r["event_type"] == "stats" for r in lab.records(audit.stop()[1]))
+        if not 2 <= count <= 6:
+            problems.append(f"{count} stats records")
+    tap.check("stats after a standstill", problems)
+
+
 def interface_down(tap, net, path):
     """It is there all the while: said when it goes down and when it is up again, to whoever asks for quiet, too; and the run goes on."""
     for options in (), WORKERS, ("-q",):
@@ -317,7 +332,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             path = line_rate.known_capture(directory, CONNECTIONS)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, interface_down, interface_of_several_gone, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, standing_still, interface_down, interface_of_several_gone, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()
