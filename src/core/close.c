@@ -510,14 +510,13 @@ static bool offloads_alone(const struct connection *c, const struct turnaround *
 	       (took->of[x] == TURNAROUND_UNKNOWN || took->of[x] <= took->of[!x]);
 }
 
-static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
-                          unsigned x)
+/* Where the capture stands towards this end, as far as the connection shows it. */
+static uint8_t vantage_shown(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
+                             unsigned x)
 {
 	const struct tcb *own = &c->end[x];
 	const bool forwarded = c->end[0].bits & c->end[1].bits & TCB_OUTBOUND; /* between two local sockets, nothing leaves */
 
-	if (settings->vantage >> x & 1)
-		return TCPAUDIT_VANTAGE_AT;
 	if (own->bits & TCB_OUTBOUND && !forwarded)
 		return TCPAUDIT_VANTAGE_AT;
 	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && !forwarded && offloads_alone(c, took, x))
@@ -527,6 +526,19 @@ static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_sett
 	if ((uint64_t)took->of[x] * 20 <= took->of[!x] && (own->ttl == 64 || own->ttl == 128 || own->ttl == 255))
 		return TCPAUDIT_VANTAGE_NEAR;
 	return TCPAUDIT_VANTAGE_FAR;
+}
+
+/* A proxy accepts some connections and opens others: `--vantage server` holds for the former.  What shows that the capture stands at
+ * the other end is none of those meant. */
+static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
+                          unsigned x)
+{
+	if (settings->vantage >> x & 1) {
+		uint8_t other = vantage_shown(c, settings, took, !x);
+		if (other != TCPAUDIT_VANTAGE_AT && other != TCPAUDIT_VANTAGE_NEAR)
+			return TCPAUDIT_VANTAGE_AT;
+	}
+	return vantage_shown(c, settings, took, x);
 }
 
 static void describe_fin(const struct facts *f, unsigned x, struct tcpaudit_end *end)

@@ -341,15 +341,17 @@ static void report(struct tcpaudit *e, struct connection *c, int64_t at, struct 
 }
 
 /* What its report has found out about its close. */
-static void conclude(struct former *was, const struct tcpaudit_connection *record)
+static void conclude(struct former *was, const struct tcpaudit_connection *record, unsigned vantage)
 {
 	was->held = record->time_wait_holder;
 	was->holder = record->time_wait_holder;
 	was->doubtful = record->confidence < TCPAUDIT_CERTAIN;
 	was->time_wait_since = record->time_wait_since;
-	for (unsigned x = 0; x < 2; x++)
+	for (unsigned x = 0; x < 2; x++) {
+		was->elsewhere |= vantage >> x & 1 && record->end[x].vantage != TCPAUDIT_VANTAGE_AT;
 		if (record->end[x].resets)
 			late_release_time_wait(was, !x);
+	}
 }
 
 static bool has_successor(const struct connection *c)
@@ -472,7 +474,7 @@ static void report_embryo(struct tcpaudit *e, const struct embryo *embryo, int64
 		report(e, c, at, &record, was);
 	stand_down(e->table, &room);
 	if (was)
-		conclude(was, known ? &e->lone : &record);
+		conclude(was, known ? &e->lone : &record, e->settings.vantage);
 	if (lone && !known) {
 		e->lone = record;
 		e->lone_known = true;
@@ -519,7 +521,7 @@ void engine_report(struct tcpaudit *e, uint32_t slot, int64_t at)
 	struct former was, *asked = e->ended && !has_successor(c) ? NULL : &was;
 	report(e, c, at - engine_lag(c), &record, asked);
 	if (asked) {
-		conclude(asked, &record);
+		conclude(asked, &record, e->settings.vantage);
 		tell_successor(e, c, asked);
 	}
 	if (e->ended) {

@@ -119,6 +119,7 @@ struct former {
 	bool spoiled : 1;  /* a segment of it was perhaps spoiled on its way */
 	bool answered : 1; /* its client has acknowledged something, whether the capture has that or not */
 	bool doubtful : 1; /* what is said of its close is not certain, or its capture has holes */
+	bool elsewhere : 1; /* it was not captured at the end that the user names */
 	uint8_t held;      /* the same, whatever resets did to it */
 	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */
 	int64_t reset_at;  /* first reset of any kind, 0 none */

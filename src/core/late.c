@@ -32,10 +32,15 @@ static struct tcpaudit_connection epitaph(const struct tombstone *t)
 	return r;
 }
 
+static bool is_vouched_for(const struct check_result *result, const struct tombstone *t, const struct tcpaudit_finding *f)
+{
+	return f->endpoint <= TCPAUDIT_WHO_SERVER && result->settings->vantage >> f->endpoint & 1 && !t->was.elsewhere;
+}
+
 /* What is left of the premises of a connection that was reported: all of them, or it is not known which. */
 static unsigned premises_of(const struct check_result *result, const struct tombstone *t, const struct tcpaudit_finding *f)
 {
-	bool at = f->endpoint <= TCPAUDIT_WHO_SERVER && result->settings->vantage >> f->endpoint & 1;
+	bool at = is_vouched_for(result, t, f);
 	bool scaled = (t->entry.bits & (CONN_SYN | CONN_SYN_ACK | CONN_MIDSTREAM)) == (CONN_SYN | CONN_SYN_ACK);
 	unsigned holds = t->was.doubtful ? 0 : ~(unsigned)(TCPAUDIT_PREMISE_VANTAGE | TCPAUDIT_PREMISE_SCALE);
 
@@ -58,7 +63,7 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 	f->connection = &record;
 	f->count = 1;
 	f->time = f->evidence[f->evidence_count - 1].time;
-	f->severity = (uint8_t)check_weigh(result->settings, row, f->endpoint, f->confidence, !t->was.doubtful);
+	f->severity = (uint8_t)check_weigh(result->settings, row, f->confidence, is_vouched_for(result, t, f) && !t->was.doubtful);
 	check_hand_out(result, row, f);
 }
 

@@ -135,7 +135,7 @@ static unsigned premises_for(const struct judging *j, const struct claim *cl)
 
 static bool is_vouched_for(const struct judging *j, const struct claim *cl)
 {
-	return cl->endpoint <= TCPAUDIT_WHO_SERVER && j->file->settings->vantage >> (cl->endpoint ^ cl->whole_at_peer) & 1;
+	return at_its_end(j, cl) && j->file->settings->vantage >> (cl->endpoint ^ cl->whole_at_peer) & 1;
 }
 
 /* One failed premise lowers one level, and so does each look-alike that matches. */
@@ -159,13 +159,12 @@ static int confidence_of(const struct judging *j, const struct claim *cl)
 
 /* Presence: certain as listed, likely at most a warning, possible at most a note.  Absence: at most a note, except where the
  * capture is known to be whole at that end. */
-int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpoint, int confidence, bool no_loss)
+int check_weigh(const struct tcpaudit_settings *settings, int row, int confidence, bool whole)
 {
 	int severity = check_severity(settings, row);
 	int most = confidence == TCPAUDIT_CERTAIN  ? TCPAUDIT_ERROR
 	           : confidence == TCPAUDIT_LIKELY ? TCPAUDIT_WARNING
 	                                           : TCPAUDIT_NOTE;
-	bool whole = endpoint <= TCPAUDIT_WHO_SERVER && settings->vantage >> endpoint & 1 && no_loss;
 
 	if (rows[row].basis == TCPAUDIT_ABSENCE && !whole)
 		most = TCPAUDIT_NOTE;
@@ -174,8 +173,8 @@ int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpo
 
 static int severity_of(const struct judging *j, const struct claim *cl, int confidence)
 {
-	int severity = check_weigh(j->file->settings, j->row, cl->whole_at_peer ? !cl->endpoint : cl->endpoint, confidence,
-	                           cl->whole_at_peer || j->premises & TCPAUDIT_PREMISE_NO_LOSS);
+	bool whole = is_vouched_for(j, cl) && (cl->whole_at_peer || j->premises & TCPAUDIT_PREMISE_NO_LOSS);
+	int severity = check_weigh(j->file->settings, j->row, confidence, whole);
 
 	if (cl->severity_at_most && severity > cl->severity_at_most - 1)
 		severity = cl->severity_at_most - 1;

@@ -130,8 +130,9 @@ enum {
 	ROWS
 };
 
-/* The severity of a claim of this confidence against this end (enum tcpaudit_who). */
-int check_weigh(const struct tcpaudit_settings *settings, int row, uint8_t endpoint, int confidence, bool no_loss);
+/* The severity of a claim of this confidence.  `whole`: the user answers for the capture at the end that it is against, and nothing
+ * speaks of loss. */
+int check_weigh(const struct tcpaudit_settings *settings, int row, int confidence, bool whole);
 
 /* The timer of a known stack that explains why TIME-WAIT was over at this age (ns); NULL none. */
 const char *check_time_wait_timer(int64_t age);
