@@ -482,18 +482,29 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
 }
 
-/* The highest number that X acknowledged, and so what of the peer's stream arrived for certain.  Of two FINs at two places the one
- * that was acknowledged is the end. */
+/* The highest number that X's peer acknowledged, and so what of X's stream arrived for certain.  An abort acknowledges, too. */
+static tcp_seq acknowledged(const struct facts *f, unsigned x, tcp_seq sent)
+{
+	const struct event *r = f->reset;
+	tcp_seq hiack = f->c->end[!x].hiack;
+
+	if (!r || r->from == x || !(r->flags & TCPAUDIT_ACK) || r->is & (EVENT_SUSPECT | EVENT_FOREIGN) ||
+	    seq_gt(r->ack, seq_add(sent, f->fin[x])))
+		return hiack;
+	return seq_max(hiack, r->ack);
+}
+
+/* Of two FINs at two places the one that was acknowledged is the end. */
 static uint64_t lost_octets(const struct facts *f, unsigned x)
 {
 	const struct tcb *tcb = &f->c->end[x], *peer = &f->c->end[!x];
-	tcp_seq sent = f->fin[x] ? f->h->fin[x].u : tcb->maxseq;
+	tcp_seq sent = f->fin[x] ? f->h->fin[x].u : tcb->maxseq, acked = acknowledged(f, x, sent);
 
-	if (!(tcb->bits & TCB_TEXT) || !(peer->bits & TCB_ACK) || !seq_gt(sent, peer->hiack))
+	if (!(tcb->bits & TCB_TEXT) || !(peer->bits & TCB_ACK) || !seq_gt(sent, acked))
 		return 0;
 	if (f->fin[x] && f->h->fin[x].moved >= 0 && event_end(&f->h->event[f->h->fin[x].moved]) == peer->hiack)
 		return 0;
-	uint64_t lost = (uint32_t)seq_diff(sent, peer->hiack);
+	uint64_t lost = (uint32_t)seq_diff(sent, acked);
 	uint64_t text = connection_text(f->c, x);
 	return lost < text ? lost : text;
 }
