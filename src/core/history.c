@@ -557,6 +557,20 @@ static void note_survival(struct history *h, const struct event *e)
 	h->before_reset = NULL;
 }
 
+/* RCV.NXT never goes back: a server that acknowledges less than it has, in a segment that it built after its reset, has another block
+ * since.  Behind SYN cookies whatever acknowledges the SYN-ACK makes one, also when it comes late, or again (RFC 4987 3.6).  Where the
+ * reset was not captured, a FIN at a number that the stream has passed (`behind`), younger than the whole stream, tells the same. */
+static bool is_of_another_block(const struct history *h, const struct tcb *server, const struct event *e, bool behind)
+{
+	const int reset = h->first_reset >= 0 ? h->first_reset : h->first_reset_any;
+
+	if (e->from != TCPAUDIT_SERVER || (e->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_ACK ||
+	    !(server->bits & TCB_ACK) || !seq_lt(e->ack, server->hiack))
+		return false;
+	return (reset >= 0 && h->event[reset].from == TCPAUDIT_SERVER && built_later(&h->event[reset], e)) ||
+	       (behind && e->is & EVENT_TSVAL_FRESH);
+}
+
 static struct event event_of(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, unsigned unusual)
 {
 	bool ts = s->options & TCPAUDIT_OPT_TIMESTAMPS, known = end[from].bits & TCB_SEQ;
@@ -616,8 +630,8 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) &&
 	    seq_gt(s->ack, own->peer_maxseq))
 		e.is |= EVENT_KNOWS_ACK;
-	bool behind = is_behind(h, end, &e);
-	if (behind)
+	bool behind = is_behind(h, end, &e), another = is_of_another_block(h, &end[TCPAUDIT_SERVER], &e, behind);
+	if (another || behind)
 		e.is |= EVENT_STRAY;
 	if (is_fin(&e))
 		note_fin(h, end, &e);
@@ -646,7 +660,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (i < 0)
 		return false;
 	note_close(h, end, i);
-	if (behind && h->fin[from].behind < 0)
+	if (behind && !another && !sent->duplicate && h->fin[from].behind < 0)
 		h->fin[from].behind = (int8_t)i;
 	if (s->flags & TCPAUDIT_RST)
 		note_reset(h, i);
