@@ -62,15 +62,34 @@ int reset_plausible(const struct connection *c, const struct history *h)
 	return -1;
 }
 
+/* What overtakes comes within that (checks.md rst-sender-alive). */
+static int64_t reorder_bound(const struct connection *c)
+{
+	int64_t half = round_trip(c) / 2;
+
+	return half > 3 * MILLISECOND ? half : 3 * MILLISECOND;
+}
+
+/* Without ACK flag, and at the number that acknowledges the SYN-ACK: it tells nothing of its order, and may have left before the segments
+ * that it comes behind.  A listener that has sent a SYN cookie answers so to what is none, a FIN that comes first (RFC 9293 3.10.7.2). */
+static bool may_have_been_overtaken(const struct connection *c, const struct event *reset)
+{
+	const struct tcb *own = &c->end[reset->from];
+
+	return !(reset->flags & TCPAUDIT_ACK) && reset->from == TCPAUDIT_SERVER && own->bits & TCB_ISS &&
+	       reset->seq == seq_add(own->iss, 1);
+}
+
 /* Had it left the handshake behind?  Only then is there nobody who resets and goes on: a bad acknowledgment is answered from a
  * state that is not synchronized, and the attempt continues (RFC 9293 3.10.7.3 first, figures 8 and 9). */
 static bool was_synchronized(const struct connection *c, const struct event *reset)
 {
 	int mark = reset->from == TCPAUDIT_CLIENT ? MARK_ACK : MARK_RESPONSE;
+	int64_t within = may_have_been_overtaken(c, reset) ? reorder_bound(c) : 0;
 
 	if (c->entry.bits & CONN_MIDSTREAM)
 		return !(reset->is & EVENT_NXT_UNKNOWN);
-	return connection_marked(c, mark) && connection_mark_time(c, mark) <= reset->time;
+	return connection_marked(c, mark) && connection_mark_time(c, mark) <= reset->time - within;
 }
 
 /* Built by the reset's sender neither before what it had sent then, nor a late copy of that: by its timestamp, its text, or
@@ -107,14 +126,6 @@ static int goes_on(const struct connection *c, const struct history *h, int rese
 			return i;
 	}
 	return -1;
-}
-
-/* What overtakes comes within that (checks.md rst-sender-alive). */
-static int64_t reorder_bound(const struct connection *c)
-{
-	int64_t half = round_trip(c) / 2;
-
-	return half > 3 * MILLISECOND ? half : 3 * MILLISECOND;
 }
 
 /* How long after its sender's newest segment before the first effective reset it was built, by the sender's timestamp clock, of
