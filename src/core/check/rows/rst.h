@@ -8,7 +8,7 @@ CHECK("rst-form", rst_form, RESET, ERROR, TEXT, CONTRADICTION, ABSENCE, "reset w
 CHECK("rst-of-rst", rst_of_rst, RESET, NOTE, RISK, REACTION, ABSENCE, "reset answered by a reset", "RFC 9293 3.10.7.1", "both ends may have reset at once, or a load balancer both")
 CHECK("rst-seq-odd", rst_seq_odd, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "aborts with another number than its next one", "RFC 9293 3.10.5", "its peer must ignore or challenge it, and stays open")
 CHECK("rst-abort-dirty", rst_abort_dirty, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "aborted with text that was not acknowledged", "RFC 9293 3.10.5", "who reset may have left text unread, or given up")
-CHECK("rst-instead-of-fin", rst_instead_of_fin, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "reset instead of a close, with nothing outstanding", "RFC 9293 3.10.5", "SO_LINGER 0, or a load balancer; the protection of TIME-WAIT is lost")
+CHECK("rst-instead-of-fin", rst_instead_of_fin, RESET, NOTE, RISK, CONTRADICTION, ABSENCE, "reset instead of a close, with nothing outstanding", "RFC 9293 3.10.5", "SO_LINGER 0, text unread at close, or a load balancer; the protection of TIME-WAIT is lost")
 CHECK("rst-after-close", rst_after_close, RESET, INFO, INFO, CONTRADICTION, PRESENCE, "reset after both ends had closed", "RFC 9293 3.10.7.1", "")
 CHECK("rst-sender-alive", rst_sender_alive, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "sends on after its own reset", "RFC 9293 3.10.5", "the reset was probably not its own")
 CHECK("rst-forged", rst_forged, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "reset probably not from its sender", "RFC 5961 1.1", "compare TTL, IP identification and options with its other segments")

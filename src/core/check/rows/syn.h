@@ -27,7 +27,7 @@ CHECK("syn-reserved-bits", syn_reserved_bits, UNUSUAL, ERROR, TEXT, SEGMENT, PRE
 CHECK("syn-ecn-setup", syn_ecn_setup, UNUSUAL, ERROR, MUST, CONTRADICTION, ABSENCE, "SYN-ACK with ECN bits that the SYN does not allow", "RFC 3168 6.1.1", "")
 CHECK("syn-ecn-blackhole", syn_ecn_blackhole, ODD, INFO, INFO, CONTRADICTION, ABSENCE, "SYN with ECN failed, the same without it was answered", "RFC 3168 6.1.1.1; RFC 3360 3", "")
 CHECK("syn-accept-stalled", syn_accept_stalled, ODD, NOTE, RISK, ABSENCE, ABSENCE, "SYN-ACK repeated although its ACK had come", "RFC 9293 3.10.7.4", "a full accept queue, or TCP_DEFER_ACCEPT: compare ListenOverflows")
-CHECK("syn-reset-after-accept", syn_reset_after_accept, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "server resets right after the handshake, before it has sent anything", "RFC 9293 3.5.2", "tcp_abort_on_overflow, a wrapper that refuses, or a load balancer without a backend")
+CHECK("syn-reset-after-accept", syn_reset_after_accept, RESET, NOTE, RISK, CONTRADICTION, PRESENCE, "server resets right after the handshake, before it has sent anything", "RFC 9293 3.5.2", "text unread at close, a listener closed with it in its queue, tcp_abort_on_overflow, a wrapper that refuses, or a load balancer without a backend")
 CHECK("syn-scan", syn_scan, RESET, INFO, INFO, CONTRADICTION, PRESENCE, "client resets the SYN-ACK", "RFC 9293 3.10.7.1", "")
 CHECK("syn-unsolicited", syn_unsolicited, RARE, INFO, INFO, CONTRADICTION, ABSENCE, "SYN-ACK, or a refusal, without a SYN before it", "RFC 9293 3.10.7.1; RFC 9293 3.10.7.2", "")
 CHECK("syn-rto-reinit", syn_rto_reinit, UNUSUAL, INFO, INFO, TIME, ABSENCE, "text repeated within 3 s after a SYN that had timed out", "RFC 6298 5.7", "")
