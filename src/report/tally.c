@@ -130,6 +130,15 @@ static bool is_or_both(unsigned who, unsigned end)
 	return who == end || who == TCPAUDIT_WHO_BOTH;
 }
 
+/* A reset without ACK behind both FINs comes from no block (RFC 9293 3.10.7.1): its sender had closed, and let go of the connection before
+ * the other end closed, too late maybe.  He has aborted nothing. */
+static bool aborted(const struct tcpaudit_connection *c, unsigned end)
+{
+	bool stateless = c->kind == TCPAUDIT_KIND_FIN_FIN_RST && !(c->reset.flags & TCPAUDIT_ACK);
+
+	return is_or_both(c->aborted_by, end) && ended_by_reset(c) && !stateless;
+}
+
 /* An attempt that nobody aborted says nothing of a host: a flood of them would take all the room. */
 static void count_hosts(struct tally *tally, const struct tcpaudit_connection *connection)
 {
@@ -144,7 +153,7 @@ static void count_hosts(struct tally *tally, const struct tcpaudit_connection *c
 		if (connection->kind == TCPAUDIT_KIND_REFUSED) /* nothing was open that could be aborted */
 			host->measure[TALLY_REFUSED] += end == TCPAUDIT_SERVER;
 		else
-			host->measure[TALLY_RESETS] += is_or_both(connection->aborted_by, end) && ended_by_reset(connection);
+			host->measure[TALLY_RESETS] += aborted(connection, end);
 		host->measure[TALLY_TIME_WAIT] += is_or_both(connection->time_wait_holder, end);
 		if (connection->kind == TCPAUDIT_KIND_HALF_CLOSED && connection->end[end].states == close_wait) {
 			int64_t since = connection->end[!end].fin_ack.time;

@@ -142,3 +142,22 @@ Test(tally, refused_and_reset_behind_the_close_are_not_aborted)
 	cr_expect_eq(top[0]->place.port, 80);
 	tally_free(tally);
 }
+
+/* A server closes what is idle; its host has given up FIN-WAIT-2 when the client closes, and knows of no connection.  With ACK the reset
+ * is an abort's. */
+Test(tally, who_has_closed_and_forgotten_has_not_aborted)
+{
+	struct tally *tally = with_key(3);
+	const struct tally_host *top[2];
+	struct tcpaudit_connection c = connection_of(1, TCPAUDIT_KIND_FIN_FIN_RST, TCPAUDIT_WHO_SERVER);
+
+	c.reset.flags = TCPAUDIT_RST;
+	tally_connection(tally, &c);
+	cr_assert_eq(tally_top(tally, TALLY_RESETS, top, 2), 0);
+	c.reset.flags = TCPAUDIT_RST | TCPAUDIT_ACK;
+	tally_connection(tally, &c);
+	cr_assert_eq(tally_top(tally, TALLY_RESETS, top, 2), 1);
+	cr_expect_eq(top[0]->measure[TALLY_RESETS], 1);
+	cr_expect_eq(top[0]->place.port, 80);
+	tally_free(tally);
+}
