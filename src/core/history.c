@@ -567,6 +567,8 @@ static bool is_of_another_block(const struct history *h, const struct tcb *serve
 	if (e->from != TCPAUDIT_SERVER || (e->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_ACK ||
 	    !(server->bits & TCB_ACK) || !seq_lt(e->ack, server->hiack))
 		return false;
+	if (e->is & EVENT_TIMESTAMPS && seq_lt(e->tsval, server->tsval)) /* the path has swapped it with what acknowledges more */
+		return false;
 	return (reset >= 0 && h->event[reset].from == TCPAUDIT_SERVER && built_later(&h->event[reset], e)) ||
 	       (behind && e->is & EVENT_TSVAL_FRESH);
 }

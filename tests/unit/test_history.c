@@ -184,6 +184,36 @@ Test(history, a_stray_fin_is_nobodys)
 
 /* ---- runs ---- */
 
+/* Behind SYN cookies a server may have one block after the other on a connection; the second one knows of no text. */
+Test(history, a_fin_of_another_block_stands_nowhere)
+{
+	tape.tsval = 10;
+	add(A, ACK, 101, 100, 301);
+	add(B, ACK, 301, 200, 201);
+	add(A, ACK, 201, 0, 501);
+	tape.tsval = 20;
+	add(B, FIN, 301, 0, 101);
+	cr_expect(event_at(tape.history.count - 1)->is & EVENT_STRAY);
+	cr_expect_not(tape.history.fin[B].sent);
+	cr_expect_lt(tape.history.fin[B].behind, 0);
+	tape.tsval = 30;
+	add(B, FIN, 301, 0, 201);
+	cr_expect_geq(tape.history.fin[B].behind, 0, "it knows of the text, and closes where it had sent some");
+}
+
+/* Its reset is ignored, and what it sent before the newest acknowledgment comes after that: the path has swapped the two. */
+Test(history, what_the_path_has_swapped_is_of_no_other_block)
+{
+	tape.tsval = 10;
+	add(B, TCPAUDIT_RST, 90000, 0, 0);
+	add(A, ACK, 101, 100, 301);
+	tape.tsval = 30;
+	add(B, ACK, 302, 0, 201);
+	tape.tsval = 20;
+	add(B, FIN, 301, 0, 101);
+	cr_expect(tape.history.fin[B].sent);
+}
+
 Test(history, of_a_run_the_first_and_the_newest_stay)
 {
 	add(A, FIN, 101, 0, 301);
