@@ -3,93 +3,111 @@
  * Whether a bad one matters is the connection's question. */
 #include "checksum.h"
 
+#include "aside.h"
 #include "decode.h"
 #include "wire.h"
 
-static uint64_t add_with_carry(uint64_t a, uint64_t b)
+/* The last 1 to 8 octets of many, as if zeros came behind them: what is read along before them is shifted out. */
+static uint64_t last_octets(const uint8_t *end, size_t n)
 {
-	a += b;
-	return a + (a < b);
+	const uint64_t word = get_native64(end - 8);
+	const unsigned others = -8 * (unsigned)n % 64; /* bits */
+
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? word >> others : word << others;
 }
 
-static uint64_t get_native64(const uint8_t *p)
-{
-	uint64_t v;
+/* Words added up, and how often they carried: that is added at the end. */
+struct sum {
+	uint64_t words;
+	uint64_t carries;
+};
 
-	memcpy(&v, p, sizeof v);
-	return v;
+static inline void add(struct sum *sum, uint64_t word)
+{
+	sum->words += word;
+	sum->carries += sum->words < word;
 }
 
-static uint16_t get_native16(const uint8_t *p)
+/* Adds octets, 8 at least, in the order of this machine; RFC 1071 2(B) allows any. */
+static inline uint64_t sum_octets(uint64_t start, const uint8_t *p, size_t n)
 {
-	uint16_t v;
+	const uint8_t *const end = p + n;
+	struct sum even = {.words = start}, odd = {0}; /* neither waits for the other */
 
-	memcpy(&v, p, sizeof v);
-	return v;
+	for (; end - p > 32; p += 32) {
+		add(&even, get_native64(p));
+		add(&odd, get_native64(p + 8));
+		add(&even, get_native64(p + 16));
+		add(&odd, get_native64(p + 24));
+	}
+	if (end - p > 16) {
+		add(&even, get_native64(p));
+		add(&odd, get_native64(p + 8));
+		p += 16;
+	}
+	if (end - p > 8) {
+		add(&even, get_native64(p));
+		p += 8;
+	}
+	add(&odd, last_octets(end, (size_t)(end - p)));
+	return add_with_carry(add_with_carry(even.words, odd.words), even.carries + odd.carries);
 }
 
-/* Adds octets, in the order of this machine, to a one's complement sum of 64 bits; RFC 1071 2(B) allows any order. */
-static uint64_t sum_octets(uint64_t sum, const uint8_t *p, size_t n)
+static uint32_t network32(uint32_t v)
 {
-	for (; n >= 32; p += 32, n -= 32) { /* two chains of carries side by side */
-		uint64_t a = add_with_carry(get_native64(p), get_native64(p + 8));
-		uint64_t b = add_with_carry(get_native64(p + 16), get_native64(p + 24));
-
-		sum = add_with_carry(sum, add_with_carry(a, b));
-	}
-	for (; n >= 8; p += 8, n -= 8)
-		sum = add_with_carry(sum, get_native64(p));
-	if (n >= 4) {
-		sum = add_with_carry(sum, get_native32(p));
-		p += 4;
-		n -= 4;
-	}
-	if (n >= 2) {
-		sum = add_with_carry(sum, get_native16(p));
-		p += 2;
-		n -= 2;
-	}
-	if (n == 1) {
-		const uint8_t padded[2] = {p[0], 0};
-
-		sum = add_with_carry(sum, get_native16(padded));
-	}
-	return sum;
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap32(v) : v;
 }
 
 /* The pseudo header of RFC 9293 3.1, for a segment of `length` octets. */
 static uint64_t sum_pseudo_header(const struct tcpaudit_segment *segment, uint32_t length)
 {
 	const uint8_t *src = segment->src.byte, *dst = segment->dst.byte;
-	const uint8_t tail[8] = {
-	        (uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length, 0, 0, 0, PROTOCOL_TCP,
-	};
-	uint64_t sum = get_native64(tail);
+	const uint64_t sum = (uint64_t)network32(length) + network32(PROTOCOL_TCP);
 
 	if (segment->ip_version == 4)
-		return add_with_carry(sum, (uint64_t)get_native32(src) + get_native32(dst));
-	sum = add_with_carry(sum, add_with_carry(get_native64(src), get_native64(src + 8)));
-	return add_with_carry(sum, add_with_carry(get_native64(dst), get_native64(dst + 8)));
+		return sum + get_native32(src) + get_native32(dst);
+	return add_with_carry(add_with_carry(sum, add_with_carry(get_native64(src), get_native64(src + 8))),
+	                      add_with_carry(get_native64(dst), get_native64(dst + 8)));
 }
 
-uint16_t segment_verify(const struct tcpaudit_segment *segment)
+/* The sum in 16 bits.  A number and its halves swapped add up to the sum of both halves in the upper one, the carry included. */
+static uint16_t fold(uint64_t sum)
 {
-	uint32_t length = segment->header_len + segment->len;
-	uint16_t field;
-	uint64_t pseudo;
+	sum += sum >> 32 | sum << 32;
+	uint32_t half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)(half >> 16);
+}
 
-	if (segment->unusable == TCPAUDIT_UNUSABLE_SHORT || segment->unusable == TCPAUDIT_UNUSABLE_OFFSET ||
-	    (segment->noticed & TCPAUDIT_SAW_CUT) != 0)
-		return TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
-	pseudo = sum_pseudo_header(segment, length);
-	if (checksum_fold(sum_octets(pseudo, segment->header, length)) == 0xffff)
-		return 0;
+static inline uint32_t segment_length(const struct tcpaudit_segment *segment)
+{
+	return segment->header_len + segment->len;
+}
+
+/* What is in the field of a checksum that does not hold. */
+ASIDE static uint16_t what_else(const struct tcpaudit_segment *segment)
+{
+	const uint32_t length = segment_length(segment);
+	uint16_t field;
+
 	/* Offload wants the sum of the pseudo header in the field; for segments to be cut (NDIS LSO) with length 0. */
 	memcpy(&field, segment->header + 16, sizeof field);
-	if (field == checksum_fold(pseudo) || field == checksum_fold(sum_pseudo_header(segment, 0)))
+	if (field == fold(sum_pseudo_header(segment, length)) || field == fold(sum_pseudo_header(segment, 0)))
 		return TCPAUDIT_SAW_CHECKSUM_PARTIAL;
 	/* A length taken from the frame may include its padding. */
 	if ((segment->noticed & TCPAUDIT_SAW_LENGTH_GUESSED) != 0)
 		return TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
 	return TCPAUDIT_SAW_CHECKSUM_BAD;
+}
+
+uint16_t segment_verify(const struct tcpaudit_segment *segment)
+{
+	const uint32_t length = segment_length(segment);
+
+	if (segment->unusable == TCPAUDIT_UNUSABLE_SHORT || segment->unusable == TCPAUDIT_UNUSABLE_OFFSET ||
+	    (segment->noticed & TCPAUDIT_SAW_CUT) != 0)
+		return TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
+	if (checksum_holds(sum_octets(sum_pseudo_header(segment, length), segment->header, length)))
+		return 0;
+	return what_else(segment);
 }

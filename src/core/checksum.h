@@ -17,25 +17,38 @@ static inline uint32_t get_native32(const uint8_t *p)
 	return v;
 }
 
-/* The sum in 16 bits; of octets and their checksum: 0xffff.  A number and its halves swapped add up to the sum of both halves in the
- * upper one, the carry included. */
-static inline uint16_t checksum_fold(uint64_t sum)
+static inline uint64_t get_native64(const uint8_t *p)
 {
-	sum += sum >> 32 | sum << 32;
-	uint32_t half = (uint32_t)(sum >> 32);
-	half += half >> 16 | half << 16;
-	return (uint16_t)(half >> 16);
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static inline uint64_t add_with_carry(uint64_t a, uint64_t b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+/* Is it that of octets and their checksum?  To add carries again is to count modulo 0xffff, whatever the width of what is added and
+ * the order of this machine; and what is not 0 never adds up to 0.  A multiple of 0xffff, and no other number, makes a product with
+ * its inverse modulo 2^64 that is no larger than the largest quotient. */
+static inline bool checksum_holds(uint64_t sum)
+{
+	const uint64_t largest = UINT64_MAX / 0xffff, inverse = -largest;
+
+	return sum * inverse <= largest;
 }
 
 /* Of `units` times 4 octets, 5 at least. */
 static inline bool ip_checksum_holds(const uint8_t *p, size_t units)
 {
-	uint64_t sum = (uint64_t)get_native32(p) + get_native32(p + 4) + get_native32(p + 8) + get_native32(p + 12) +
-	               get_native32(p + 16);
+	uint64_t sum = add_with_carry(get_native64(p), get_native64(p + 8));
 
-	for (size_t i = 5; i < units; i++)
-		sum += get_native32(p + i * 4);
-	return checksum_fold(sum) == 0xffff;
+	for (size_t i = 4; i < units; i++)
+		sum = add_with_carry(sum, get_native32(p + i * 4));
+	return checksum_holds(sum);
 }
 
 #endif
