@@ -21,6 +21,8 @@ enum {
 	INPUTS_MOST = 65535 /* frames number them in 16 bits */
 };
 
+enum { LINUX_SLL = 113, LINUX_SLL2 = 276 };
+
 /* Frames of one file that wait for their turn. */
 struct lookahead {
 	struct file *file;
@@ -61,6 +63,7 @@ bool source_error(char **error, const char *format, ...)
 
 void source_linktype(struct capture_input *input, uint16_t linktype)
 {
+	input->cooked |= linktype == LINUX_SLL || linktype == LINUX_SLL2;
 	for (size_t i = 0; i < input->linktypes; i++)
 		if (input->linktype[i] == linktype)
 			return;
@@ -71,26 +74,35 @@ void source_linktype(struct capture_input *input, uint16_t linktype)
 /* Linux cooked captures say which packets the host itself sent: packet type 4. */
 static bool cooked_outbound(const struct tcpaudit_frame *frame)
 {
-	if (frame->linktype == 113) /* LINUX_SLL */
+	if (frame->linktype == LINUX_SLL)
 		return frame->caplen >= 2 && frame->data[0] == 0 && frame->data[1] == 4;
-	if (frame->linktype == 276) /* LINUX_SLL2 */
+	if (frame->linktype == LINUX_SLL2)
 		return frame->caplen >= 11 && frame->data[10] == 4;
 	return false;
+}
+
+static void mark_outbound(const struct capture *capture, struct capture_batch *batch)
+{
+	if (capture->count == 1 && !capture->inputs[0].cooked)
+		return;
+	for (size_t i = 0; i < batch->count; i++)
+		if (cooked_outbound(&batch->frame[i]))
+			batch->frame[i].flags |= TCPAUDIT_FRAME_OUTBOUND;
 }
 
 /* True: the batch tells of losses. */
 static bool complete(struct capture *capture, struct capture_batch *batch)
 {
 	const uint64_t prefix = capture->prefix, ordinal = capture->ordinal + 1;
+	const size_t count = batch->count;
 	unsigned flags = 0;
-	for (size_t i = 0; i < batch->count; i++) {
-		struct tcpaudit_frame *frame = &batch->frame[i];
-		frame->ordinal = prefix | ((ordinal + i) & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
-		if (cooked_outbound(frame))
-			frame->flags |= TCPAUDIT_FRAME_OUTBOUND;
-		flags |= frame->flags;
+
+	mark_outbound(capture, batch);
+	for (size_t i = 0; i < count; i++) {
+		batch->frame[i].ordinal = prefix | ((ordinal + i) & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
+		flags |= batch->frame[i].flags;
 	}
-	capture->ordinal += batch->count;
+	capture->ordinal += count;
 	return flags & TCPAUDIT_FRAME_LOST || capture->lost || capture->torn;
 }
 

@@ -43,6 +43,7 @@ struct capture_input {
 	const char *path;   /* as the user wrote it; "-" standard input */
 	const char *format; /* "pcap", "pcapng", with " gzip" or " zstd" behind it; "interface" */
 	bool live;
+	bool cooked;             /* it has frames of Linux's own link types, which say whether the host sent them */
 	bool packed;             /* compressed: octets are counted in what it unpacks to, but for `size` and `position` */
 	uint64_t packets;        /* frames handed out */
 	uint64_t bytes;          /* of the file, read (compressed inputs: after decompression) */

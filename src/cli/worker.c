@@ -143,6 +143,21 @@ static void take_count(struct worker *worker, enum tcpaudit_fate fate)
 		tcpaudit_count(worker->engine, fate);
 }
 
+/* How many frames from i on go to the engine?  All of them, as nearly always. */
+static size_t run_from(const struct capture_batch *batch, size_t i, size_t count)
+{
+	unsigned any = 0;
+	size_t run = 0;
+
+	for (size_t k = i; k < count; k++)
+		any |= batch->fate[k];
+	if (any == TCPAUDIT_FATE_TCP)
+		return count - i;
+	while (i + run < count && capture_is_read(batch, i + run))
+		run++;
+	return run;
+}
+
 /* Runs of frames with work in them go to the engine together; the others only count. */
 void worker_judge(struct worker *worker)
 {
@@ -152,8 +167,7 @@ void worker_judge(struct worker *worker)
 	if (worker->quota->live && worker->labeller != NULL)
 		shed_load(worker);
 	for (size_t i = 0, run; i < count; i += run) {
-		for (run = 0; i + run < count && capture_is_read(batch, i + run); run++)
-			;
+		run = run_from(batch, i, count);
 		if (run > 0) {
 			take_frames(worker, &batch->frame[i], run);
 		} else {
