@@ -137,14 +137,14 @@ struct tcpaudit_segment {
 	uint32_t tsecr;
 	uint16_t flags;     /* control bits */
 	uint16_t window;    /* SEG.WND as in the header, unscaled */
+	uint16_t noticed;   /* TCPAUDIT_SAW_ bits */
+	uint16_t ip_id;     /* IPv4 identification, 0 for IPv6 */
 	uint16_t options;   /* TCPAUDIT_OPT_ bits */
 	uint16_t mss;       /* valid with OPT_MSS */
-	uint16_t noticed;   /* TCPAUDIT_SAW_ bits */
 	uint16_t sum;       /* what verifying the checksum would notice, with TCPAUDIT_SUM_KNOWN; else 0 */
-	uint16_t ip_id;     /* IPv4 identification, 0 for IPv6 */
 	uint16_t vlan;      /* innermost VLAN identifier outside any tunnel, 0 none */
-	uint8_t wscale;     /* valid with OPT_WSCALE, as it came (may exceed 14) */
 	uint8_t ttl;        /* or hop limit */
+	uint8_t wscale;     /* valid with OPT_WSCALE, as it came (may exceed 14) */
 	uint8_t ip_version; /* 4 or 6 */
 	uint8_t sack_count; /* blocks in `sack` */
 	uint8_t unusable;   /* enum tcpaudit_unusable */
@@ -162,7 +162,7 @@ struct tcpaudit_segment {
 	uint32_t wirelen;      /* of the frame, for byte counts */
 	uint32_t network;      /* VXLAN or GENEVE network identifier + 1, 0 none */
 	const uint8_t *header; /* the TCP header, text at header + header_len; borrowed until the batch has been judged */
-	uint32_t sack[4][2];   /* left and right edges, RFC 2018 */
+	uint32_t sack[4][2];   /* left and right edges, RFC 2018; of those that there are */
 };
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
 
 #include "aside.h"
 #include "checksum.h"
+#include "decode_usual.h"
 #include "defrag.h"
 #include "link_layer.h"
 #include "tcp_options.h"
@@ -119,17 +120,6 @@ static void begin_packet(struct walk *w)
 	w->noticed &= (uint16_t)~TCPAUDIT_SAW_LENGTH_GUESSED;
 	w->partial = false;
 	w->extensions = 0;
-}
-
-/* One store of the whole, since it is soon read as a whole. */
-static inline struct tcpaudit_address ipv4_address(const uint8_t *p)
-{
-	typedef uint32_t words __attribute__((vector_size(16)));
-	const words all = {get_native32(p)};
-	struct tcpaudit_address address;
-
-	memcpy(&address, &all, sizeof address);
-	return address;
 }
 
 static enum step ipv4(struct walk *w)
@@ -319,28 +309,6 @@ static void short_header(struct tcpaudit_segment *segment, const uint8_t *p, siz
 	segment->window = cap >= 16 ? get_be16(p + 14) : 0;
 }
 
-static inline void no_options(struct tcpaudit_segment *segment)
-{
-	segment->options = 0;
-	segment->mss = 0;
-	segment->wscale = 0;
-	segment->sack_count = 0;
-	segment->tsval = 0;
-	segment->tsecr = 0;
-	memset(segment->sack, 0, sizeof segment->sack);
-}
-
-/* The 20 octets that every header has. */
-static inline void fixed_header(struct tcpaudit_segment *segment, const uint8_t *p)
-{
-	segment->src_port = get_be16(p);
-	segment->dst_port = get_be16(p + 2);
-	segment->seq = get_be32(p + 4);
-	segment->ack = get_be32(p + 8);
-	segment->flags = get_be16(p + 12) & 0x0fff;
-	segment->window = get_be16(p + 14);
-}
-
 /* Reads the TCP header at w->p: all fields of the segment that it tells of, and none beyond. */
 static void header(struct walk *w)
 {
@@ -348,16 +316,16 @@ static void header(struct walk *w)
 	const uint8_t *p = w->p;
 	size_t header_len = w->cap >= 13 ? (size_t)(p[12] >> 4) * 4 : 0;
 
+	segment_of_nothing_else(segment, segment->ip_version);
 	segment->header = p;
 	segment->unusable = w->partial ? TCPAUDIT_UNUSABLE_SHORT : TCPAUDIT_UNUSABLE_NONE;
-	no_options(segment);
 	if (w->cap < w->wire)
 		w->noticed |= TCPAUDIT_SAW_CUT;
 	if (w->cap < 20) {
 		short_header(segment, p, w->cap);
 		segment->unusable = TCPAUDIT_UNUSABLE_SHORT;
 	} else {
-		fixed_header(segment, p);
+		segment_fixed_header(segment, p);
 		if (header_len < 20 || header_len > w->wire)
 			segment->unusable = TCPAUDIT_UNUSABLE_OFFSET;
 		else if (header_len > 20)
@@ -375,40 +343,12 @@ static void header(struct walk *w)
 	}
 }
 
-/* The fields that every segment has from its frame. */
-static inline void origin(struct tcpaudit_segment *segment, const struct tcpaudit_frame *frame)
-{
-	segment->time = frame->time;
-	segment->ordinal = frame->ordinal;
-	segment->frame = frame->number;
-	segment->input = frame->input;
-	segment->wirelen = frame->wirelen;
-	segment->sum = 0;
-}
-
 static inline void surroundings(const struct walk *w)
 {
-	origin(w->segment, w->frame);
+	segment_from(w->segment, w->frame);
 	w->segment->vlan = w->vlan;
 	w->segment->network = w->network;
 	w->segment->noticed = w->noticed;
-}
-
-static inline void no_icmp(struct tcpaudit_segment *segment)
-{
-	segment->icmp_type = 0;
-	segment->icmp_code = 0;
-	segment->icmp_quotes = false;
-}
-
-/* Those that close or open a connection are verified at once, the others when it matters. */
-static inline void verify_or_not(struct tcpaudit_segment *segment, enum tcpaudit_checksum_mode mode)
-{
-	if (mode == TCPAUDIT_CHECKSUM_STRICT ||
-	    (mode == TCPAUDIT_CHECKSUM_AUTO && (segment->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST)) != 0))
-		segment->noticed |= segment_verify(segment);
-	else
-		segment->noticed |= TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
 }
 
 static enum step tcp(struct walk *w)
@@ -416,9 +356,8 @@ static enum step tcp(struct walk *w)
 	if (w->cap < 4) /* less than the ports is no TCP header, as Wireshark counts */
 		return done(w, w->cap < w->wire ? TCPAUDIT_FATE_IP_SHORT : TCPAUDIT_FATE_NOT_TCP);
 	header(w);
-	no_icmp(w->segment);
 	surroundings(w);
-	verify_or_not(w->segment, w->decoder->checksum);
+	w->segment->noticed |= segment_verify_or_not(w->segment, w->decoder->checksum);
 	return done(w, TCPAUDIT_FATE_TCP);
 }
 
@@ -444,24 +383,28 @@ static bool quoted_headers(struct walk *w, uint8_t version)
 	return step == STEP_TCP;
 }
 
+static void set_icmp(struct tcpaudit_segment *segment, uint8_t type, uint8_t code, bool quotes)
+{
+	segment->icmp_type = type;
+	segment->icmp_code = code;
+	segment->icmp_quotes = quotes;
+}
+
 /* An error quotes the packet that caused it: at least 8 octets of its text (RFC 792), ports and SEG.SEQ. */
 static enum step icmp(struct walk *w)
 {
 	struct tcpaudit_segment *segment = w->segment;
-	uint8_t version = segment->ip_version;
+	const uint8_t version = segment->ip_version, type = w->cap >= 1 ? w->p[0] : 0, code = w->cap >= 2 ? w->p[1] : 0;
 
-	segment->icmp_quotes = false;
-	segment->icmp_type = w->cap >= 1 ? w->p[0] : 0;
-	segment->icmp_code = w->cap >= 2 ? w->p[1] : 0;
-	if (w->protocol != (version == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6) || w->cap < 8 ||
-	    !is_error(version, segment->icmp_type))
+	set_icmp(segment, type, code, false);
+	if (w->protocol != (version == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6) || w->cap < 8 || !is_error(version, type))
 		return done(w, TCPAUDIT_FATE_ICMP);
 	skip(w, 8);
 	if (quoted_headers(w, version) && w->cap >= 8) {
 		header(w);
 		surroundings(w);
 		segment->noticed |= TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
-		segment->icmp_quotes = true;
+		set_icmp(segment, type, code, true);
 	}
 	return done(w, TCPAUDIT_FATE_ICMP);
 }
@@ -483,52 +426,6 @@ static enum step (*const steps[])(struct walk *w) = {
         [STEP_ICMP] = icmp,
         [STEP_TCP] = tcp,
 };
-
-/* ---- the plain frame ---- */
-
-enum { PLAIN_LINK = 14, PLAIN_IP = PLAIN_LINK + 20, PLAIN_TCP = PLAIN_IP + 20 };
-
-/* Octets as one number of this machine, to compare several fields at once. */
-static inline uint32_t native32_of(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
-{
-	return get_native32((const uint8_t[]){a, b, c, d});
-}
-
-/* What nearly every frame is: TCP in one whole IPv4 packet without options on Ethernet, with nothing to notice.  The walk would
- * come to the same, by seven steps.  False: it is not that, and `segment` is undefined. */
-static inline bool decode_plain(enum tcpaudit_checksum_mode mode, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
-{
-	const uint8_t *ip = frame->data + PLAIN_LINK, *tcp = frame->data + PLAIN_IP;
-
-	if (frame->linktype != 1 || frame->caplen < PLAIN_TCP || frame->caplen > frame->wirelen)
-		return false;
-	if ((get_native32(ip - 2) & native32_of(0xff, 0xff, 0xff, 0)) != native32_of(ETHERTYPE_IPV4 >> 8, ETHERTYPE_IPV4 & 0xff, 0x45, 0) ||
-	    (get_native32(ip + 6) & native32_of(0x3f, 0xff, 0, 0xff)) != native32_of(0, 0, 0, PROTOCOL_TCP)) /* no fragment */
-		return false;
-	uint32_t length = get_be16(ip + 2), header_len = (tcp[12] >> 4) * 4u;
-	if (length > frame->caplen - PLAIN_LINK || header_len < 20 || 20 + header_len > length || !ip_checksum_holds(ip, 5))
-		return false;
-	origin(segment, frame);
-	segment->vlan = 0;
-	segment->network = 0;
-	segment->ip_version = 4;
-	segment->ttl = ip[8];
-	segment->ip_id = get_be16(ip + 4);
-	segment->src = ipv4_address(ip + 12);
-	segment->dst = ipv4_address(ip + 16);
-	segment->header = tcp;
-	segment->header_len = (uint8_t)header_len;
-	segment->text_caplen = segment->len = length - 20 - header_len;
-	segment->unusable = TCPAUDIT_UNUSABLE_NONE;
-	fixed_header(segment, tcp);
-	no_options(segment);
-	if (header_len > 20)
-		options_read(segment, tcp + 20, header_len - 20, header_len - 20);
-	no_icmp(segment);
-	segment->noticed = frame->flags & TCPAUDIT_FRAME_OUTBOUND ? TCPAUDIT_SAW_OUTBOUND : 0;
-	verify_or_not(segment, mode);
-	return true;
-}
 
 ASIDE static enum tcpaudit_fate decode(struct decoder *decoder, const struct tcpaudit_frame *frame,
                                        struct tcpaudit_segment *segment)
@@ -566,18 +463,21 @@ enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit
 
 	memset(&same, 0, sizeof same);
 	memset(segment, 0, sizeof *segment);
-	bool plain = decode_plain(decoder->checksum, frame, &same);
+	bool usual = decode_usual(frame, &same) || decode_usual_other(frame, &same);
+	if (usual)
+		decode_usual_rest(decoder->checksum, &same);
 	enum tcpaudit_fate fate = decode(decoder, frame, segment);
-	if (plain)
+	if (usual)
 		assert(fate == TCPAUDIT_FATE_TCP && memcmp(&same, segment, sizeof same) == 0);
 	return fate;
 }
 #else
 enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
 {
-	if (decode_plain(decoder->checksum, frame, segment))
-		return TCPAUDIT_FATE_TCP;
-	return decode(decoder, frame, segment);
+	if (!decode_usual(frame, segment) && !decode_usual_other(frame, segment))
+		return decode(decoder, frame, segment);
+	decode_usual_rest(decoder->checksum, segment);
+	return TCPAUDIT_FATE_TCP;
 }
 #endif
 

@@ -32,7 +32,7 @@ size_t decoder_memory(const struct decoder *decoder);
 
 /* Verifies the TCP checksum (RFC 9293 3.1) of a decoded segment whose frame is still there: TCPAUDIT_SAW_CHECKSUM_ bits,
  * 0 for good.  SYN, FIN and RST are verified while decoding, unless checksums are off; others here, when it matters. */
-uint16_t segment_verify(const struct tcpaudit_segment *segment);
+uint16_t segment_verify(const struct tcpaudit_segment *segment) __attribute__((pure));
 
 /* The same, if somebody has done it already. */
 static inline uint16_t segment_sum(const struct tcpaudit_segment *segment)

@@ -95,12 +95,12 @@ static inline struct sockets sockets_of(const struct tcpaudit_segment *s)
 		return n;
 	}
 	const uint64_t src = (uint64_t)ipv4_word(&s->src) << 16 | s->src_port, dst = (uint64_t)ipv4_word(&s->dst) << 16 | s->dst_port;
+	const uint64_t first = src < dst ? src : dst, second = src < dst ? dst : src; /* the least and the most: no branches */
 	n.crossed = src > dst;
-	const uint64_t both = (src ^ dst) & -(uint64_t)n.crossed; /* without a branch, as socket_pair_fill() */
-	n.ipv4[0] = (uint32_t)((src ^ both) >> 16);
-	n.ipv4[1] = (uint32_t)((dst ^ both) >> 16);
-	n.port[0] = (uint16_t)(src ^ both);
-	n.port[1] = (uint16_t)(dst ^ both);
+	n.ipv4[0] = (uint32_t)(first >> 16);
+	n.ipv4[1] = (uint32_t)(second >> 16);
+	n.port[0] = (uint16_t)first;
+	n.port[1] = (uint16_t)second;
 	return n;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aside.h"
+#include "decode_usual.h"
 
 #define JUMP     (3600ll * 1000000000)                             /* ns */
 #define DECIDED  (TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE) /* by the filter: there is nothing to decode */
@@ -12,7 +13,8 @@
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
 {
-	front->decoder = decoder_new(settings->tunnels, (enum tcpaudit_checksum_mode)settings->checksum, &front->now);
+	front->checksum = (enum tcpaudit_checksum_mode)settings->checksum;
+	front->decoder = decoder_new(settings->tunnels, front->checksum, &front->now);
 	front->key = flow_key(settings->hash_key);
 	for (size_t i = 0; i < sizeof front->source / sizeof front->source[0]; i++)
 		front->source[i] = (struct clock){INT64_MIN, INT64_MIN};
@@ -57,12 +59,14 @@ static bool is_steady(struct front *front, const struct tcpaudit_frame *frames, 
 		return false;
 	struct clock *clock = &front->source[frames[0].source & 63];
 	int64_t last = clock->newest > front->now ? clock->newest : front->now;
+	unsigned flags = 0;
 	bool odd = clock->held != INT64_MIN;
 	for (unsigned i = 0; i < count; i++) {
-		odd |= frames[i].source != frames[0].source || frames[i].time < last || frames[i].flags & UNSTEADY;
+		odd |= frames[i].source != frames[0].source || frames[i].time < last;
+		flags |= frames[i].flags;
 		last = frames[i].time;
 	}
-	if (odd || last - front->now > JUMP || last > LATEST)
+	if (odd || flags & UNSTEADY || last - front->now > JUMP || last > LATEST)
 		return false;
 	clock->newest = last;
 	return true;
@@ -95,38 +99,84 @@ static enum tcpaudit_fate decision(const struct tcpaudit_frame *frame)
 	return frame->flags & TCPAUDIT_FRAME_REJECTED ? TCPAUDIT_FATE_FILTER : TCPAUDIT_FATE_LINKTYPE;
 }
 
-void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
-                const struct flow_table *table)
+/* The batch's segment n is there, from frame i: what is yet to be said of it. */
+static inline void add(const struct front *front, struct batch *batch, unsigned n, unsigned i, const struct tcpaudit_frame *frame,
+                       const struct tcpaudit_segment *s, bool icmp)
 {
-	const bool steady = is_steady(front, frames, count);
+	const struct sockets sockets = sockets_of(s);
+
+	batch->icmp[n] = icmp;
+	batch->frame[n] = frame;
+	batch->place[n] = (uint8_t)i;
+	batch->sockets[n] = sockets;
+	batch->hash[n] = sockets_hash(&sockets, s, &front->key);
+}
+
+/* False: frame i has no segment n. */
+static bool decode_any(struct front *front, struct batch *batch, unsigned n, unsigned i, const struct tcpaudit_frame *frame,
+                       int64_t time)
+{
+	struct tcpaudit_segment *s = &batch->segment[n];
+	enum tcpaudit_fate fate = frame->flags & DECIDED ? decision(frame) : decoder_decode(front->decoder, frame, s);
+
+	if (!has_segment(front, fate, s))
+		return false;
+	s->time = time;
+	add(front, batch, n, i, frame, s, fate == TCPAUDIT_FATE_ICMP);
+	return true;
+}
+
+/* How many segments there are. */
+static inline unsigned fill_steady(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
+                                   const struct flow_table *table)
+{
 	struct tcpaudit_segment *s = batch->segment;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct tcpaudit_frame *frame = &frames[i];
-		const int64_t time = steady ? front->now = frame->time : believe(front, frame);
-		batch->clock[i] = front->now;
-		enum tcpaudit_fate fate =
-		        !steady && frame->flags & DECIDED ? decision(frame) : decoder_decode(front->decoder, frame, s);
-		if (!has_segment(front, fate, s))
+		batch->clock[i] = front->now = frame->time;
+		if (decode_usual(frame, s)) {
+			add(front, batch, n, i, frame, s, false);
+			decode_usual_rest(front->checksum, s);
+			front->counters.fate[TCPAUDIT_FATE_TCP]++;
+		} else if (!decode_any(front, batch, n, i, frame, frame->time)) {
 			continue;
-		s->time = time;
-		batch->icmp[n] = fate == TCPAUDIT_FATE_ICMP;
-		batch->frame[n] = frame;
-		batch->place[n] = (uint8_t)i;
-		batch->sockets[n] = sockets_of(s);
-		batch->hash[n] = sockets_hash(&batch->sockets[n], s, &front->key);
+		}
 		s++;
 		if (++n % TOGETHER == 0 && table)
 			flow_prefetch_buckets(table, &batch->hash[n - TOGETHER], TOGETHER);
 	}
 	if (table)
 		flow_prefetch_buckets(table, &batch->hash[n - n % TOGETHER], n % TOGETHER);
+	return n;
+}
+
+ASIDE static unsigned fill_unsteady(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
+                                    const struct flow_table *table)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const int64_t time = believe(front, &frames[i]);
+		batch->clock[i] = front->now;
+		n += decode_any(front, batch, n, i, &frames[i], time);
+	}
+	if (table)
+		flow_prefetch_buckets(table, batch->hash, n);
+	return n;
+}
+
+void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
+                const struct flow_table *table)
+{
+	const bool steady = is_steady(front, frames, count);
+
+	batch->count = (steady ? fill_steady : fill_unsteady)(front, batch, frames, count, table);
 	front->counters.frames += count;
 	batch->lost = steady ? 0 : losses_of(frames, count);
 	batch->buckets = table;
 	batch->frames = count;
-	batch->count = n;
 	batch->first = front->counters.first;
 	batch->now = front->now;
 }

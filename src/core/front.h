@@ -39,6 +39,7 @@ struct batch {
 
 struct front {
 	struct decoder *decoder;
+	enum tcpaudit_checksum_mode checksum;
 	struct flow_key key;
 	struct front_counters counters;
 	int64_t now;

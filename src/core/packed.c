@@ -48,14 +48,14 @@ static inline void pack(struct packed_segment *to, const struct tcpaudit_segment
 	to->wirelen = (uint16_t)s->wirelen;
 	to->flags = s->flags;
 	to->window = s->window;
+	to->noticed = s->noticed;
+	to->ip_id = s->ip_id;
 	to->options = s->options;
 	to->mss = s->mss;
-	to->noticed = s->noticed;
 	to->sum = s->sum;
-	to->ip_id = s->ip_id;
 	to->vlan = s->vlan;
-	to->wscale = s->wscale;
 	to->ttl = s->ttl;
+	to->wscale = s->wscale;
 }
 
 /* What an error quotes says nothing. */
@@ -138,28 +138,28 @@ static inline void unpack(const struct packed *p, const struct packed_segment *f
 	s->ordinal = p->ordinal + from->place;
 	s->frame = p->number + from->place;
 	s->input = p->input;
-	s->vlan = from->vlan;
-	s->network = 0;
-	s->ttl = from->ttl;
-	s->ip_id = from->ip_id;
 	s->seq = from->seq;
 	s->ack = from->ack;
-	s->len = from->len;
+	s->tsval = from->tsval;
+	s->tsecr = from->tsecr;
 	s->flags = from->flags;
 	s->window = from->window;
+	s->noticed = from->noticed;
+	s->ip_id = from->ip_id;
 	s->options = from->options;
 	s->mss = from->mss;
+	s->sum = from->sum;
+	s->vlan = from->vlan;
+	s->ttl = from->ttl;
 	s->wscale = from->wscale;
+	s->len = from->len;
+	s->wirelen = from->wirelen;
+	s->network = 0;
 	s->sack_count = 0;
 	s->unusable = TCPAUDIT_UNUSABLE_NONE;
 	s->icmp_type = 0;
 	s->icmp_code = 0;
 	s->icmp_quotes = false;
-	s->noticed = from->noticed;
-	s->sum = from->sum;
-	s->tsval = from->tsval;
-	s->tsecr = from->tsecr;
-	s->wirelen = from->wirelen;
 }
 
 void packed_open(const struct packed *p, unsigned i, struct batch *b, unsigned k)

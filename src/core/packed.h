@@ -21,7 +21,7 @@ struct packed_segment {
 	int64_t time;
 	uint32_t address[2]; /* IPv4, of both sockets in canonical order, as in the packet */
 	uint16_t port[2];    /* canonical order */
-	uint32_t seq; /* from here to tsecr, from flags to vlan, and wscale and ttl: as they follow each other in struct tcpaudit_segment */
+	uint32_t seq; /* from here to tsecr, from flags to vlan, and ttl and wscale: as they follow each other in struct tcpaudit_segment */
 	uint32_t ack;
 	uint32_t tsval;
 	uint32_t tsecr;
@@ -30,14 +30,14 @@ struct packed_segment {
 	uint16_t wirelen;
 	uint16_t flags;
 	uint16_t window;
+	uint16_t noticed;
+	uint16_t ip_id;
 	uint16_t options;
 	uint16_t mss;
-	uint16_t noticed;
 	uint16_t sum;
-	uint16_t ip_id;
 	uint16_t vlan;
-	uint8_t wscale;
 	uint8_t ttl;
+	uint8_t wscale;
 	uint8_t place; /* among the frames; if it is whole, too */
 	uint8_t is;    /* PACKED_ bits */
 } __attribute__((aligned(64)));
