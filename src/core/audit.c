@@ -56,6 +56,7 @@ struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const stru
 	e->handed_on = CONN_SETTLED | CONN_CLOSED | CONN_SYN_ACK | CONN_ESTABLISHED;
 	if (e->settings.idle_timeout < HALF_OPEN_FOR)
 		e->handed_on = UINT32_MAX; /* of any, it may be over sooner than was foreseen */
+	e->soonest = e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
 	e->sink = *sink;
 	e->part = part;
 	check_plan_init(&e->plan, settings);
@@ -260,7 +261,7 @@ ASIDE uint32_t engine_grow(struct tcpaudit *e, uint32_t slot)
 	}
 	remember_scopes(e, whole, scopes);
 	flow_schedule(e->table, whole, engine_deadline(e, whole));
-	flow_schedule_by(e->table, whole, e->now + engine_soonest(e));
+	flow_schedule_by(e->table, whole, e->now + e->soonest);
 	flow_half_open(e->table, whole);
 	return whole;
 }
@@ -292,7 +293,7 @@ static uint32_t begin(struct tcpaudit *e, const struct batch *b, unsigned i, con
 		c->entry.bits |= CONN_UNLABELLED;
 	if (is_watched(e, s))
 		c->entry.bits |= CONN_WATCHED;
-	flow_schedule(e->table, slot, e->now + engine_soonest(e)); /* most are short: what is not gets its deadline then */
+	flow_schedule(e->table, slot, e->now + e->soonest); /* most are short: what is not gets its deadline then */
 	if (is_syn(s))
 		flow_half_open(e->table, slot);
 	e->counters.connections++;
@@ -582,10 +583,8 @@ _Static_assert(BATCH <= 32, "a bit for each segment");
 
 void engine_find(const struct tcpaudit *e, const struct batch *b, struct likely likely[BATCH])
 {
-	uint32_t behind = 0;
+	uint32_t behind = flow_likely_at_once(e->table, b->hash, b->count, likely);
 
-	for (unsigned i = 0; i < b->count; i++)
-		behind |= (uint32_t)!flow_likely_at_once(e->table, b->hash[i], &likely[i]) << i;
 	for (; behind; behind &= behind - 1) {
 		unsigned i = (unsigned)__builtin_ctz(behind);
 		likely[i] = flow_likely(e->table, b->hash[i]);
@@ -616,14 +615,19 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 	return true;
 }
 
-void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely likely)
+static inline void judge_one(struct tcpaudit *e, struct batch *b, unsigned i, struct likely likely)
 {
-	if (e->part)
-		part_is_judging(e->part, e->now, b->segment[i].ordinal);
 	if (b->icmp[i])
 		icmp_error(e, &b->segment[i]);
 	else if (!judge_alone(e, b, i, &b->segment[i], likely))
 		judge(e, b, i, likely.slot);
+}
+
+void engine_judge(struct tcpaudit *e, struct batch *b, unsigned i, struct likely likely)
+{
+	if (e->part)
+		part_is_judging(e->part, e->now, b->segment[i].ordinal);
+	judge_one(e, b, i, likely);
 }
 
 /* Frames that hold nothing to be judged let time pass, one by one: nothing may depend on how frames come in batches. */
@@ -643,39 +647,44 @@ static bool is_calm(const struct tcpaudit *e, const struct batch *b)
 	return !b->lost && b->now < e->quiet_until && !(e->settings.points >> TCPAUDIT_ON_TICK & 1);
 }
 
-/* `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is judged. */
+/* Time goes on to that of a frame with a segment; `passed` frames have been looked at before. */
+ASIDE static void pass_to(struct tcpaudit *e, const struct batch *b, unsigned passed, unsigned place)
+{
+	pass_frames(e, b, passed, place + 1);
+	if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
+		engine_sweep(e, false);
+}
+
+/* Of an engine that is no part.  `next`: the batch that comes next, if it is known: its buckets come bit by bit while this one is
+ * judged. */
 IN_PLACE void judge_batch(struct tcpaudit *e, struct batch *b, struct batch *next)
 {
+	const unsigned count = b->count;
 	struct likely likely[BATCH];
-	unsigned passed = 0;
 
 	if (!e->started && b->frames > 0)
 		engine_start(e, b->first);
 	const bool calm = is_calm(e, b);
-	for (unsigned i = 0; i < b->count && !b->buckets; i++)
+	for (unsigned i = 0; i < count && !b->buckets; i++)
 		fetch_bucket(e, b, i);
 	engine_find(e, b, likely);
-	for (unsigned i = 0; i < b->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (next)
 			fetch_bucket(e, next, i);
-		if (calm) {
+		if (calm)
 			e->now = b->clock[b->place[i]];
-		} else {
-			pass_frames(e, b, passed, b->place[i] + 1u);
-			if (e->settings.points >> TCPAUDIT_ON_TICK & 1)
-				engine_sweep(e, false);
-		}
-		passed = b->place[i] + 1u;
+		else
+			pass_to(e, b, i ? b->place[i - 1] + 1u : 0, b->place[i]);
 		engine_fetch(e, b, likely, i);
-		engine_judge(e, b, i, likely[i]);
+		judge_one(e, b, i, likely[i]);
 	}
-	for (unsigned i = b->count; next && i < next->count; i++)
+	for (unsigned i = count; next && i < next->count; i++)
 		fetch_bucket(e, next, i);
 	if (next)
 		next->buckets = true;
 	engine_conclude(e);
 	if (!calm)
-		pass_frames(e, b, passed, b->frames);
+		pass_frames(e, b, count ? b->place[count - 1] + 1u : 0, b->frames);
 	e->now = b->now;
 }
 

@@ -17,6 +17,7 @@ struct tcpaudit {
 	struct flow_table *table;
 	struct tcpaudit_counters counters; /* but those of the front */
 	int64_t now;
+	int64_t soonest;     /* ns from a segment of a whole connection to its deadline, at least */
 	int64_t quiet_until; /* nothing is due before */
 	uint32_t handed_on;  /* CONN_ bits: somebody else wants to know when a segment sets them */
 	bool started;
@@ -44,6 +45,7 @@ struct tcpaudit {
 	struct part *part;     /* of another engine this is one; NULL: not */
 };
 
+#define SETTLING      5000000000ll   /* ns, after the last frame of a connection that has closed */
 #define HALF_OPEN_FOR 200000000000ll /* ns: RFC 9293 MUST-23 asks a SYN for 3 minutes */
 #define TOMBSTONE_FOR 256000000000ll /* 2 MSL of the RFC, and slack */
 #define LAG_NOTED     500000000ll    /* the least by which a frame is late: captures of several interfaces are hardly in order */
@@ -87,13 +89,10 @@ void engine_start(struct tcpaudit *engine, int64_t now);
 int64_t engine_deadline(const struct tcpaudit *engine, uint32_t slot);
 int64_t engine_deadline_of(const struct tcpaudit *engine, const struct connection *c);
 
-/* ns from a segment of a whole connection to its deadline, at least. */
-int64_t engine_soonest(const struct tcpaudit *engine);
-
 /* Has it passed?  Not so soon behind a segment of either end, as nearly always. */
 static inline bool engine_is_overdue(const struct tcpaudit *e, const struct connection *c)
 {
-	const int64_t before = e->now - engine_soonest(e);
+	const int64_t before = e->now - e->soonest;
 
 	return c->last_from[0] <= before && c->last_from[1] <= before && engine_deadline_of(e, c) <= e->now;
 }

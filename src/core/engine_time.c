@@ -5,7 +5,6 @@
 #include "shards.h"
 
 #define SECOND        1000000000ll
-#define SETTLING      (5 * SECOND)   /* after the last frame of a connection that has closed */
 #define RESET_SETTLED (15 * SECOND)  /* ... by a reset: nothing acknowledges it, and its receiver may go on without it */
 #define DUE_AT_ONCE   256            /* connections and tombstones looked at when time goes on without a frame */
 
@@ -18,12 +17,6 @@ static int64_t patience(const struct tcpaudit *e, const struct connection *c)
 	return e->settings.idle_timeout;
 }
 
-/* The least of that for whole connections. */
-int64_t engine_soonest(const struct tcpaudit *e)
-{
-	return e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
-}
-
 int64_t engine_deadline_of(const struct tcpaudit *e, const struct connection *c)
 {
 	return connection_last(c) + engine_lag(c) + patience(e, c);
@@ -31,7 +24,7 @@ int64_t engine_deadline_of(const struct tcpaudit *e, const struct connection *c)
 
 int64_t engine_calm(const struct tcpaudit *e)
 {
-	int64_t calm = engine_soonest(e) - LAG_NOTED;
+	int64_t calm = e->soonest - LAG_NOTED;
 
 	return calm > 0 ? calm : 0;
 }

@@ -189,17 +189,23 @@ struct likely flow_likely(const struct flow_table *t, uint32_t hash)
 	return index_next(hash, &probe, &slot) ? likely_slot(t, slot) : (struct likely){.slot = SLOT_NONE};
 }
 
-bool flow_likely_at_once(const struct flow_table *t, uint32_t hash, struct likely *likely)
+uint32_t flow_likely_at_once(const struct flow_table *t, const uint32_t *hash, unsigned count, struct likely *likely)
 {
-	const struct index_side *side = index_side_of(&t->index, hash);
-	const struct bucket *home = &side->bucket[index_home(side, hash)];
-	const unsigned found = index_matches(home, hash);
+	const struct flow_index index = t->index; /* need not be read again behind each */
+	uint32_t behind = 0;
 
-	*likely = found ? likely_slot(t, home->slot[__builtin_ctz(found)]) : (struct likely){.slot = SLOT_NONE};
-	if (found || !home->passed)
-		return true;
-	__builtin_prefetch(&side->bucket[index_home(side, hash) ^ 1]);
-	return false;
+	for (unsigned i = 0; i < count; i++) {
+		const struct index_side *side = index_side_of(&index, hash[i]);
+		const struct bucket *home = &side->bucket[index_home(side, hash[i])];
+		const unsigned found = index_matches(home, hash[i]);
+
+		likely[i] = found ? likely_slot(t, home->slot[__builtin_ctz(found)]) : (struct likely){.slot = SLOT_NONE};
+		if (found || !home->passed)
+			continue;
+		__builtin_prefetch(&side->bucket[index_home(side, hash[i]) ^ 1]);
+		behind |= UINT32_C(1) << i;
+	}
+	return behind;
 }
 
 void flow_prefetch_record(const struct likely *likely)

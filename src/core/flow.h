@@ -287,8 +287,8 @@ struct likely {
 /* When that is there: which record is it most likely? */
 struct likely flow_likely(const struct flow_table *table, uint32_t hash);
 
-/* The same, unless it may be in a bucket behind: false then, and that is on its way. */
-bool flow_likely_at_once(const struct flow_table *table, uint32_t hash, struct likely *likely);
+/* The same of many, but for those that may be in a bucket behind, which is on its way: a bit for each of these. */
+uint32_t flow_likely_at_once(const struct flow_table *table, const uint32_t *hash, unsigned count, struct likely *likely);
 
 /* Brings its record on the way. */
 void flow_prefetch_record(const struct likely *likely);
