@@ -574,7 +574,7 @@ static void fetch_bucket(const struct tcpaudit *e, const struct batch *b, unsign
 
 static inline void fetch_history(const struct tcpaudit *e, const struct batch *b, const struct likely likely[BATCH], unsigned i)
 {
-	flow_prefetch_history(likely[i].whole);
+	flow_prefetch_history(likely[i]);
 	if (b->segment[i].flags & (TCPAUDIT_FIN | TCPAUDIT_RST))
 		flow_prefetch_due(e->table, likely[i].slot);
 }
@@ -606,7 +606,7 @@ void engine_fetch(const struct tcpaudit *e, const struct batch *b, const struct 
 /* A segment of the only connection that there is on its socket pair, and none that may begin another one. */
 static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s, struct likely likely)
 {
-	struct connection *c = likely.whole;
+	struct connection *c = likely_whole(likely);
 
 	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_is_overdue(e, c) ||
 	    flow_full(e->table)) /* it may have to give way itself */

@@ -64,7 +64,7 @@ static uint64_t sum_pseudo_header(const struct tcpaudit_segment *segment, uint32
 	const uint8_t *src = segment->src.byte, *dst = segment->dst.byte;
 	const uint64_t sum = (uint64_t)network32(length) + network32(PROTOCOL_TCP);
 
-	if (segment->ip_version == 4)
+	if (__builtin_expect(segment->ip_version == 4, true))
 		return sum + get_native32(src) + get_native32(dst);
 	return add_with_carry(add_with_carry(sum, add_with_carry(get_native64(src), get_native64(src + 8))),
 	                      add_with_carry(get_native64(dst), get_native64(dst + 8)));
@@ -104,8 +104,7 @@ uint16_t segment_verify(const struct tcpaudit_segment *segment)
 {
 	const uint32_t length = segment_length(segment);
 
-	if (segment->unusable == TCPAUDIT_UNUSABLE_SHORT || segment->unusable == TCPAUDIT_UNUSABLE_OFFSET ||
-	    (segment->noticed & TCPAUDIT_SAW_CUT) != 0)
+	if (segment->unusable != TCPAUDIT_UNUSABLE_NONE || (segment->noticed & TCPAUDIT_SAW_CUT) != 0)
 		return TCPAUDIT_SAW_CHECKSUM_UNKNOWN;
 	if (checksum_holds(sum_octets(sum_pseudo_header(segment, length), segment->header, length)))
 		return 0;

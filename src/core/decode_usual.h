@@ -75,14 +75,14 @@ static inline uint16_t segment_verify_or_not(const struct tcpaudit_segment *segm
 /* TCP behind an IP header, `length` octets that are all there; less than nothing, too. */
 static inline bool usual_tcp(const struct tcpaudit_frame *frame, const uint8_t *tcp, int length, struct tcpaudit_segment *segment)
 {
-	const int header_len = tcp[12] >> 2 & 0x3c;
+	const uint32_t header_len = (tcp[12] & 0xf0u) >> 2;
 
-	if (header_len < TCP_HEADER || header_len > length)
+	if (header_len < TCP_HEADER || (int)header_len > length)
 		return false;
 	segment_fixed_header(segment, tcp);
 	segment->header = tcp;
 	segment->header_len = (uint8_t)header_len;
-	segment->text_caplen = segment->len = (uint32_t)(length - header_len);
+	segment->text_caplen = segment->len = (uint32_t)length - header_len;
 	segment->noticed = frame->flags & TCPAUDIT_FRAME_OUTBOUND ? TCPAUDIT_SAW_OUTBOUND : 0;
 	return true;
 }

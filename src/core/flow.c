@@ -176,9 +176,7 @@ void flow_prefetch_buckets(const struct flow_table *t, const uint32_t *hash, uns
 
 static struct likely likely_slot(const struct flow_table *t, uint32_t slot)
 {
-	void *record = pool_at(&t->pool[slot >> KIND_SHIFT], slot & PLACE);
-
-	return (struct likely){.slot = slot, .record = record, .whole = slot_is_whole(slot) ? record : NULL};
+	return (struct likely){.slot = slot, .record = pool_at(&t->pool[slot >> KIND_SHIFT], slot & PLACE)};
 }
 
 struct likely flow_likely(const struct flow_table *t, uint32_t hash)
@@ -214,11 +212,11 @@ void flow_prefetch_record(const struct likely *likely)
 	HAPPENS;
 }
 
-void flow_prefetch_history(const struct connection *c)
+void flow_prefetch_history(struct likely likely)
 {
 	static const struct connection nobody;
+	const struct connection *c = either(likely_whole(likely), &nobody);
 
-	c = either(c, &nobody);
 	prefetch_close(c);
 	if (c->entry.place & PLACE_WIDE)
 		__builtin_prefetch(c->entry.name.wide);

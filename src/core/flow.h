@@ -279,10 +279,15 @@ void flow_prefetch_buckets(const struct flow_table *table, const uint32_t *hash,
 
 /* Where a hash leads most likely; records never move, but what is in one may be another connection by and by. */
 struct likely {
-	uint32_t slot;            /* SLOT_NONE: there is none */
-	const void *record;       /* NULL then */
-	struct connection *whole; /* NULL: it is none */
+	uint32_t slot; /* SLOT_NONE: there is none */
+	void *record;  /* NULL then */
 };
+
+/* NULL: it is no whole connection. */
+static inline struct connection *likely_whole(struct likely likely)
+{
+	return slot_is_whole(likely.slot) ? likely.record : NULL;
+}
 
 /* When that is there: which record is it most likely? */
 struct likely flow_likely(const struct flow_table *table, uint32_t hash);
@@ -294,7 +299,7 @@ uint32_t flow_likely_at_once(const struct flow_table *table, const uint32_t *has
 void flow_prefetch_record(const struct likely *likely);
 
 /* When that is there: its history. */
-void flow_prefetch_history(const struct connection *whole);
+void flow_prefetch_history(struct likely likely);
 
 /* When it is due, for a segment that may settle it. */
 void flow_prefetch_due(const struct flow_table *table, uint32_t likely);

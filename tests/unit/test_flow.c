@@ -448,7 +448,7 @@ Test(flow, many_of_one_bucket_overflow_into_the_next)
 	flow_prefetch_bucket(table, hash[0]);
 	struct likely likely = flow_likely(table, hash[0]);
 	flow_prefetch_record(&likely);
-	flow_prefetch_history(likely.whole);
+	flow_prefetch_history(likely);
 }
 
 Test(flow, grows_to_a_hundred_thousand_and_back)
@@ -524,7 +524,7 @@ Test(flow, a_tombstone_takes_the_place_of_its_connection)
 	struct likely likely = flow_likely(table, hash);
 	flow_prefetch_record(&likely);
 	cr_assert_eq(likely.slot, front);
-	cr_assert_null(likely.whole, "a tombstone");
+	cr_assert_null(likely_whole(likely), "a tombstone");
 	flow_remove(table, front);
 	cr_assert_eq(flow_find(table, &p, hash, SLOT_NONE), grave);
 	flow_remove(table, grave);
