@@ -90,20 +90,29 @@ static void mark_outbound(const struct capture *capture, struct capture_batch *b
 			batch->frame[i].flags |= TCPAUDIT_FRAME_OUTBOUND;
 }
 
-/* True: the batch tells of losses. */
-static bool complete(struct capture *capture, struct capture_batch *batch)
+/* Gives the frames of several inputs their ordinals.  True: some tell of losses. */
+static bool number(struct capture *capture, struct capture_batch *batch)
 {
 	const uint64_t prefix = capture->prefix, ordinal = capture->ordinal + 1;
 	const size_t count = batch->count;
 	unsigned flags = 0;
 
-	mark_outbound(capture, batch);
 	for (size_t i = 0; i < count; i++) {
 		batch->frame[i].ordinal = prefix | ((ordinal + i) & ((UINT64_C(1) << CAPTURE_ORDINAL_BITS) - 1));
 		flags |= batch->frame[i].flags;
 	}
 	capture->ordinal += count;
-	return flags & TCPAUDIT_FRAME_LOST || capture->lost || capture->torn;
+	return flags & TCPAUDIT_FRAME_LOST;
+}
+
+/* A file that is read alone has numbered its frames.  True: the batch tells of losses. */
+static bool complete(struct capture *capture, struct capture_batch *batch)
+{
+	const bool alone = !capture->live && capture->count == 1;
+	const bool losses = alone ? file_lost_some(capture->files[0].file) : number(capture, batch);
+
+	mark_outbound(capture, batch);
+	return losses || capture->lost || capture->torn;
 }
 
 static const uint8_t fate_of_verdict[] = {

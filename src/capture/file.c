@@ -179,6 +179,7 @@ static bool refill(struct file *file)
 enum source_status file_read(struct file *file, struct capture_batch *batch)
 {
 	batch->count = 0;
+	file->lost_some = false;
 	if (!file->ended && file->walk(file, batch) == WALK_SHORT && batch->count == 0) {
 		/* One read a call, so that a file of nothing but unknown blocks does not keep signals waiting. */
 		if (refill(file))
@@ -215,6 +216,11 @@ struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t 
 	*error = reason;
 	file_close(file);
 	return NULL;
+}
+
+bool file_lost_some(const struct file *file)
+{
+	return file->lost_some;
 }
 
 bool file_lost(const struct file *file)

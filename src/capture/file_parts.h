@@ -37,6 +37,7 @@ struct file {
 	size_t capacity, begin, end; /* unread bytes: begin to end */
 	uint64_t offset;             /* of buffer[begin] in the decompressed file */
 	bool lost;                   /* frames before the next one */
+	bool lost_some;              /* ... before some of the batch */
 	size_t need;                 /* after WALK_SHORT: the whole of what begins there */
 	uint64_t skip;               /* bytes of a long block still to be passed over; its trailer remains */
 	uint64_t skip_from;          /* where that block began */
@@ -99,10 +100,17 @@ static inline struct tcpaudit_frame *frame_next(struct file *file, struct captur
 {
 	struct tcpaudit_frame *frame = &batch->frame[batch->count];
 	batch->fate[batch->count++] = TCPAUDIT_FATE_TCP;
-	frame->number = ++file->number;
+	frame->ordinal = frame->number = ++file->number;
 	frame->input = frame->source = file->index;
 	frame->flags = 0;
 	return frame;
+}
+
+/* Before this frame, others were lost. */
+static inline void frame_behind_losses(struct file *file, struct tcpaudit_frame *frame)
+{
+	frame->flags |= TCPAUDIT_FRAME_LOST;
+	file->lost_some = true;
 }
 
 /* Ends the input here.  What lies behind is known of a plain file; of a pipe or compressed data, only what is buffered. */

@@ -50,7 +50,7 @@ __attribute__((always_inline)) static inline void walk_records(struct file *file
 			break;
 		__builtin_prefetch(p + header + caplen + READ_AHEAD);
 		frame->time = (int64_t)get32(form, p) * 1000000000 + (int64_t)parts * is.fraction;
-		frame->number = ++number;
+		frame->ordinal = frame->number = ++number;
 		frame->data = p + header;
 		frame->caplen = caplen;
 		frame->wirelen = wirelen;

@@ -214,7 +214,7 @@ static struct tcpaudit_frame *block_frame(struct file *file, struct capture_batc
 	}
 	frame->linktype = interface->linktype;
 	if (file->lost) {
-		frame->flags |= TCPAUDIT_FRAME_LOST;
+		frame_behind_losses(file, frame);
 		file->lost = false;
 	}
 	if (caplen > wirelen || caplen > interface->snaplen)
@@ -227,7 +227,7 @@ static void dropped_before(struct file *file, struct tcpaudit_frame *frame, uint
 	if (count == 0)
 		return;
 	file->input->recorded_drops += count;
-	frame->flags |= TCPAUDIT_FRAME_LOST;
+	frame_behind_losses(file, frame);
 }
 
 static void packet_options(struct file *file, struct tcpaudit_frame *frame, const uint8_t *at, const uint8_t *end)
