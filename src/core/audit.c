@@ -606,9 +606,9 @@ void engine_fetch(const struct tcpaudit *e, const struct batch *b, const struct 
 /* A segment of the only connection that there is on its socket pair, and none that may begin another one. */
 static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsigned i, struct tcpaudit_segment *s, struct likely likely)
 {
-	struct connection *c = likely_whole(likely);
+	struct connection *c = likely.record;
 
-	if (!c || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_is_overdue(e, c) ||
+	if (!slot_is_whole(likely.slot) || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_is_overdue(e, c) ||
 	    flow_full(e->table)) /* it may have to give way itself */
 		return false;
 	take(e, likely.slot, c, s, connection_sender(&c->entry, b->sockets[i].crossed));

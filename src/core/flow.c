@@ -212,10 +212,18 @@ void flow_prefetch_record(const struct likely *likely)
 	HAPPENS;
 }
 
-void flow_prefetch_history(struct likely likely)
+/* What is likely, or nobody, where it is no whole connection: which nobody can foresee, so there is no branch. */
+static inline const struct connection *whole_or_nobody(struct likely likely)
 {
 	static const struct connection nobody;
-	const struct connection *c = either(likely_whole(likely), &nobody);
+	const uintptr_t whole = -(uintptr_t)slot_is_whole(likely.slot);
+
+	return (const struct connection *)(((uintptr_t)likely.record & whole) | ((uintptr_t)&nobody & ~whole));
+}
+
+void flow_prefetch_history(struct likely likely)
+{
+	const struct connection *c = whole_or_nobody(likely);
 
 	prefetch_close(c);
 	if (c->entry.place & PLACE_WIDE)

@@ -283,12 +283,6 @@ struct likely {
 	void *record;  /* NULL then */
 };
 
-/* NULL: it is no whole connection. */
-static inline struct connection *likely_whole(struct likely likely)
-{
-	return slot_is_whole(likely.slot) ? likely.record : NULL;
-}
-
 /* When that is there: which record is it most likely? */
 struct likely flow_likely(const struct flow_table *table, uint32_t hash);
 

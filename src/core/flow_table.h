@@ -205,7 +205,7 @@ IN_PLACE void prefetch_close(const struct connection *c)
 	prefetch_lines(either(c->kept.history, c), most);
 	if (c->entry.bits & CONN_RARE)
 		prefetch_lines((const char *)c->kept.rarity + most, sizeof(struct rarity) - most);
-	else if (c->kept.history && !(c->entry.bits & CONN_BRIEF))
+	else if ((c->kept.history != NULL) & !(c->entry.bits & CONN_BRIEF))
 		prefetch_lines((const char *)c->kept.history + most, offsetof(struct history, inside) + 4 * sizeof(struct event) - most);
 }
 
