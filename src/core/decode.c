@@ -6,7 +6,6 @@
  * Link layers are read by link.c, tunnels by tunnel.c, TCP options by options.c; defrag.c puts fragments together. */
 #include "decode.h"
 
-#include "aside.h"
 #include "checksum.h"
 #include "decode_usual.h"
 #include "defrag.h"
@@ -427,8 +426,7 @@ static enum step (*const steps[])(struct walk *w) = {
         [STEP_TCP] = tcp,
 };
 
-ASIDE static enum tcpaudit_fate decode(struct decoder *decoder, const struct tcpaudit_frame *frame,
-                                       struct tcpaudit_segment *segment)
+enum tcpaudit_fate decoder_walk(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
 {
 	struct walk w = {
 	        .decoder = decoder,
@@ -466,7 +464,7 @@ enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit
 	bool usual = decode_usual(frame, &same) || decode_usual_other(frame, &same);
 	if (usual)
 		decode_usual_rest(decoder->checksum, &same);
-	enum tcpaudit_fate fate = decode(decoder, frame, segment);
+	enum tcpaudit_fate fate = decoder_walk(decoder, frame, segment);
 	if (usual)
 		assert(fate == TCPAUDIT_FATE_TCP && memcmp(&same, segment, sizeof same) == 0);
 	return fate;
@@ -475,7 +473,7 @@ enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit
 enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
 {
 	if (!decode_usual(frame, segment) && !decode_usual_other(frame, segment))
-		return decode(decoder, frame, segment);
+		return decoder_walk(decoder, frame, segment);
 	decode_usual_rest(decoder->checksum, segment);
 	return TCPAUDIT_FATE_TCP;
 }

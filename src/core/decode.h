@@ -18,6 +18,9 @@ void decoder_free(struct decoder *decoder);
  * segment, when it is ICMP.  Otherwise `segment` is undefined. */
 enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment);
 
+/* The same, of a frame that is none of the usual ones (decode_usual.h). */
+enum tcpaudit_fate decoder_walk(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment);
+
 /* Between batches: reassembled datagrams that segments of the last batch point into may be freed. */
 void decoder_release(struct decoder *decoder);
 

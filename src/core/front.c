@@ -126,6 +126,24 @@ static bool decode_any(struct front *front, struct batch *batch, unsigned n, uns
 	return true;
 }
 
+/* The same of a frame that is not IPv4 without a tag, or not quite usual. */
+ASIDE static bool decode_other(struct front *front, struct batch *batch, unsigned n, unsigned i, const struct tcpaudit_frame *frame)
+{
+	struct tcpaudit_segment *s = &batch->segment[n];
+
+	if (decode_usual_other(frame, s)) {
+		add(front, batch, n, i, frame, s, false);
+		decode_usual_rest(front->checksum, s);
+		front->counters.fate[TCPAUDIT_FATE_TCP]++;
+		return true;
+	}
+	enum tcpaudit_fate fate = decoder_walk(front->decoder, frame, s);
+	if (!has_segment(front, fate, s))
+		return false;
+	add(front, batch, n, i, frame, s, fate == TCPAUDIT_FATE_ICMP);
+	return true;
+}
+
 /* How many segments there are. */
 static inline unsigned fill_steady(struct front *front, struct batch *batch, const struct tcpaudit_frame *frames, unsigned count,
                                    const struct flow_table *table)
@@ -140,7 +158,7 @@ static inline unsigned fill_steady(struct front *front, struct batch *batch, con
 			add(front, batch, n, i, frame, s, false);
 			decode_usual_rest(front->checksum, s);
 			front->counters.fate[TCPAUDIT_FATE_TCP]++;
-		} else if (!decode_any(front, batch, n, i, frame, frame->time)) {
+		} else if (!decode_other(front, batch, n, i, frame)) {
 			continue;
 		}
 		s++;
