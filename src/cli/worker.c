@@ -143,6 +143,8 @@ static void take_count(struct worker *worker, enum tcpaudit_fate fate)
 		tcpaudit_count(worker->engine, fate);
 }
 
+_Static_assert(TCPAUDIT_FATE_TCP == 0, "the fates of many are looked at together");
+
 /* How many frames from i on go to the engine?  All of them, as nearly always. */
 static size_t run_from(const struct capture_batch *batch, size_t i, size_t count)
 {

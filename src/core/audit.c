@@ -608,8 +608,8 @@ static inline bool judge_alone(struct tcpaudit *e, const struct batch *b, unsign
 {
 	struct connection *c = likely.record;
 
-	if (!slot_is_whole(likely.slot) || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) || engine_is_overdue(e, c) ||
-	    flow_full(e->table)) /* it may have to give way itself */
+	if (!slot_is_whole(likely.slot) || s->flags & TCPAUDIT_SYN || !flow_is_alone(c, &b->sockets[i], s) ||
+	    engine_is_overdue(e, c) || flow_full(e->table)) /* it may have to give way itself */
 		return false;
 	take(e, likely.slot, c, s, connection_sender(&c->entry, b->sockets[i].crossed));
 	return true;

@@ -124,8 +124,8 @@ static inline bool usual_ipv4(const struct tcpaudit_frame *frame, const uint8_t 
 	return usual_tcp(frame, ip + IPV4_HEADER, (int)length - IPV4_HEADER, segment);
 }
 
-/* The most frequent of them, IPv4 in no VLAN.  True: it is that, and has filled in `segment`, but for what decode_usual_rest() does.
- * False: `segment` is undefined. */
+/* The most frequent of them, IPv4 in no VLAN.  True: `segment` is filled in, but for what decode_usual_rest() does.  False: it is
+ * something else, and `segment` is undefined. */
 static inline bool decode_usual(const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment)
 {
 	const uint8_t *ip = frame->data + ETHERNET_HEADER;
@@ -174,7 +174,8 @@ static inline bool decode_usual_other(const struct tcpaudit_frame *frame, struct
 	return usual;
 }
 
-/* Options, which few have, and the checksum, which is verified of some: apart, so that the compiler still knows the rest meanwhile. */
+/* Options, which few have, and the checksum, which is verified of some: behind what the compiler had better do before, while it
+ * still knows all the rest. */
 static inline void decode_usual_rest(enum tcpaudit_checksum_mode mode, struct tcpaudit_segment *segment)
 {
 	const size_t options = segment->header_len - (size_t)TCP_HEADER;

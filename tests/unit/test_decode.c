@@ -192,8 +192,8 @@ Test(decode, every_field_is_set)
 	cr_expect(segment.mss == 0 && segment.wscale == 0 && segment.sack_count == 0);
 }
 
-/* Whatever stands in a packet, and wherever it is cut: on Ethernet, where a usual frame goes a short way, it is what it is without a
- * link layer. */
+/* Whatever stands in a packet, and wherever it is cut: on Ethernet, where a usual frame goes a short way, it is what it is without
+ * a link layer. */
 static void expect_same_on_ethernet(const char *what, int version, uint16_t vlan, size_t at, size_t cut)
 {
 	const size_t link = vlan ? 18 : 14, begun = packet.start;
