@@ -457,7 +457,7 @@ static bool rests_on_doubtful_reset(const struct facts *f, enum tcpaudit_kind ki
 {
 	bool orderly = kind >= TCPAUDIT_KIND_SIMULTANEOUS && kind <= TCPAUDIT_KIND_FOUR_WAY;
 
-	return (!orderly && f->reset && f->reset->is & EVENT_SUSPECT) ||
+	return (!orderly && f->reset && f->reset->is & (EVENT_SUSPECT | EVENT_FOREIGN)) ||
 	       (!both_acked(f) && f->h->first_reset >= 0 && reset_is_doubtful(f->c, f->h, f->h->first_reset));
 }
 

@@ -268,12 +268,28 @@ static bool acknowledges_nonsense(const struct connection *c, const struct event
 	       !(c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC));
 }
 
+/* A router rejects in the name of an end, and where it captures itself, that shows: it goes out, and never came in.  Losses of the
+ * capture, and the clocks of several, look alike. */
+static bool is_made_here(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	if (!(r->is & EVENT_MADE_HERE) || c->entry.capture & (CAPTURE_DROPS | CAPTURE_MULTI_IF))
+		return false;
+	for (int i = 0; i < reset; i++) { /* a queue in between makes it late */
+		const struct event *o = &h->event[i];
+		if (o->from == r->from && o->flags == r->flags && o->seq == r->seq && o->ack == r->ack && !(o->is & EVENT_OUTBOUND))
+			return false;
+	}
+	return true;
+}
+
 unsigned reset_forgery_signals(const struct connection *c, const struct history *h, int reset)
 {
 	const struct event *r = &h->event[reset];
 	const bool outlived = reset_outlived(c, h, reset) >= 0;
 
-	return (unsigned)from_elsewhere(c, r, outlived) + guesses_numbers(h, reset, &c->end[!r->from]) +
+	return (is_made_here(c, h, reset) ? FORGERY_SIGNALS : 0) + (unsigned)from_elsewhere(c, r, outlived) + guesses_numbers(h, reset, &c->end[!r->from]) +
 	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
 	       is_unnumbered(h, r) + lacks_timestamps(c, r) +
 	       outlived + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
@@ -320,7 +336,7 @@ void reset_disown(const struct connection *c, struct history *h)
 		const struct event *e = &h->event[i];
 		if (!is_reset(e) || e->is & EVENT_STRAY)
 			continue;
-		if (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0)
+		if (is_made_here(c, h, i) || (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0))
 			h->event[i].is |= EVENT_FOREIGN;
 		else if (both_ways || reset_forgery_signals(c, h, i) >= FORGERY_SIGNALS)
 			suspect(h, i);

@@ -153,6 +153,8 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		is |= EVENT_SUM_BAD;
 	if (s->flags & TCPAUDIT_RST)
 		is |= reset_bits(end, s, from, h);
+	if (s->flags & TCPAUDIT_RST && tcb_first_outbound(&end[from], s))
+		is |= EVENT_MADE_HERE;
 	if (is & EVENT_RST_EXACT && lacks_signature(end, s))
 		is = (is & ~(unsigned)EVENT_RST_EXACT) | EVENT_RST_SURVIVED | EVENT_STRAY;
 	if (s->flags & TCPAUDIT_RST ? !(is & (EVENT_RST_EXACT | EVENT_RST_WINDOW)) && !answers_older(&end[!from], s)
@@ -641,7 +643,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	          s->flags & TCPAUDIT_SYN;
 	h->unusual |= unusual;
 	h->seen |= (uint16_t)(s->flags & 0xff) | (uint16_t)(s->flags & TCPAUDIT_ACK ? 0 : (s->flags & 0xff) << 8);
-	if (s->flags & TCPAUDIT_RST)
+	if (s->flags & TCPAUDIT_RST && !sent->duplicate)
 		h->resets[from]++;
 	note_survival(h, &e);
 	bool first = e.is & EVENT_FIRST_FIN || (peer->acked < 0 && acks_fin(peer, &e)) ||

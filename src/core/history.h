@@ -40,6 +40,7 @@ enum {
 	EVENT_FOREIGN = 0x400000,    /* sent in the name of an end by somebody else: it may arrive, and says nothing of that end */
 	EVENT_SUSPECT = 0x800000, /* ... or, for all that is known, by that end after all */
 	EVENT_MAY_BE_COPY = 0x1000000, /* nothing tells it from a copy of what its sender had sent before: then it says nothing of it now */
+	EVENT_MADE_HERE = 0x2000000, /* a reset that left the capturing host and never came in, unlike all else of its sender: built there */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 

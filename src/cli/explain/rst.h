@@ -79,7 +79,8 @@ EXPLAIN("rst-sender-alive",
 EXPLAIN("rst-forged",
         "The reset is probably not from the end it names.",
         "A firewall, an IDS or a censor ends connections in others' names.",
-        "No rule: two signs are asked for, such as TTL, climbing numbers, resets both ways, a sender that goes on.",
+        "No rule: two signs are asked for, such as TTL, climbing numbers, resets both ways, a sender that goes on; or that it left the "
+        "capturing router without ever having come in.",
         "Stateless resets of real stacks have other TTLs and no options; never more than likely.",
         "`tcp.flags.reset == 1` and `ip.ttl` beside the other frames of its sender.",
         "client  RST  seq 111   ttl 48\nclient  RST  seq 1571  ttl 48\nclient  RST  seq 4491  ttl 48   (its text has 57)")

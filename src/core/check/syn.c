@@ -548,7 +548,7 @@ void check_syn_scan(struct judging *j)
 	int reset = j->h->first_reset, syn = first_syn(j), syn_ack = next(j, 0, is_syn_ack, TCPAUDIT_SERVER);
 
 	if (j->record->kind != TCPAUDIT_KIND_HS_RST_INITIATOR || reset < 0 || syn < 0 || syn_ack < 0 ||
-	    j->h->event[reset].seq != event_end(&j->h->event[syn]))
+	    j->h->event[reset].seq != event_end(&j->h->event[syn]) || j->h->event[reset].is & EVENT_FOREIGN)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT, .evidence = {syn, syn_ack, reset, -1}});
 }

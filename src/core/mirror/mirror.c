@@ -527,7 +527,7 @@ void mirror_run(struct mirror *m, const struct history *history, unsigned count,
 		const struct event *e = &m->event[i];
 		if (e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN))
 			continue;
-		if (e->is & EVENT_SUSPECT)
+		if (e->is & (EVENT_SUSPECT | EVENT_MADE_HERE))
 			doubtful_emission(m, e->from, i, COST_UNSEEN, 0);
 		else if (e->is & EVENT_MAY_BE_COPY)
 			doubtful_emission(m, e->from, i, 0, COST_COPY);

@@ -79,7 +79,8 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
 
 	bool old = tcb->bits & TCB_SEQ && seq_le(is.end, tcb->maxseq); /* a copy brings nothing new */
-	bool forwarded = !s->ip_id && since_last <= FORWARDED_WITHIN && hop_apart(s->ttl, tcb->ttl);
+	bool forwarded = !s->ip_id && since_last <= FORWARDED_WITHIN && 
+	                 (hop_apart(s->ttl, tcb->ttl) || (tcb_first_outbound(tcb, s) && !(tcb->bits & TCB_NAME_USED)));
 	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == tcb_fingerprint(s) &&
 	    (s->ip_id || forwarded || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
 		is.duplicate = true;
@@ -229,13 +230,15 @@ static void follow_hole(struct tcb *tcb, struct tcb_rare *rare, const struct tcp
 void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is,
               bool numbers)
 {
+	const uint32_t outbound = s->flags & TCPAUDIT_RST && tcb_first_outbound(tcb, s) ? TCB_NAME_USED : TCB_OUTBOUND;
+
 	add(&tcb->packets, rare ? &rare->packets_high : NULL, 1);
 	add(&tcb->bytes, rare ? &rare->bytes_high : NULL, s->wirelen);
 	tcb->fingerprint = tcb_fingerprint(s);
 	if (!is->reordered)
 		tcb->ip_id = s->ip_id;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
-		tcb->bits |= TCB_OUTBOUND;
+		tcb->bits |= outbound;
 	if (s->noticed & TCPAUDIT_SAW_OPTIONS_CUT)
 		tcb->bits |= TCB_OPTIONS_CUT;
 	if (!numbers)

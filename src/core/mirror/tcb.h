@@ -39,6 +39,7 @@ enum {
 	TCB_OPTIONS_CUT = 0x2000000,   /* the capture cut a segment of it within the options: what is not there may have been */
 	TCB_ENDS_UNSEEN = 0x4000000,   /* the capture does not have what is before maxseq, so that it may be its FIN */
 	TCB_TS_VARIES = 0x8000000,     /* of its SYNs some carried timestamps, some did not: which one counted is not known */
+	TCB_NAME_USED = 0x10000000,    /* the capturing host has sent a reset in its name: it came in, and that did not */
 };
 
 struct tcb {
@@ -176,6 +177,12 @@ static inline bool tcb_begins_at_iss(const struct tcb *tcb)
 static inline bool hop_apart(uint8_t ttl, uint8_t other)
 {
 	return ttl && other && (ttl == other + 1 || other == ttl + 1);
+}
+
+/* Leaves by an interface of the capturing host, where all that this end had sent came in: forwarded, or built here. */
+static inline bool tcb_first_outbound(const struct tcb *tcb, const struct tcpaudit_segment *s)
+{
+	return s->noticed & TCPAUDIT_SAW_OUTBOUND && tcb->packets && !(tcb->bits & TCB_OUTBOUND);
 }
 
 static inline uint32_t tcb_fingerprint(const struct tcpaudit_segment *s)
