@@ -414,9 +414,15 @@ static enum tcpaudit_kind kind_of(const struct facts *f)
 
 /* ---- the record ---- */
 
+/* Nothing of it was captured but resets, which may be another's. */
+static bool lacks_stream(const struct facts *f, unsigned x)
+{
+	return !(f->c->end[x].bits & TCB_SEQ);
+}
+
 /* The other end may have closed before, and the FIN that we have be the second one: its own was sent before the capture began,
  * or is the last of the numbers that were acknowledged, or passed over by itself, and that the capture does not have; or
- * nothing of it was captured at all.  Who still sends text had not closed. */
+ * nothing of its stream was captured at all.  Who still sends text had not closed. */
 static bool may_be_second(const struct facts *f)
 {
 	const struct fin_facts *fin = &f->h->fin[f->first];
@@ -426,7 +432,7 @@ static bool may_be_second(const struct facts *f)
 		return true;
 	if (f->fin[!f->first] || fin->peer_text)
 		return false;
-	if (!connection_heard(f->c, !f->first) || (f->c->entry.bits & CONN_MIDSTREAM && !(other->bits & TCB_TEXT)))
+	if (lacks_stream(f, !f->first) || (f->c->entry.bits & CONN_MIDSTREAM && !(other->bits & TCB_TEXT)))
 		return true;
 	return other->bits & (TCB_GAP | TCB_HOLE) ||
 	       (fin->first >= 0 && f->h->event[fin->first].is & EVENT_ACK_UNSENT);
@@ -477,7 +483,8 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 		return TCPAUDIT_LIKELY;
 	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)
 		holes |= !resets_handshake(f);
-	if (f->unseen || f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE))
+	if (f->unseen || f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
+	    ((f->fin[0] || f->fin[1]) && lacks_stream(f, !f->first)))
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
 }

@@ -458,7 +458,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tc
 	end->maxseq = tcb->maxseq;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
 	end->ends_unseen = tcb->bits & TCB_ENDS_UNSEEN;
-	end->unheard = !tcb->packets && !(tcb->bits & TCB_SEQ) && peer->bits & TCB_ACK;
+	end->unheard = !(tcb->bits & TCB_SEQ) && peer->bits & TCB_ACK;
 	if (!midstream) {
 		if (x == TCPAUDIT_SERVER)
 			end->h[end->count++] =
