@@ -268,6 +268,24 @@ static bool acknowledges_nonsense(const struct connection *c, const struct event
 	       !(c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC));
 }
 
+/* A SYN-ACK that acknowledges its SYN gives a client in SYN-SENT what it wants: it resets only another one (RFC 9293 3.10.7.3 first).
+ * Whoever reset that, the client did not have it, and asks again. */
+static bool asks_again(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	if (r->from != TCPAUDIT_CLIENT || was_synchronized(c, r))
+		return false;
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from == r->from && (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_SYN &&
+		    seq_add(e->seq, 1) == r->seq && e->time - r->time > reorder_bound(c) &&
+		    !(e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_MAY_BE_COPY)))
+			return true;
+	}
+	return false;
+}
+
 /* A router rejects in the name of an end, and where it captures itself, that shows: it goes out, and never came in.  Losses of the
  * capture, and the clocks of several, look alike. */
 static bool is_made_here(const struct connection *c, const struct history *h, int reset)
@@ -328,6 +346,17 @@ static bool comes_another_way(const struct connection *c, const struct event *r)
 	return !is_from_distance(c, r) && !(r->is & EVENT_TIMESTAMPS);
 }
 
+/* Like one that its sender has not sent: by the same, or now by that end, which may have given up. */
+static bool repeats_foreign(const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	for (int i = h->first_reset_any; i < reset; i++)
+		if (is_reset(&h->event[i]) && h->event[i].is & EVENT_FOREIGN && h->event[i].from == r->from && h->event[i].seq == r->seq)
+			return true;
+	return false;
+}
+
 void reset_disown(const struct connection *c, struct history *h)
 {
 	const bool both_ways = h->first_reset_any >= 0 && resets_both_ways(h);
@@ -336,11 +365,11 @@ void reset_disown(const struct connection *c, struct history *h)
 		const struct event *e = &h->event[i];
 		if (!is_reset(e) || e->is & EVENT_STRAY)
 			continue;
-		if (is_made_here(c, h, i) || (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0))
+		if (is_made_here(c, h, i) || asks_again(c, h, i) || (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0))
 			h->event[i].is |= EVENT_FOREIGN;
 		else if (both_ways || reset_forgery_signals(c, h, i) >= FORGERY_SIGNALS)
 			suspect(h, i);
-		else if (is_heard_behind(h, i) || comes_another_way(c, e))
+		else if (is_heard_behind(h, i) || comes_another_way(c, e) || repeats_foreign(h, i))
 			h->event[i].is |= EVENT_SUSPECT;
 	}
 }
