@@ -221,6 +221,8 @@ void check_syn_rst_malformed(struct judging *j)
 
 	if (syn < 0 || j->c->entry.bits & (CONN_SYN_ACK | CONN_ESTABLISHED))
 		return;
+	if (j->c->end[TCPAUDIT_CLIENT].bits & TCB_ACK)
+		return; /* it had a SYN-ACK, by another way: what is reset may be what it has sent since */
 	for (int i = syn + 1; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		tcp_seq least = seq_add(j->h->event[syn].seq, 1);
