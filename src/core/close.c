@@ -426,15 +426,15 @@ static bool lacks_stream(const struct facts *f, unsigned x)
 static bool may_be_second(const struct facts *f)
 {
 	const struct fin_facts *fin = &f->h->fin[f->first];
-	const struct tcb *other = &f->c->end[!f->first];
+	const struct tcb *own = &f->c->end[f->first], *other = &f->c->end[!f->first];
 
 	if (f->repeated || fin->forged)
 		return true;
 	if (f->fin[!f->first] || fin->peer_text)
 		return false;
-	if (lacks_stream(f, !f->first) || (f->c->entry.bits & CONN_MIDSTREAM && !(other->bits & TCB_TEXT)))
+	if (lacks_stream(f, !f->first) || !(other->bits & (TCB_ISS | TCB_TEXT)))
 		return true;
-	return other->bits & (TCB_GAP | TCB_HOLE) ||
+	return other->bits & (TCB_GAP | TCB_HOLE) || (own->bits & TCB_ACK && seq_gt(own->hiack, other->maxseq)) ||
 	       (fin->first >= 0 && f->h->event[fin->first].is & EVENT_ACK_UNSENT);
 }
 
@@ -484,7 +484,7 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)
 		holes |= !resets_handshake(f);
 	if (f->unseen || f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
-	    ((f->fin[0] || f->fin[1]) && lacks_stream(f, !f->first)))
+	    (kind >= TCPAUDIT_KIND_SIMULTANEOUS && (lacks_stream(f, 0) || lacks_stream(f, 1))))
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
 }

@@ -544,5 +544,5 @@ Test(mirror, an_acknowledgment_that_overtook_a_fin_is_not_proven_to_have_arrived
 /* Nobody acknowledges a reset: B goes on when its application does, and A answers from no connection. */
 Test(mirror, a_lost_reset_shows_when_its_receiver_goes_on)
 {
-	assert_end(HST " / A RA111,301 / B F301,111 @9 / A R111", B, "SYN-RECEIVED! ESTABLISHED! FIN-WAIT-1! CLOSED");
+	assert_end(HST " / A RA101,301 / B F301,101 @9 / A R101", B, "SYN-RECEIVED! ESTABLISHED! FIN-WAIT-1! CLOSED");
 }

@@ -154,7 +154,8 @@ static bool takes_fast_open(const struct mirror *m, unsigned x)
 static state_set emitted_other(const struct mirror *m, unsigned x, const struct event *e, enum accepted peer_fin)
 {
 	bool after_own_fin = m->end[x].closed;
-	bool behind_unseen_fin = may_hide_fin(m, x) && !(e->is & EVENT_NEW_TEXT) &&
+	bool text = e->is & EVENT_NEW_TEXT && (e->len || e->is & EVENT_PREDATES); /* a responder's first acknowledgment is marked so, too */
+	bool behind_unseen_fin = may_hide_fin(m, x) && !text &&
 	                         (m->end[x].may_have_closed || seq_ge(e->seq, m->end[x].maxseq));
 	state_set was = SYNCHRONIZED;
 
@@ -166,7 +167,7 @@ static state_set emitted_other(const struct mirror *m, unsigned x, const struct 
 		was &= (state_set)~FIN_RECEIVED;
 	if (peer_fin == ACCEPTED_YES)
 		was &= FIN_RECEIVED;
-	if (e->is & EVENT_NEW_TEXT && !after_own_fin)
+	if (text && !after_own_fin)
 		was &= SET(ESTABLISHED) | SET(CLOSE_WAIT);
 	if (after_own_fin && (e->is & EVENT_REPEAT || e->flags & TCPAUDIT_FIN)) /* E10: nobody repeats what is acknowledged */
 		was &= (state_set)~FIN_ACKED;

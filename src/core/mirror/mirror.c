@@ -124,7 +124,7 @@ static state_set unseen_moves(const struct mirror *m, unsigned x, uint8_t state,
 		return NO_STATE;
 	case TCPAUDIT_SYN_SENT:
 	case TCPAUDIT_SYN_RECEIVED:
-		to = peer->unheard ? SET(ESTABLISHED) : NO_STATE;
+		to = peer->unheard || peer->ends_unseen || closes ? SET(ESTABLISHED) : NO_STATE;
 		break;
 	case TCPAUDIT_ESTABLISHED:
 		to = (closes ? SET(FIN_WAIT_1) : NO_STATE) | (takes_fin ? SET(CLOSE_WAIT) : NO_STATE);
@@ -442,6 +442,18 @@ static void doubtful_emission(struct mirror *m, unsigned x, int at, int cost_sen
 	}
 }
 
+/* Acknowledged beyond what was captured: text, or its FIN. */
+static bool acked_beyond(const struct tcb *tcb, const struct tcb *peer)
+{
+	return tcb->bits & TCB_SEQ && peer->bits & TCB_ACK && seq_gt(peer->hiack, tcb->maxseq);
+}
+
+/* Neither its ISS was captured nor text: what it had sent before the first number that was may have been its FIN. */
+static bool begins_unseen(const struct tcb *tcb)
+{
+	return (tcb->bits & (TCB_SEQ | TCB_ISS | TCB_TEXT)) == TCB_SEQ;
+}
+
 static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tcb *peer, uint32_t turnaround, unsigned x,
                   bool midstream)
 {
@@ -457,7 +469,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tc
 	end->hiack = tcb->hiack;
 	end->maxseq = tcb->maxseq;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
-	end->ends_unseen = tcb->bits & TCB_ENDS_UNSEEN;
+	end->ends_unseen = tcb->bits & TCB_ENDS_UNSEEN || acked_beyond(tcb, peer) || (!midstream && begins_unseen(tcb));
 	end->unheard = !(tcb->bits & TCB_SEQ) && peer->bits & TCB_ACK;
 	if (!midstream) {
 		if (x == TCPAUDIT_SERVER)
