@@ -115,7 +115,7 @@ static state_set unseen_moves(const struct mirror *m, unsigned x, uint8_t state,
 	bool takes_fin = may_arrive && may_hide_fin(m, !x);
 	state_set to = NO_STATE;
 
-	if (!closes && !acked && !takes_fin && !end->unheard)
+	if (!closes && !acked && !takes_fin && !end->unheard && !end->was_answered)
 		return NO_STATE;
 	switch ((enum tcpaudit_state)state) {
 	case TCPAUDIT_CLOSED:
@@ -124,7 +124,7 @@ static state_set unseen_moves(const struct mirror *m, unsigned x, uint8_t state,
 		return NO_STATE;
 	case TCPAUDIT_SYN_SENT:
 	case TCPAUDIT_SYN_RECEIVED:
-		to = peer->unheard || peer->ends_unseen || closes ? SET(ESTABLISHED) : NO_STATE;
+		to = peer->unheard || peer->ends_unseen || closes || end->was_answered ? SET(ESTABLISHED) : NO_STATE;
 		break;
 	case TCPAUDIT_ESTABLISHED:
 		to = (closes ? SET(FIN_WAIT_1) : NO_STATE) | (takes_fin ? SET(CLOSE_WAIT) : NO_STATE);
@@ -470,6 +470,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tc
 	end->maxseq = tcb->maxseq;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
 	end->ends_unseen = tcb->bits & TCB_ENDS_UNSEEN || acked_beyond(tcb, peer) || (!midstream && begins_unseen(tcb));
+	end->was_answered = x == TCPAUDIT_CLIENT && tcb->bits & TCB_ACK && !(peer->bits & TCB_ISS);
 	end->unheard = !(tcb->bits & TCB_SEQ) && peer->bits & TCB_ACK;
 	if (!midstream) {
 		if (x == TCPAUDIT_SERVER)

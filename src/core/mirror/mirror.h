@@ -49,6 +49,7 @@ struct mirror_end {
 	tcp_seq maxseq;       /* as its block has it; 0 if it was not heard */
 	bool may_have_closed; /* its FIN may have been sent before the capture began */
 	bool ends_unseen;     /* ... or be the number before maxseq, which the capture does not have */
+	bool was_answered;    /* it has acknowledged a SYN of its peer that was not captured */
 	bool unheard;         /* nothing of its stream was captured, although its peer heard it: whatever it sent may have arrived */
 	bool may_hold; /* it is left in TIME-WAIT, or was, or is about to be; and the next: it is not.  As `states`, and what is late counts */
 	bool may_not_hold;
