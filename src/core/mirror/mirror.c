@@ -466,7 +466,7 @@ static void begin(struct mirror_end *end, const struct tcb *tcb, const struct tc
 	end->turnaround = turnaround;
 	end->iss = tcb->iss;
 	end->iss_known = tcb->bits & TCB_ISS;
-	end->hiack = tcb->hiack;
+	end->hiack = tcb->bits & TCB_ACK ? tcb->hiack : peer->iss;
 	end->maxseq = tcb->maxseq;
 	end->may_have_closed = midstream && !(tcb->bits & TCB_TEXT); /* who still sends text had not */
 	end->ends_unseen = tcb->bits & TCB_ENDS_UNSEEN || acked_beyond(tcb, peer) || (!midstream && begins_unseen(tcb));

@@ -43,7 +43,7 @@ struct mirror_end {
 	bool overflowed;     /* more hypotheses than room: the dearest were dropped */
 	uint32_t turnaround; /* microseconds */
 	tcp_seq iss;
-	tcp_seq hiack; /* highest acknowledgment that it sent, of all its frames */
+	tcp_seq hiack; /* highest acknowledgment that it sent, of all its frames; the peer's ISS if none */
 	bool iss_known;
 	bool closed;          /* has sent its FIN, by the frame at hand */
 	tcp_seq maxseq;       /* as its block has it; 0 if it was not heard */
