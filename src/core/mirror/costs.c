@@ -284,7 +284,7 @@ static int absence_cost(const struct mirror *m, unsigned x, const struct hypothe
 {
 	int copies = 0;
 
-	for (int i = 0; state_in((enum tcpaudit_state)h->state, FIN_SENT & ~FIN_ACKED) && i < at; i++)
+	for (int i = 0; m->fin[x].sent && state_in((enum tcpaudit_state)h->state, FIN_SENT & ~FIN_ACKED) && i < at; i++)
 		if (m->event[i].from != x && m->event[i].flags & TCPAUDIT_ACK && seq_gt(m->event[i].ack, m->fin[x].u) &&
 		    !(m->event[i].is & EVENT_STRAY) && other_answered(m, i, at))
 			return COST_ORDER; /* it answers what came behind the acknowledgment of its FIN */
