@@ -147,7 +147,7 @@ static inline bool usual_ipv6(const struct tcpaudit_frame *frame, const uint8_t 
 {
 	const uint32_t length = get_be16(ip + 4);
 
-	if (IPV6_HEADER + length > captured)
+	if (length < TCP_HEADER || IPV6_HEADER + length > captured)
 		return false;
 	segment_from(segment, frame);
 	segment_of_nothing_else(segment, 6);

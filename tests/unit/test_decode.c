@@ -4,6 +4,8 @@
 #include "decode.h"
 #include "tcp_options.h"
 
+#include <sys/mman.h>
+
 static struct decoder *decoder;
 static int64_t now; /* packet time */
 static struct tcpaudit_segment segment;
@@ -49,14 +51,27 @@ static void expect_invariants(const uint8_t *data, size_t caplen, enum tcpaudit_
 
 static uint8_t *exact;
 
+/* Room behind which nobody may read. */
+static uint8_t *before_the_edge(size_t size)
+{
+	enum { ROOM = 1 << 20, EDGE = 1 << 16 };
+	static uint8_t *room;
+
+	if (!room) {
+		room = mmap(NULL, ROOM + EDGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		cr_assert(room != MAP_FAILED && mprotect(room + ROOM, EDGE, PROT_NONE) == 0);
+	}
+	cr_assert_leq(size, ROOM);
+	return room + ROOM - size;
+}
+
 /* The frame lives in a buffer of exactly `caplen` octets until the next call. */
 static enum tcpaudit_fate decode_cut(uint16_t linktype, size_t caplen, size_t wirelen, int64_t time, uint8_t flags)
 {
 	struct tcpaudit_frame frame = {.time = time, .ordinal = 7, .number = 8, .input = 9, .linktype = linktype, .flags = flags};
 	enum tcpaudit_fate fate;
 
-	free(exact);
-	exact = malloc(caplen);
+	exact = before_the_edge(caplen);
 	memcpy(exact, packet.octet + packet.start, caplen);
 	frame.data = exact;
 	frame.caplen = (uint32_t)caplen;
@@ -217,6 +232,18 @@ static void expect_same_on_ethernet(const char *what, int version, uint16_t vlan
 	bare.vlan = vlan & 0x0fff;
 	for (size_t i = 0; i < sizeof bare; i++)
 		cr_assert_eq(((uint8_t *)&segment)[i], ((uint8_t *)&bare)[i], "%s, octet %zu, cut %zu: byte %zu", what, at, cut, i);
+}
+
+/* Ethernet's least frame holds an IPv6 header, and hardly more. */
+Test(decode, ipv6_with_less_than_a_tcp_header)
+{
+	for (uint16_t vlan = 0; vlan < 2; vlan++)
+		for (uint8_t n = 0; n < 20; n++) {
+			packet.start = sizeof packet.octet;
+			put(&(uint8_t[20]){0}[0], n);
+			put((const uint8_t[40]){0x60, [5] = n, [6] = 6, [7] = 64, [23] = 1, [39] = 2}, 40);
+			expect_same_on_ethernet("IPv6", 6, vlan, n, 0);
+		}
 }
 
 Test(decode, a_short_way_leads_where_the_long_one_does)
