@@ -133,10 +133,10 @@ void engine_ask_midway(struct tcpaudit *e, struct connection *c, enum tcpaudit_p
 	struct mirror mirror;
 	struct case_file file;
 	struct history room;
+	engine_conclude(e); /* before anything of it is lent or looked at */
 	bool odd = is_odd(e, c), needed = needs_mirror(e, c, odd);
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states, &room);
 
-	engine_conclude(e);
 	note_losses(e, c, e->now - engine_lag(c));
 	note_clock(c);
 	open_case(e, c, e->now, needed ? &mirror : NULL, odd, &file);
