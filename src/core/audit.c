@@ -398,14 +398,12 @@ static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_
 	hosts_learn(learnt, e->table, slot, known, time, e->settings.msl);
 }
 
-/* All of a batch at once: the memory that each needs is on its way while others are compared. */
+/* All of a batch at once: the code and the memory that it takes come once. */
 void engine_conclude(struct tcpaudit *e)
 {
 	const unsigned count = e->lesson.count;
 	struct verdict verdict;
 
-	for (unsigned i = 0; i < count; i++)
-		hosts_prefetch(&e->hosts, &e->lesson.learnt[i]);
 	for (unsigned i = 0; i < count; i++)
 		hosts_meet(&e->hosts, &e->lesson.learnt[i], &e->counters);
 	for (unsigned i = 0; i < count; i++)

@@ -18,7 +18,7 @@ static bool other_sockets(const struct entry *a, const struct entry *b)
 
 struct connection *twins_meet(struct twins *twins, const struct twin *met, uint64_t *forgotten)
 {
-	struct twin *t = &twins->entry[twins_place(met->iss)];
+	struct twin *t = &twins->entry[(met->iss[0] * 2654435761u ^ met->iss[1] * 2246822519u) >> 22];
 	bool young = is_young(t, met->time), same = t->iss[0] == met->iss[0] && t->iss[1] == met->iss[1];
 	struct connection *found = NULL;
 

@@ -20,12 +20,6 @@ struct twins {
 	} entry[TWINS];
 };
 
-/* The entry where a connection with these ISS would be remembered. */
-static inline unsigned twins_place(const tcp_seq iss[2])
-{
-	return (iss[0] * 2654435761u ^ iss[1] * 2246822519u) >> 22;
-}
-
 /* The connection that had these ISS a moment ago under another socket pair, NULL if there was none.  Remembers this one, in the place
  * of another; `forgotten` counts those whose twin could still have come. */
 struct connection *twins_meet(struct twins *twins, const struct twin *met, uint64_t *forgotten);

@@ -3,7 +3,6 @@
 
 #include "close.h"
 #include "connection.h"
-#include "prefetch.h"
 
 /* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
 static bool takes_again(const struct flow_table *table, const struct connection *c, int64_t time_wait)
@@ -61,13 +60,6 @@ void hosts_learn(struct learnt *l, struct flow_table *table, uint32_t slot, unsi
 		learn_isns(l, c);
 	if (known & HOSTS_CLOSED)
 		learn_close(l, c, msl);
-}
-
-void hosts_prefetch(const struct hosts *hosts, const struct learnt *l)
-{
-	if (l->known & HOSTS_ANSWERED)
-		__builtin_prefetch(&hosts->twins.entry[twins_place(l->iss)]);
-	HAPPENS;
 }
 
 static bool is_there(const struct learnt *l)

@@ -50,9 +50,6 @@ struct verdict {
 /* Takes down what has become known. */
 void hosts_learn(struct learnt *learnt, struct flow_table *table, uint32_t slot, unsigned known, int64_t time, int64_t msl);
 
-/* Has the places brought where it will be looked for. */
-void hosts_prefetch(const struct hosts *hosts, const struct learnt *learnt);
-
 /* Finds the twin of a connection, and notes that with both: while nobody else has to do with either. */
 void hosts_meet(struct hosts *hosts, struct learnt *learnt, struct tcpaudit_counters *counters);
 

@@ -79,7 +79,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 	uint32_t occupies = s->len + !!(s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN));
 
 	bool old = tcb->bits & TCB_SEQ && seq_le(is.end, tcb->maxseq); /* a copy brings nothing new */
-	bool forwarded = !s->ip_id && since_last <= FORWARDED_WITHIN && 
+	bool forwarded = !s->ip_id && since_last <= FORWARDED_WITHIN &&
 	                 (hop_apart(s->ttl, tcb->ttl) || (tcb_first_outbound(tcb, s) && !(tcb->bits & TCB_NAME_USED)));
 	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == tcb_fingerprint(s) &&
 	    (s->ip_id || forwarded || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
