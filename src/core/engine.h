@@ -56,10 +56,15 @@ static inline int64_t tombstone_until(const struct tombstone *t)
 	return t->was.last + t->was.lag * 1000000000ll + TOMBSTONE_FOR;
 }
 
-/* ---- audit.c ---- */
+/* ---- engine.c ---- */
 
 /* `part`: what it is of another engine, and gets batches from there: it has no front of its own.  NULL: it is no part. */
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part);
+
+/* Ends a connection that the end of the capture has found open. */
+void engine_end(struct tcpaudit *engine, uint32_t slot);
+
+/* ---- audit.c ---- */
 
 /* Finds out where the connections of a batch are, as far as their buckets are there, and has the first of them brought on their way. */
 void engine_find(const struct tcpaudit *engine, const struct batch *batch, struct likely likely[BATCH]);
@@ -72,9 +77,6 @@ void engine_judge(struct tcpaudit *engine, struct batch *batch, unsigned i, stru
 
 /* Compares what connections have told of their hosts in this batch: before any of them is reported, and at its end. */
 void engine_conclude(struct tcpaudit *engine);
-
-/* Ends a connection that the end of the capture has found open. */
-void engine_end(struct tcpaudit *engine, uint32_t slot);
 
 /* Makes a whole connection of an embryo: something comes behind its SYN, or somebody asks for it.  Its new slot; without memory for
  * that it goes, and SLOT_NONE comes back. */
