@@ -28,7 +28,7 @@ struct routes {
 /* Fills the record, all but findings and capture notes.  `routes` may be NULL. */
 void close_describe(const struct case_file *file, struct tcpaudit_connection *record, struct routes *routes);
 
-/* The part of it that needs no history: clears the record, and tells what the connection knows of its ends. */
+/* The part of it that needs no history (close_senders.c): clears the record, and tells what the connection knows of its ends. */
 void close_describe_senders(const struct connection *connection, const struct tcpaudit_settings *settings,
                             struct tcpaudit_connection *record);
 
