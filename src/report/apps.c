@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "report/apps.h"
-#include "report/services.h"
+#include "report/report.h"
 
 static struct app *find_app(struct apps *apps, const char *name)
 {
@@ -25,7 +25,7 @@ void apps_connection(struct apps *apps, const struct tcpaudit_connection *connec
 		return;
 	struct app *app = find_app(apps, connection->label.proto);
 	app->connections++;
-	app->aborted += ended_by_reset(connection);
+	app->aborted += report_ended_by_reset(connection);
 	app->half_close += connection->half_close_by <= TCPAUDIT_WHO_SERVER && connection->half_close_bytes > 0;
 	app->by_kind[connection->kind]++;
 }

@@ -91,6 +91,11 @@ bool report_past_handshake(const struct tcpaudit_connection *c)
 	return !(c->completeness & opening) || c->completeness & ~(opening | TCPAUDIT_COMPLETE_RST); /* else: given up before that */
 }
 
+bool report_ended_by_reset(const struct tcpaudit_connection *c)
+{
+	return c->aborted_by != TCPAUDIT_WHO_NONE && !(c->end[0].fin_acked && c->end[1].fin_acked);
+}
+
 const char *report_verdict_name(enum report_verdict verdict)
 {
 	static const char *const name[] = {

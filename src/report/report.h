@@ -179,6 +179,9 @@ bool report_set_has(const uint64_t *set, size_t row);
 /* Whether the connection got past its handshake, as far as was seen; one that began before the capture did. */
 bool report_past_handshake(const struct tcpaudit_connection *connection);
 
+/* Whether a reset ended it.  Behind both FINs, acknowledged, there was nothing left to end. */
+bool report_ended_by_reset(const struct tcpaudit_connection *connection);
+
 /* Whether --flows asks for a record of this connection. */
 bool report_wants_flow(const struct report *report, const struct tcpaudit_connection *connection);
 

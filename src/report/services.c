@@ -94,7 +94,7 @@ void services_connection(struct services *services, const struct tcpaudit_connec
 	if (s == NULL)
 		return;
 	s->connections++;
-	s->reset += ended_by_reset(c);
+	s->reset += report_ended_by_reset(c);
 	s->server_first += c->closed_first == TCPAUDIT_WHO_SERVER;
 	if (c->close_wait_holder != TCPAUDIT_WHO_SERVER)
 		return;

@@ -12,12 +12,6 @@
 #define SERVICE_OCTAVES 40                          /* of microseconds: 12 days, and all that is longer */
 #define SERVICE_STAYS   (8 * (SERVICE_OCTAVES - 2)) /* classes, eight an octave */
 
-/* Did a reset end it?  Behind both FINs, acknowledged, there was nothing left to end. */
-static inline bool ended_by_reset(const struct tcpaudit_connection *c)
-{
-	return c->aborted_by != TCPAUDIT_WHO_NONE && !(c->end[0].fin_acked && c->end[1].fin_acked);
-}
-
 /* A server's socket. */
 struct service {
 	struct tcpaudit_address address;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "report/keyed.h"
-#include "report/services.h"
 
 #define INDEX_PLACES (4 * TALLY_HOSTS)
 _Static_assert(TALLY_HOSTS < UINT16_MAX, "1 + which of them");
@@ -136,7 +135,7 @@ static bool aborted(const struct tcpaudit_connection *c, unsigned end)
 {
 	bool stateless = c->kind == TCPAUDIT_KIND_FIN_FIN_RST && !(c->reset.flags & TCPAUDIT_ACK);
 
-	return is_or_both(c->aborted_by, end) && ended_by_reset(c) && !stateless;
+	return is_or_both(c->aborted_by, end) && report_ended_by_reset(c) && !stateless;
 }
 
 /* An attempt that nobody aborted says nothing of a host: a flood of them would take all the room. */
