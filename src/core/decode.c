@@ -151,8 +151,8 @@ static enum step ipv4(struct walk *w)
 	segment->ip_version = 4;
 	segment->ttl = p[8];
 	segment->ip_id = get_be16(p + 4);
-	segment->src = ipv4_address(p + 12);
-	segment->dst = ipv4_address(p + 16);
+	segment->src = ipv4_address_of(get_native32(p + 12));
+	segment->dst = ipv4_address_of(get_native32(p + 16));
 	w->protocol = p[9];
 	fragmentation = get_be16(p + 6);
 	w->wire = length;

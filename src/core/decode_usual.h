@@ -12,17 +12,6 @@
 
 enum { ETHERNET_HEADER = 14, VLAN_TAG = 4, IPV4_HEADER = 20, IPV6_HEADER = 40, TCP_HEADER = 20 };
 
-/* One store of the whole, since it is soon read as a whole. */
-static inline struct tcpaudit_address ipv4_address(const uint8_t *p)
-{
-	typedef uint32_t words __attribute__((vector_size(16)));
-	const words all = {get_native32(p)};
-	struct tcpaudit_address address;
-
-	memcpy(&address, &all, sizeof address);
-	return address;
-}
-
 /* The fields that every segment has from its frame. */
 static inline void segment_from(struct tcpaudit_segment *segment, const struct tcpaudit_frame *frame)
 {
@@ -119,8 +108,8 @@ static inline bool usual_ipv4(const struct tcpaudit_frame *frame, const uint8_t 
 	segment_of_nothing_else(segment, 4);
 	segment->ttl = ip[8];
 	segment->ip_id = get_be16(ip + 4);
-	segment->src = ipv4_address(ip + 12);
-	segment->dst = ipv4_address(ip + 16);
+	segment->src = ipv4_address_of(get_native32(ip + 12));
+	segment->dst = ipv4_address_of(get_native32(ip + 16));
 	return usual_tcp(frame, ip + IPV4_HEADER, (int)length - IPV4_HEADER, segment);
 }
 

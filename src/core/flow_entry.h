@@ -5,6 +5,7 @@
 #define FLOW_ENTRY_H
 
 #include "flow_key.h"
+#include "wire.h"
 
 enum {
 	PLACE_VLAN = 0x0fff,
@@ -53,16 +54,6 @@ static inline uint32_t ipv4_word(const struct tcpaudit_address *address)
 
 	memcpy(&word, address, sizeof word);
 	return word;
-}
-
-/* Written as a whole: whoever reads it at once, as a whole, need not wait for its parts. */
-static inline struct tcpaudit_address ipv4_address_of(uint32_t word)
-{
-	const uint32_t words[4] = {word};
-	struct tcpaudit_address address;
-
-	memcpy(&address, words, sizeof address);
-	return address;
 }
 
 /* Is it of exactly this pair, network and VLAN included? */

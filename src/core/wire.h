@@ -3,6 +3,9 @@
 #define WIRE_H
 
 #include <stdint.h>
+#include <string.h>
+
+#include <tcpaudit/segment.h>
 
 enum {
 	ETHERTYPE_IPV4 = 0x0800,
@@ -45,6 +48,17 @@ static inline uint16_t get_be16(const uint8_t *p)
 static inline uint32_t get_be32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* An IPv4 address as it stands in a packet.  One store of the whole: whoever reads it soon, as a whole, need not wait for its parts. */
+static inline struct tcpaudit_address ipv4_address_of(uint32_t word)
+{
+	typedef uint32_t words __attribute__((vector_size(16)));
+	const words all = {word};
+	struct tcpaudit_address address;
+
+	memcpy(&address, &all, sizeof address);
+	return address;
 }
 
 #endif
