@@ -3,7 +3,7 @@
  * A walk goes from header to header.  Each step reads one, moves on behind it and names the next step, so that nesting
  * costs no stack; `depth` bounds it.  Nothing is read beyond the captured octets, and captured octets never say how long
  * something is: lengths are those of the IP header (RFC 791, RFC 8200), or of the wire where that has none.
- * Link layers are read by link.c, tunnels by tunnel.c, TCP options by options.c; defrag.c puts fragments together. */
+ * Link layers are read by link_layer.c, tunnels by tunnel.c, TCP options by tcp_options.c; defrag.c puts fragments together. */
 #include "decode.h"
 
 #include "checksum.h"
