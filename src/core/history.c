@@ -250,6 +250,12 @@ static bool follows_reset(const struct event *e, const struct event *o)
 	return e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && o->flags & TCPAUDIT_RST && e->time - o->time < 100000000;
 }
 
+/* By their numbers, too: RCV.NXT never goes back. */
+static bool was_built_behind(const struct event *e, const struct event *o)
+{
+	return built_later(o, e) || (e->flags & o->flags & TCPAUDIT_ACK && seq_gt(e->ack, o->ack));
+}
+
 /* Does an event stand behind a reset of its own sender, and is overtaken itself? */
 static bool stands_behind_reset(const struct history *h, int at)
 {
@@ -274,7 +280,7 @@ static int overtaker(const struct history *h, const struct event *e)
 			break;
 		if (!built_before(e, o) && !follows_reset(e, o)) {
 			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST &&
-			    !(e->flags & TCPAUDIT_FIN && stands_behind_reset(h, i)))
+			    !(e->flags & TCPAUDIT_FIN && stands_behind_reset(h, i) && !was_built_behind(e, o)))
 				break;
 			continue;
 		}
