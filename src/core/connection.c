@@ -433,8 +433,10 @@ static bool resynchronise(struct connection *c, struct flow_table *table, const 
 	tcb->maxseq = s->seq;
 	tcb->bits = (tcb->bits & ~(uint32_t)TCB_STRAY) | TCB_GAP;
 	c->end[!from].bits &= ~(uint32_t)TCB_ACK; /* what the other end acknowledged belongs to before */
-	if (s->flags & TCPAUDIT_ACK && !connection_fits(c, s, from))
+	if (s->flags & TCPAUDIT_ACK && !connection_fits(c, s, from)) {
 		c->end[!from].maxseq = s->ack;
+		c->end[!from].bits |= TCB_GAP | TCB_ENDS_UNSEEN;
+	}
 	c->entry.capture |= CAPTURE_RESYNC | CAPTURE_GAP_ACKED;
 	return true;
 }
