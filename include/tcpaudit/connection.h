@@ -164,7 +164,7 @@ struct tcpaudit_connection {
 	/* close */
 	uint8_t kind;         /* enum tcpaudit_kind */
 	uint8_t closed_first; /* enum tcpaudit_who */
-	uint8_t aborted_by;   /* enum tcpaudit_who; UNKNOWN: probably neither end */
+	uint8_t aborted_by;   /* enum tcpaudit_who; UNKNOWN: probably neither end; NONE: nobody, or both FINs were acknowledged */
 	struct tcpaudit_evidence reset; /* the first effective reset; frame 0: there is none */
 	uint8_t confidence;   /* enum tcpaudit_confidence, of the kind */
 	bool post_close_reset;

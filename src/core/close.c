@@ -712,9 +712,11 @@ static void describe_time_wait(const struct facts *f, struct tcpaudit_connection
 	r->time_wait_until = holds[0] || holds[1] ? anew + 2 * f->file->settings->msl : 0;
 }
 
-/* Whoever resets in the name of an end, the end has not. */
+/* Whoever resets in the name of an end, the end has not; and where both FINs were acknowledged, nothing was left to abort. */
 static uint8_t who_aborted(const struct facts *f, uint8_t kind)
 {
+	if (both_acked(f))
+		return TCPAUDIT_WHO_NONE;
 	if (kind == TCPAUDIT_KIND_ABORT_THIRD_PARTY || kind == TCPAUDIT_KIND_FIN_RST_THIRD ||
 	    (f->reset && f->reset->is & EVENT_FOREIGN))
 		return TCPAUDIT_WHO_UNKNOWN;

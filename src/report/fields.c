@@ -706,7 +706,7 @@ static const struct field table[] = {
 	{"close.closed_first", FLOW, FIELD_STRING, FLOW, "", "end whose first FIN does not acknowledge the other's", get_closed_first, anyone},
 	{"close.confidence", FLOW, FIELD_STRING, FLOW, "", "how far kind is proven", get_close_confidence, any_confidence},
 	{"close.reset_frame", FLOW, FIELD_INTEGER, 0, "", "frame of the first effective reset", get_reset_frame, NULL},
-	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the first effective reset; unknown if it was probably neither end", get_aborted_by, anyone},
+	{"close.aborted_by", FLOW, FIELD_STRING, 0, "", "sender of the reset that ended it, before both FINs were acknowledged; unknown if it was probably neither end", get_aborted_by, anyone},
 	{"close.post_close_rst", FLOW, FIELD_BOOLEAN, 0, "", "a reset followed after both FINs were acknowledged", get_post_close_reset, NULL},
 	{"close.forged_suspect", FLOW, FIELD_BOOLEAN, 0, "", "a FIN or reset is probably not from whom it says", get_forged_suspect, NULL},
 	{"close.latency_us", FLOW, FIELD_INTEGER, 0, "us", "from the first FIN to the acknowledgment of the last one to be acknowledged; absent unless both were", get_close_latency, NULL},
