@@ -22,7 +22,7 @@ static uint8_t vantage_shown(const struct connection *c, const struct tcpaudit_s
 	const struct tcb *own = &c->end[x];
 	const bool forwarded = c->end[0].bits & c->end[1].bits & TCB_OUTBOUND; /* between two local sockets, nothing leaves */
 
-	if (own->bits & TCB_OUTBOUND && !forwarded)
+	if (own->bits & TCB_OUTBOUND && own->bits & TCB_SEQ && !forwarded) /* what only resets, a router may reject in its name */
 		return TCPAUDIT_VANTAGE_AT;
 	if (!(settings->vantage & TCPAUDIT_IN_THE_MIDDLE) && !forwarded && offloads_alone(c, took, x))
 		return TCPAUDIT_VANTAGE_AT;

@@ -622,6 +622,15 @@ Test(close, vantage_of_the_host_that_sends)
 	bench_free(b);
 }
 
+/* A host that refuses looks like a router that rejects in its name. */
+Test(close, no_vantage_of_a_name_that_only_resets)
+{
+	struct bench *b = recorded("A S100 / B RA0,101 out");
+	cr_assert_eq(b->record[0].kind, TCPAUDIT_KIND_REFUSED);
+	cr_assert_eq(b->record[0].end[B].vantage, TCPAUDIT_VANTAGE_UNKNOWN);
+	bench_free(b);
+}
+
 Test(close, holes_make_a_kind_less_than_certain)
 {
 	struct bench *b = recorded(HST "A F211,311 / B .311,212 / B F311,212 / A .212,312"); /* 100 octets were not captured */
