@@ -38,7 +38,7 @@ EXPLAIN("half-late-fin-reset",
         "The peer's clean FIN was answered with a reset, soon after the half-close.",
         "The peer sees an error instead of a close.",
         "FIN-WAIT-2 takes the FIN and enters TIME-WAIT (3.10.7.4 eighth).",
-        "Text that the capture missed, or a reset of the peer that overtook its FIN, explain it.",
+        "Text that the capture missed, or a reset of the peer that overtook its FIN, explain it; or a firewall, also on the host itself, rejects in the end's name.",
         "`tcp.flags.fin == 1` followed by `tcp.flags.reset == 1` with its ack as number.",
         "client  FIN,ACK  seq 101\nserver  FIN,ACK  seq 301  ack 102\nclient  RST      seq 102   <- should be ACK 302")
 EXPLAIN("half-rst-in-close-wait",
