@@ -6,8 +6,8 @@
  * A line of a dialogue is one of
  *   // comment
  *   iss A|B N                       initial sequence number (A 1000, B 5000); numbers below are relative to it
- *   ipv6 / self / multicast / vlan N / vlan A N / msl S / vantage client|server      before the first segment
- *                                   self: B has A's address; multicast: B has a multicast address
+ *   ipv6 / self / multicast / reserved / vlan N / vlan A N / msl S / vantage client|server      before the first segment
+ *                                   self: B has A's address; multicast: B has a multicast address, reserved: one of 240/4
  *   `handshake [ts] [plain]`        SYN, SYN-ACK and ACK, 10 ms apart; ts: timestamps on all segments from here on;
  *                                   plain: no window scaling
  *   TIME A[:PORT] > B[:PORT] FLAGS SEQ:END(LEN) [ack N] [win N] [<OPTIONS>] [WORDS]
@@ -158,6 +158,8 @@ static void run_setting(struct dialogue *d, const char *word, char **cursor)
 		d->self = true;
 	else if (!strcmp(word, "multicast"))
 		d->multicast = true;
+	else if (!strcmp(word, "reserved"))
+		d->reserved = true;
 	else if (!strcmp(word, "vlan"))
 		run_vlan(d, cursor);
 	else if (!strcmp(word, "vantage"))

@@ -43,7 +43,7 @@ struct dialogue {
 	/* the script */
 	int64_t now;
 	uint32_t iss[2];
-	bool ipv6, ethernet, self, multicast, timestamps, scaled;
+	bool ipv6, ethernet, self, multicast, reserved, timestamps, scaled;
 	uint16_t vlan[2];
 	uint16_t ip_id[2];
 	uint32_t last_tsval[2];

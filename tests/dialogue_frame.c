@@ -50,6 +50,8 @@ static void place(const struct packet *packet, unsigned party, uint8_t *address)
 	packet_address(packet->self ? PARTY_A : party, packet->ipv6, address);
 	if (packet->multicast && party == PARTY_B)
 		address[0] = packet->ipv6 ? 0xff : 224;
+	if (packet->reserved && party == PARTY_B)
+		address[0] = 240;
 }
 
 /* The sum of the pseudo header of RFC 9293 3.1. */

@@ -18,6 +18,7 @@ struct packet {
 	bool ipv6;
 	bool self;      /* B has A's address */
 	bool multicast; /* B has a multicast address */
+	bool reserved;  /* B has one of 240.0.0.0/4 */
 	bool ethernet;  /* an Ethernet header in front, with a VLAN tag if vlan is not 0 */
 	uint16_t vlan;
 	uint8_t ttl;

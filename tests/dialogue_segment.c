@@ -377,6 +377,7 @@ void parse_timed(struct dialogue *d, char *word, char **cursor)
 	struct packet packet = {.ipv6 = d->ipv6,
 	                        .self = d->self,
 	                        .multicast = d->multicast,
+	                        .reserved = d->reserved,
 	                        .ethernet = d->ethernet,
 	                        .ttl = 64,
 	                        .port = {40000, 80}};

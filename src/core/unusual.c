@@ -14,10 +14,13 @@ static bool whole_options(const struct tcpaudit_segment *s)
 	return !(s->noticed & TCPAUDIT_SAW_OPTIONS_CUT) && !(s->options & TCPAUDIT_OPT_BROKEN);
 }
 
-/* RFC 9293 3.9.2.3, MUST-57, MUST-63. */
+/* RFC 9293 3.9.2.3, MUST-57, MUST-63.  What is neither multicast nor broadcast but reserved, 240.0.0.0/4, can be a host's: Linux takes
+ * it, and networks use it inside. */
 static bool is_multicast(const struct tcpaudit_segment *s, const struct tcpaudit_address *a)
 {
-	return s->ip_version == 4 ? a->byte[0] >= 224 : a->byte[0] == 0xff;
+	if (s->ip_version == 6)
+		return a->byte[0] == 0xff;
+	return (a->byte[0] & 0xf0) == 224 || (a->byte[0] & a->byte[1] & a->byte[2] & a->byte[3]) == 255;
 }
 
 static bool is_unspecified(const struct tcpaudit_segment *s, const struct tcpaudit_address *a)
