@@ -88,6 +88,27 @@ Test(deliberate, four_copies_are_no_orphans)
 	bench_free(b);
 }
 
+/* As Linux 6.18 and 6.1 send them; and a connect() that was given up. */
+Test(deliberate, ten_repeats_of_a_syn)
+{
+	static const struct {
+		const char *syns;
+		bool by_linux;
+	} tried[] = {{"A S100 @0 / A S100 @1 / A S100 @2 / A S100 @3 / A S100 @4 / A S100 @5 / A S100 @7.1 / A S100 @11.2 / A S100 @19.4 / "
+	              "A S100 @35.5 / A S100 @69",
+	              true},
+	             {"A S100 @0 / A S100 @1 / A S100 @3 / A S100 @7 / A S100 @15 / A S100 @31 / A S100 @63", true},
+	             {"A S100 @0 / A S100 @1 / A S100 @3 / A S100 @7", false}};
+	for (size_t i = 0; i < 3; i++) {
+		struct bench *b = bench_new();
+		play(b, tried[i].syns);
+		tcpaudit_advance(b->engine, b->time + 300 * SECONDS);
+		bench_finish(b);
+		cr_assert_eq(strstr(deliberate(b, "syn-giveup-early"), "Linux") != NULL, tried[i].by_linux);
+		bench_free(b);
+	}
+}
+
 /* The reset comes after the report. */
 Test(deliberate, time_wait_of_a_minute)
 {
