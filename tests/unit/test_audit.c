@@ -109,6 +109,22 @@ Test(deliberate, ten_repeats_of_a_syn)
 	}
 }
 
+Test(deliberate, fin_wait_2_of_a_minute_and_of_ten)
+{
+	static const struct {
+		const char *late, *whose;
+	} age[] = {{"B F311,112 @71 / A R112 @71.01", "Linux' FIN-WAIT-2 timer (tcp_fin_timeout, 60 s)"},
+	           {"B F311,112 @611 / A R112 @611.01", "FIN-WAIT-2 timer of FreeBSD and OpenBSD (600 s)"}};
+	for (size_t i = 0; i < 2; i++) {
+		struct bench *b = bench_new();
+		play(b, HST "A F111,311 @1 / B .311,112 @1.01");
+		play(b, age[i].late);
+		bench_finish(b);
+		cr_assert_str_eq(deliberate(b, "half-finwait2-timeout"), age[i].whose);
+		bench_free(b);
+	}
+}
+
 /* The reset comes after the report. */
 Test(deliberate, time_wait_of_a_minute)
 {

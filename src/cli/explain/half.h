@@ -30,7 +30,7 @@ EXPLAIN("half-zero-window-hang",
 EXPLAIN("half-finwait2-timeout",
         "The half-closed end had given up: what came later was reset.",
         "A stack's FIN-WAIT-2 timer; slow answers are lost with it.",
-        "RFC 9293 has no such timer; Linux and FreeBSD use 60 s, lwIP 20 s.",
+        "RFC 9293 has no such timer. Once nobody can read any more, Linux waits 60 s (tcp_fin_timeout), lwIP 20 s, FreeBSD 10 minutes (60 s with fast_finwait2_recycle).",
         "A crash or a box on the path; 20 s at least must have passed.",
         "`tcp.flags.reset == 1` after a gap behind a FIN; `tcp.time_delta > 20`",
         "client  FIN,ACK  seq 101\nserver  ACK      ack 102\nserver  FIN,ACK  seq 301  (70 s later)\nclient  RST      seq 102")

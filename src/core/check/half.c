@@ -55,16 +55,17 @@ static int64_t half_closed_for(const struct judging *j, unsigned x, int asked)
 	return j->h->event[asked].time - j->h->fin[x].acked_time;
 }
 
-/* Linux and FreeBSD 60 s, lwIP 20, NetBSD and others 120, OpenBSD 600, Solaris 675. */
+/* Linux 60 s, FreeBSD 600 (or 60, if net.inet.tcp.fast_finwait2_recycle is on), lwIP 20, NetBSD and others 120, OpenBSD 600,
+ * Solaris 675. */
 static const char *fin_wait_2_timer(int64_t gap)
 {
 	static const struct {
 		uint16_t seconds;
 		const char *whose;
 	} known[] = {{20, "lwIP's FIN-WAIT-2 timer (20 s)"},
-	             {60, "FIN-WAIT-2 timer of Linux (tcp_fin_timeout) and FreeBSD (60 s)"},
+	             {60, "Linux' FIN-WAIT-2 timer (tcp_fin_timeout, 60 s)"},
 	             {120, "FIN-WAIT-2 timer of 120 s"},
-	             {600, "FIN-WAIT-2 timer of 600 s"},
+	             {600, "FIN-WAIT-2 timer of FreeBSD and OpenBSD (600 s)"},
 	             {675, "Solaris' FIN-WAIT-2 flush (675 s)"}};
 
 	for (size_t i = sizeof known / sizeof known[0]; i-- > 0;)

@@ -13,7 +13,7 @@ enum tcpaudit_state timeout_to(enum tcpaudit_state state)
 	case TCPAUDIT_ESTABLISHED:  /* USER TIMEOUT: all queues flushed */
 	case TCPAUDIT_FIN_WAIT_1:   /* orphan limit */
 		return TCPAUDIT_CLOSED;
-	case TCPAUDIT_FIN_WAIT_2: /* no timer in the RFC; Linux 60 s, BSD 60 s, Solaris 675 s once the reader is gone */
+	case TCPAUDIT_FIN_WAIT_2: /* no timer in the RFC; Linux 60 s, FreeBSD 600 s, Solaris 675 s once the reader is gone */
 		return TCPAUDIT_CLOSED;
 	case TCPAUDIT_CLOSE_WAIT:
 	case TCPAUDIT_CLOSING:
