@@ -19,7 +19,7 @@ CHECK("syn-self-connect", syn_self_connect, UNUSUAL, NOTE, RISK, SEGMENT, PRESEN
 CHECK("syn-data", syn_data, UNUSUAL, INFO, INFO, SEGMENT, PRESENCE, "SYN carries text", "RFC 9293 3.4; RFC 7413 4.2", "")
 CHECK("syn-tfo-data-skipped", syn_tfo_data_skipped, UNUSUAL, ERROR, TEXT, CONTRADICTION, ABSENCE, "text of the SYN was neither acknowledged nor sent again", "RFC 7413 4.2.2; RFC 9293 3.4", "")
 CHECK("syn-option-late", syn_option_late, UNUSUAL, ERROR, MUST, SEGMENT, PRESENCE, "option that belongs on a SYN, on a segment without one", "RFC 9293 3.7.1; RFC 2018 2", "MUST-65; a receiver ignores it")
-CHECK("syn-option-unoffered", syn_option_unoffered, UNUSUAL, ERROR, MUST, CONTRADICTION, ABSENCE, "SYN-ACK with an option that the SYN did not offer", "RFC 7323 2.2; RFC 7323 3.2", "a middlebox may have taken the option off the SYN")
+CHECK("syn-option-unoffered", syn_option_unoffered, UNUSUAL, ERROR, TEXT, CONTRADICTION, ABSENCE, "SYN-ACK with an option that the SYN did not offer", "RFC 7323 2.2; RFC 7323 3.2", "a middlebox may have taken the option off the SYN")
 CHECK("syn-synack-isn-change", syn_synack_isn_change, UNUSUAL, NOTE, RISK, CONTRADICTION, PRESENCE, "SYN-ACK with another ISS for the same SYN", "RFC 9293 3.8.3; RFC 9293 3.4", "SYN cookies, or two hosts on one address")
 CHECK("syn-wscale-range", syn_wscale_range, UNUSUAL, ERROR, TEXT, SEGMENT, PRESENCE, "window scale above 14", "RFC 7323 2.3", "a receiver uses 14")
 CHECK("syn-mss-odd", syn_mss_odd, UNUSUAL, WARNING, SHOULD, SEGMENT, PRESENCE, "MSS that makes no sense, or none although longer segments follow", "RFC 9293 3.7.1", "SHLD-5, MUST-15: without the option 536 octets (IPv6: 1220) are the limit")
