@@ -70,7 +70,7 @@ static int64_t patience(const struct history *h, unsigned flags)
 }
 
 /* Of a socket that is connected to itself: its FIN is both FINs, which cross, and its acknowledgment of that is both acknowledgments
- * (RFC 9293 figures 8 and 14). */
+ * (RFC 9293 figures 7 and 13). */
 static void fold(struct facts *f)
 {
 	const unsigned x = connection_heard(f->c, TCPAUDIT_CLIENT) ? TCPAUDIT_CLIENT : TCPAUDIT_SERVER;

@@ -58,7 +58,7 @@ EXPLAIN("close-data-lost",
 EXPLAIN("close-rexmit-abandoned",
         "Text before the FIN is missing at the receiver, which asks for it, and it is not sent again.",
         "The close can never complete.",
-        "Everything before the FIN is repeated until it is acknowledged (3.6 case 1, 3.8.1).",
+        "Everything before the FIN is repeated until it is acknowledged (3.6 case 1, 3.8).",
         "Repeats that the capture missed.",
         "`tcp.analysis.duplicate_ack` behind a FIN.",
         "client  PSH,ACK  seq 101  len 10  (lost)\nclient  FIN,ACK  seq 111\nserver  ACK      ack 101 at 0, 1, 3, 5 s   <- still 101")

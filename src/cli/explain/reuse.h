@@ -9,7 +9,7 @@ EXPLAIN("reuse-interval",
 EXPLAIN("reuse-early",
         "The ports were used again within 2MSL, without timestamps.",
         "Delayed segments of the old connection can be taken for new ones.",
-        "That is what TIME-WAIT is for (3.4.3, MUST-13); a higher number makes it legal (MAY-2).",
+        "Numbers are in use for an MSL (3.4.3), so TIME-WAIT lasts two (MUST-13, 3.6.1); a higher number makes it legal (MAY-2).",
         "A NAT that turns ports over; a connection that died by a reset.",
         "`tcp.analysis.reused_ports`",
         "client  ACK  ack 302\nclient  SYN  seq 500  5 s later")

@@ -30,7 +30,7 @@ EXPLAIN("rst-exact-ignored",
 EXPLAIN("rst-form",
         "A reset carries a number that its sender's stream never had.",
         "It answers nothing that was seen, and nobody can accept it.",
-        "Without ACK its number is the acknowledgment that it answers, or SND.NXT (3.5.2).",
+        "Without ACK its number is the acknowledgment that it answers (3.5.2), or SND.NXT (3.10.5).",
         "A segment that was not captured, another connection on the same ports, an injection.",
         "`tcp.flags.reset == 1 && tcp.flags.ack == 0`",
         "server  PSH,ACK  seq 301  ack 101\nclient  RST      seq 77   <- below its ISS")

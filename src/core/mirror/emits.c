@@ -1,6 +1,6 @@
 /* emits.c - what an end must have been, to send this segment (certain, unless a frame of it is forged or unseen).
  *
- * Rows after RFC 9293 3.3.2 and 3.10: a segment carries the sender's RCV.NXT (3.8.4: every segment after the handshake does),
+ * Rows after RFC 9293 3.3.2 and 3.10: a segment carries the sender's RCV.NXT (3.8: every segment after the handshake does),
  * so it tells whether the peer's FIN had been accepted when it was built; and a repeat tells that its own FIN was not yet
  * known to be acknowledged. */
 #include "mirror.h"

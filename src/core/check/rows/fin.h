@@ -11,7 +11,7 @@ CHECK("fin-final-ack-form", fin_final_ack_form, LOOSE, ERROR, TEXT, CONTRADICTIO
 CHECK("fin-out-of-window", fin_out_of_window, FIN, NOTE, RISK, CONTRADICTION, ABSENCE, "FIN beyond the advertised window", "RFC 9293 3.10.7.4", "a receiver with a closed window need not accept it")
 CHECK("fin-ack-over-hole", fin_ack_over_hole, NOTED, INFO, INFO, CONTRADICTION, PRESENCE, "FIN acknowledged although the capture misses part of the stream", "RFC 9293 3.4", "")
 CHECK("fin-ack-late", fin_ack_late, FIN, ERROR, MUST, TIME, ABSENCE, "FIN acknowledged later than half a second", "RFC 9293 3.8.6.3", "MUST-40: an ACK must not be delayed more than 0.5 s")
-CHECK("fin-rexmit-timing", fin_rexmit_timing, ODD, ERROR, MUST, TIME, ABSENCE, "repeats of the FIN do not back off", "RFC 6298 5.5; RFC 9293 3.8.1", "MUST-19: the timeout doubles")
+CHECK("fin-rexmit-timing", fin_rexmit_timing, ODD, ERROR, MUST, TIME, ABSENCE, "repeats of the FIN do not back off", "RFC 6298 5.5; RFC 9293 3.8.2", "MUST-19: the timeout doubles")
 CHECK("fin-rexmit-silent", fin_rexmit_silent, ODD, ERROR, TEXT, ABSENCE, ABSENCE, "repeated FIN left without an ACK", "RFC 9293 3.10.7.4", "every state that has received the FIN acknowledges it again")
 CHECK("fin-giveup-early", fin_giveup_early, ODD, WARNING, SHOULD, ABSENCE, ABSENCE, "FIN given up within 100 s, unacknowledged and without a reset", "RFC 9293 3.8.3; RFC 9293 3.6", "Linux gives up orphans after 8 tries by default")
 CHECK("fin-rst-combined", fin_rst_combined, ODD, NOTE, RISK, SEGMENT, PRESENCE, "reset that carries a FIN", "RFC 9293 3.10.7.4", "the reset counts, the FIN does not")
