@@ -66,7 +66,7 @@ EXPLAIN("fin-ack-over-hole",
         "The FIN was acknowledged although the capture lacks part of the stream before it.",
         "The host received everything; the capture did not: what depends on completeness is not to be trusted.",
         "Acknowledgments are cumulative (3.4).",
-        "This is itself a statement about the capture.",
+        "An end that acknowledges before it has received: see data-ack-unsent.",
         "`tcp.analysis.ack_lost_segment || tcp.analysis.lost_segment`",
         "client  PSH,ACK  seq 101  len 10    (not captured)\nclient  FIN,ACK  seq 111\nserver  ACK      ack 112   <- covers the hole")
 EXPLAIN("fin-ack-late",
