@@ -23,7 +23,7 @@ EXPLAIN("half-data-ignored",
 EXPLAIN("half-zero-window-hang",
         "After its FIN an end keeps its window closed for more than a minute.",
         "The peer can neither send nor finish; the reader has probably gone.",
-        "A reset is due if nobody reads any more (SHLD-3; RFC 2525 2.17).",
+        "A window may stay closed for as long as somebody will read (MAY-8, 3.8.6.1). If nobody will, a reset is due (SHLD-3; RFC 2525 2.17).",
         "A slow reader behind shutdown(SHUT_WR).",
         "`tcp.analysis.zero_window` behind a FIN of the same sender.",
         "client  FIN,ACK  seq 101  win 0\nserver  (probe)\nclient  ACK      win 0     <- for 60 s and more")
