@@ -250,19 +250,21 @@ static bool follows_reset(const struct event *e, const struct event *o)
 	return e->flags & TCPAUDIT_FIN && !(e->flags & TCPAUDIT_RST) && o->flags & TCPAUDIT_RST && e->time - o->time < 100000000;
 }
 
-/* By their numbers, too: RCV.NXT never goes back. */
-static bool was_built_behind(const struct event *e, const struct event *o)
+/* RCV.NXT never goes back: who acknowledges more has built it later. */
+static bool acknowledges_more(const struct event *e, const struct event *o)
 {
-	return built_later(o, e) || (e->flags & o->flags & TCPAUDIT_ACK && seq_gt(e->ack, o->ack));
+	return e->flags & o->flags & TCPAUDIT_ACK && seq_gt(e->ack, o->ack);
 }
 
-/* Does an event stand behind a reset of its own sender, and is overtaken itself? */
-static bool stands_behind_reset(const struct history *h, int at)
+/* Does an event stand behind a reset of its own sender, and is overtaken itself?  A reset without ACK may come from no block: there, what
+ * the FIN was built behind was not overtaken, nor was the FIN. */
+static bool stands_behind_reset(const struct history *h, int at, const struct event *fin)
 {
 	for (int i = at - 1; i >= 0; i--) {
 		const struct event *o = &h->event[i];
 		if (o->from == h->event[at].from && o->flags & (TCPAUDIT_RST | TCPAUDIT_SYN))
-			return o->flags & TCPAUDIT_RST && h->event[at].time - o->time < 100000000;
+			return o->flags & TCPAUDIT_RST && h->event[at].time - o->time < 100000000 &&
+			       (o->flags & TCPAUDIT_ACK || !acknowledges_more(fin, &h->event[at]));
 	}
 	return false;
 }
@@ -280,7 +282,7 @@ static int overtaker(const struct history *h, const struct event *e)
 			break;
 		if (!built_before(e, o) && !follows_reset(e, o)) {
 			if ((o->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != TCPAUDIT_RST &&
-			    !(e->flags & TCPAUDIT_FIN && stands_behind_reset(h, i) && !was_built_behind(e, o)))
+			    !(e->flags & TCPAUDIT_FIN && stands_behind_reset(h, i, e)))
 				break;
 			continue;
 		}
