@@ -562,6 +562,9 @@ def damaged():
     check(scopes.returncode == 2 and "scopes.yaml:34: more than 32" in scopes.stderr, "too many scopes", scopes.stderr)
     tab = run("--rules", write("tab.yaml", "rules:\n  - id: x\n\ton: close\n"), "--check-rules")
     check("tab.yaml:3:1: a tab: YAML is indented with spaces\n" in tab.stderr, "a tab", tab.stderr)
+    spaced = run("--rules", write("spaced.yaml", "checks: {\n\tclose-wait-leak: { enabled: %false },\n}\n"), "--check-rules")
+    check("spaced.yaml:3:" not in spaced.stderr and "spaced.yaml:2:30: found character that cannot start any token" in spaced.stderr,
+          "a mistake behind a tab that is allowed", spaced.stderr)
     for name, value, place in (("plain", "dest_port == 1 and flow.durration", "4:30"), ("quoted", '"dest_port == 1 and flow.durration"', "4:31"),
                                ("escaped", '"app == \\"TLS\\" and flow.durration"', "4:11"), ("folded", ">-\n      dest_port == 1 and\n      flow.durration", "4:11"),
                                ("plain, of two lines", "dest_port == 1 and\n      flow.durration", "4:11")):

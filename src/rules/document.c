@@ -60,15 +60,17 @@ static bool fail_octet(struct reading *r, size_t offset, const char *reason)
 	return fail(r, line, column, "%s", reason != NULL ? reason : "unreadable");
 }
 
+/* It must be what was not liked itself: inside of brackets and of quoted texts, tabs may stand in front of a line. */
 static bool is_tab_of_indentation(const struct reading *r, const yaml_mark_t *mark)
 {
 	const char *at = r->text, *end = r->text + r->length;
+	size_t column = 0;
 
 	for (size_t line = 0; at < end && line < mark->line; at++)
 		line += *at == '\n';
-	for (size_t column = 0; at < end && *at == ' ' && column < mark->column; at++)
+	for (; at < end && *at == ' ' && column < mark->column; at++)
 		column++;
-	return at < end && *at == '\t';
+	return at < end && *at == '\t' && column == mark->column;
 }
 
 /* What libyaml did not like, in its words. */
