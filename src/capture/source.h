@@ -87,8 +87,8 @@ enum source_status {
  * frame's input and source; the buffers outlive the file.  *error is without the path.  Takes the feed, also when it fails. */
 struct file *file_open(struct feed *feed, struct capture_input *input, uint16_t index, struct buffers *buffers, char **error);
 
-/* Sets everything in the batch; ordinals are those among the file's own frames, their numbers.  The frames are borrowed until the next call for the same file; if buffers are kept,
- * until they go. */
+/* Sets everything in the batch; ordinals are those among the file's own frames, their numbers.  The frames are borrowed until the
+ * next call for the same file; if buffers are kept, until they go. */
 enum source_status file_read(struct file *file, struct capture_batch *batch);
 /* Whether it lost frames before some of the last batch, which have TCPAUDIT_FRAME_LOST. */
 bool file_lost_some(const struct file *file);
