@@ -124,19 +124,27 @@ static bool is_far_behind(tcp_seq number, tcp_seq expected)
 	return seq_lt(number, seq_add(expected, (uint32_t)-NEAR));
 }
 
-/* The FIN's sender was seen beyond it, or the acknowledgment's sender beyond its own stream, or never before: a SYN may be
- * missing between the FIN and the acknowledgment, and that be the next connection's. */
-static bool acknowledged_another(const struct judging *j, unsigned x)
+/* The FIN's sender was beyond it before, or is behind it: by its own numbers there was more to acknowledge. */
+static bool goes_past_fin(const struct judging *j, unsigned x)
 {
 	const struct fin_facts *f = &j->h->fin[x];
-	const struct event *ack = &j->h->event[f->acked_wrong];
+	const tcp_seq end = seq_add(f->u, 1);
 
-	if (ack->is & EVENT_NXT_UNKNOWN || seq_gt(ack->seq, ack->nxt))
+	if (f->first >= 0 && seq_gt(j->h->event[f->first].nxt, end))
 		return true;
-	for (int i = f->first < 0 ? 0 : f->first; i < f->acked_wrong; i++)
-		if (j->h->event[i].from == x && seq_gt(j->h->event[i].seq, seq_add(f->u, 1)))
+	for (int i = f->first < 0 ? 0 : f->first; i < j->h->count; i++)
+		if (j->h->event[i].from == x && seq_gt(j->h->event[i].seq, end))
 			return true;
 	return false;
+}
+
+/* The FIN's sender was seen beyond it, or the acknowledgment's sender beyond its own stream, or never before: a SYN may be
+ * missing between the FIN and the acknowledgment, and that be the next connection's; or the text that was acknowledged. */
+static bool acknowledged_another(const struct judging *j, unsigned x)
+{
+	const struct event *ack = &j->h->event[j->h->fin[x].acked_wrong];
+
+	return ack->is & EVENT_NXT_UNKNOWN || seq_gt(ack->seq, ack->nxt) || goes_past_fin(j, x);
 }
 
 /* It acknowledges ever more: the stream goes on, and the FIN was none of it, as text that was not captured would show. */
