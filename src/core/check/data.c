@@ -59,13 +59,17 @@ static bool goes_by_timestamps(const struct judging *j)
 }
 
 /* A box may take the option from the SYN-ACK behind us, or from the segments before us, and a lone segment be injected: only at
- * its end is it known what that end has agreed to, and sent. */
+ * its end is it known what that end has agreed to, and sent.  While none was seen behind the SYNs, what they agreed on may have been in
+ * a SYN-ACK that the capture does not have. */
 void check_data_ts_missing(struct judging *j)
 {
-	if (first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 && first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0 && !goes_by_timestamps(j))
-		return; /* neither goes by them: what they agreed on was in a SYN-ACK that the capture does not have */
+	const bool seen = goes_by_timestamps(j);
+
+	if (!seen && first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 && first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0)
+		return; /* neither goes by them */
 	for (unsigned x = 0; x < 2; x++)
-		claim_segments(j, x, UNUSUAL_TS_MISSING, &(struct claim){.at_most = j->at[x] ? 0 : TCPAUDIT_LIKELY});
+		claim_segments(j, x, UNUSUAL_TS_MISSING,
+		               &(struct claim){.at_most = !seen ? TCPAUDIT_POSSIBLE : j->at[x] ? 0 : TCPAUDIT_LIKELY});
 }
 
 /* Without IP identifications nothing tells it from an older segment that was delayed. */
