@@ -233,13 +233,14 @@ static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 }
 
 /* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was: what
- * is left of it may be over, too.  The segment brings that about, in whichever tick it may have been over: whoever looks at what is due
- * finds it only later, since it is over sooner than was foreseen. */
+ * is left of it may be over, too, or what comes within reach.  The segment brings that about, in whichever tick it may have been over:
+ * whoever looks at what is due finds it only later, since it is over sooner than was foreseen. */
 static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 {
 	bool any = false;
+	uint32_t older;
 
-	for (uint32_t older; slot != SLOT_NONE; slot = older) {
+	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = older) {
 		older = flow_links(e->table, slot).older;
 		if (!is_overdue(e, slot))
 			continue;

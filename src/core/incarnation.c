@@ -3,8 +3,6 @@
 
 #include "connection.h"
 
-#define INCARNATIONS 8 /* looked at behind one socket pair */
-
 /* Does a SYN or SYN-ACK belong to this record, by its ISS? */
 static bool same_incarnation(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
 {

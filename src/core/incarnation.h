@@ -4,6 +4,8 @@
 
 #include "flow.h"
 
+#define INCARNATIONS 8 /* of one socket pair that a segment may be of: anybody can begin any number of them */
+
 static inline bool is_syn(const struct tcpaudit_segment *s)
 {
 	return s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));

@@ -1,4 +1,6 @@
 /* test_audit.c - the engine through its public interface: time, limits, incarnations, tombstones, the ledger. */
+#include <time.h>
+
 #include "frames.h"
 
 #define HS "A S100 / B SA300,101 / A .101,301 / "
@@ -1875,6 +1877,51 @@ Test(audit, a_sink_may_be_deaf)
 	play(b, HST CLOSE);
 	bench_finish(b);
 	cr_assert_eq(bench_counters(b).by_kind[TCPAUDIT_KIND_THREE_WAY], 1);
+	bench_free(b);
+}
+
+/* ---- time ---- */
+
+static int64_t cpu_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * SECONDS + now.tv_nsec;
+}
+
+#define AT_ONCE 2500
+#define ROUNDS  10
+
+/* What it costs to take so many frames when many others of their kind are there does not grow with these. */
+static void check_costs(struct bench *b, void (*send)(struct bench *b, uint32_t n))
+{
+	int64_t took[ROUNDS];
+
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		const int64_t since = cpu_time();
+		for (uint32_t n = 0; n < AT_ONCE; n++)
+			send(b, round * AT_ONCE + n);
+		took[round] = cpu_time() - since;
+	}
+	fprintf(stderr, "# %d frames: %ld us; behind %d others: %ld us\n", AT_ONCE, (long)took[0] / 1000, (ROUNDS - 1) * AT_ONCE,
+	        (long)took[ROUNDS - 1] / 1000);
+	cr_assert_lt(took[ROUNDS - 1], 5 * took[0] + SECONDS / 100);
+}
+
+static void begin_again(struct bench *b, uint32_t n)
+{
+	send_number(b, 0, A, TCPAUDIT_SYN, n * 100003, 0, EPOCH + n * 1000);
+}
+
+/* Whoever sends SYNs with one ISS after the other begins as many connections; each of them looks at the newest few. */
+Test(audit, incarnations_are_not_walked_through)
+{
+	struct bench *b = bench_for_many(0, 0);
+	check_costs(b, begin_again);
+	bench_finish(b);
+	cr_assert_eq(bench_counters(b).connections, ROUNDS * AT_ONCE);
+	check_books(b);
 	bench_free(b);
 }
 
