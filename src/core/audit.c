@@ -232,26 +232,30 @@ static bool is_overdue(const struct tcpaudit *e, uint32_t slot)
 	return engine_deadline(e, slot) <= e->now;
 }
 
-/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  True if anything was: what
- * is left of it may be over, too, or what comes within reach.  The segment brings that about, in whichever tick it may have been over:
- * whoever looks at what is due finds it only later, since it is over sooner than was foreseen. */
+/* The oldest of those that a segment may be of and that are over by now; SLOT_NONE: none is. */
+static uint32_t find_overdue(const struct tcpaudit *e, uint32_t slot)
+{
+	uint32_t found = SLOT_NONE;
+
+	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = flow_links(e->table, slot).older)
+		if (is_overdue(e, slot))
+			found = slot;
+	return found;
+}
+
+/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  One at a time, the oldest
+ * first, since the next learns from its report how it ended; true if there was one: there may be more.  The segment brings that about, in
+ * whichever tick it may have been over: whoever looks at what is due finds it only later, since it is over sooner than was foreseen. */
 static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 {
-	bool any = false;
-	uint32_t older;
-
-	for (int i = 0; slot != SLOT_NONE && i < INCARNATIONS; i++, slot = older) {
-		older = flow_links(e->table, slot).older;
-		if (!is_overdue(e, slot))
-			continue;
-		any = true;
-		if (slot_buried(slot)) {
-			flow_remove(e->table, slot);
-			continue;
-		}
+	slot = find_overdue(e, slot);
+	if (slot == SLOT_NONE)
+		return false;
+	if (slot_buried(slot))
+		flow_remove(e->table, slot);
+	else
 		engine_report(e, slot, engine_deadline(e, slot));
-	}
-	return any;
+	return true;
 }
 
 /* May this segment raise a report, of a connection or of something that came behind one? */
