@@ -65,7 +65,8 @@ enum tcpaudit_fate {
 	X(OFFSET, "tcp-offset")   /* data offset under 5 or beyond the segment */                                                \
 	X(CHECKSUM, "checksum")   /* bad checksum that offload does not explain (RFC 9293 MUST-3) */                             \
 	X(FLOW_CAP, "flow-cap")   /* no room for its connection */                                                               \
-	X(DUPLICATE, "duplicate") /* the same frame captured twice (SPAN port, two interfaces) */
+	X(DUPLICATE, "duplicate") /* the same frame captured twice (SPAN port, two interfaces) */                                \
+	X(TENANTS, "tenants-cap") /* its two sockets are in too many VLANs and tunnels at once */
 
 enum tcpaudit_unusable {
 #define X(name, text) TCPAUDIT_UNUSABLE_##name,

@@ -323,6 +323,7 @@ static void report_gaps(const struct report_state *state)
 	        {recorded, "packets dropped when the file was recorded"},
 	        {counters->evicted, "connections given up for want of memory (--memcap, --max-flows)"},
 	        {counters->unusable[TCPAUDIT_UNUSABLE_FLOW_CAP], "TCP packets without room for their connection (--memcap, --max-flows)"},
+	        {counters->unusable[TCPAUDIT_UNUSABLE_TENANTS], "TCP packets of sockets that are in too many VLANs and tunnels at once"},
 	        {counters->fate[TCPAUDIT_FATE_NO_MEMORY], "packets without memory to decode them"},
 	        {counters->fate[TCPAUDIT_FATE_LINKTYPE], "packets of a link type that is not read"},
 	};

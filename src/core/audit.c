@@ -293,6 +293,28 @@ static uint32_t find_elsewhere(struct tcpaudit *e, const struct socket_pair *pai
 	return found;
 }
 
+#define TENANTS_MOST 256 /* that have the same two sockets at once, in VLANs and tunnels of their own */
+
+/* Anybody can send the same sockets in any number of VLANs and tunnels, and whoever looks for one of them meets all: the hash
+ * leaves these out, since find_elsewhere() wants them together.  What is over by now does not count. */
+ASIDE static bool has_too_many_tenants(struct tcpaudit *e, const struct socket_pair *pair, uint32_t hash)
+{
+	uint32_t slot[TENANTS_MOST];
+
+	while (flow_find_all_elsewhere(e->table, pair, hash, slot, TENANTS_MOST) == TENANTS_MOST) {
+		unsigned i = 0;
+		while (i < TENANTS_MOST && !is_overdue(e, slot[i]))
+			i++;
+		if (i == TENANTS_MOST)
+			return true;
+		if (e->settings.in_order && e->now >= e->quiet_until)
+			engine_expire(e, UINT64_MAX);
+		else
+			end_overdue(e, slot[i]);
+	}
+	return false;
+}
+
 static void tell_hosts(struct tcpaudit *e, uint32_t slot, unsigned known, int64_t time)
 {
 	struct learnt *learnt = e->part ? part_learns(e->part) : &e->lesson.learnt[e->lesson.count++];
@@ -362,6 +384,10 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 	uint32_t slot = flow_find(e->table, &pair, b->hash[i], likely);
 	if (may_report(e, slot))
 		slot = current(e, &pair, b->hash[i], slot);
+	if (slot == SLOT_NONE && (s->vlan | s->network) && has_too_many_tenants(e, &pair, b->hash[i])) {
+		e->counters.unusable[TCPAUDIT_UNUSABLE_TENANTS]++;
+		return;
+	}
 	if (slot == SLOT_NONE && conceive(e, b, i, s, &pair))
 		return;
 	if (slot_is_embryo(slot))

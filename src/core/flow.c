@@ -316,6 +316,18 @@ uint32_t flow_find_elsewhere(const struct flow_table *t, const struct socket_pai
 	return SLOT_NONE;
 }
 
+unsigned flow_find_all_elsewhere(const struct flow_table *t, const struct socket_pair *p, uint32_t hash, uint32_t *slots,
+                                 unsigned most)
+{
+	struct probe probe = index_probe(&t->index, hash);
+	unsigned n = 0;
+
+	for (uint32_t slot; n < most && index_next(hash, &probe, &slot);)
+		if (same_sockets(flow_entry(t, slot), p))
+			slots[n++] = slot;
+	return n;
+}
+
 /* Is there a place for another entry?  The index doubles when buckets begin to overflow; with no memory for that, lookups only grow
  * longer, until it is full. */
 static bool index_has_place(struct flow_table *t)

@@ -324,6 +324,10 @@ uint32_t flow_find(const struct flow_table *table, const struct socket_pair *pai
 /* The n-th, from 0, of the newest incarnations of these two sockets under whatever VLAN and network; SLOT_NONE: there are no more. */
 uint32_t flow_find_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, unsigned n);
 
+/* All of these, up to so many: how many there are. */
+unsigned flow_find_all_elsewhere(const struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t *slots,
+                                 unsigned most);
+
 /* A zeroed record, in front of `older` if that is not SLOT_NONE.  SLOT_NONE when out of memory, for what remembers `older`, too. */
 uint32_t flow_insert(struct flow_table *table, const struct socket_pair *pair, uint32_t hash, uint32_t older);
 

@@ -240,6 +240,7 @@ static bool is_incomplete(const struct report_state *state)
 			return true;
 	return state->kernel.dropped > 0 || state->kernel.interface_dropped > 0 || is_damaged(state) || state->lost > 0 ||
 	       counters->evicted > 0 || counters->unusable[TCPAUDIT_UNUSABLE_FLOW_CAP] > 0 ||
+	       counters->unusable[TCPAUDIT_UNUSABLE_TENANTS] > 0 ||
 	       counters->fate[TCPAUDIT_FATE_LINKTYPE] > 0 || counters->fate[TCPAUDIT_FATE_NO_MEMORY] > 0;
 }
 

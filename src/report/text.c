@@ -148,6 +148,7 @@ static const char *const unusable_words[TCPAUDIT_UNUSABLE_COUNT] = {
         [TCPAUDIT_UNUSABLE_CHECKSUM] = "with a bad checksum",
         [TCPAUDIT_UNUSABLE_FLOW_CAP] = "without room for their connection (--memcap, --max-flows)",
         [TCPAUDIT_UNUSABLE_DUPLICATE] = "captured twice",
+        [TCPAUDIT_UNUSABLE_TENANTS] = "of sockets that are in too many VLANs and tunnels at once",
 };
 
 /* Frames that were not analysed, by reason, the frequent ones first. */
@@ -236,8 +237,8 @@ static void show_quality(struct page *page, const struct report_state *state, co
 		count_clause(page, &some, PAGE_ERROR, state->workers->split, "connection", "seen by two workers, one direction each");
 	show_reasons(page, &some, counters);
 	for (size_t i = TCPAUDIT_UNUSABLE_NONE + 1; i < TCPAUDIT_UNUSABLE_COUNT; i++)
-		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP ? PAGE_ERROR : PAGE_PLAIN, counters->unusable[i],
-		             "TCP packet", unusable_words[i]);
+		count_clause(page, &some, i == TCPAUDIT_UNUSABLE_FLOW_CAP || i == TCPAUDIT_UNUSABLE_TENANTS ? PAGE_ERROR : PAGE_PLAIN,
+		             counters->unusable[i], "TCP packet", unusable_words[i]);
 	count_clause(page, &some, PAGE_PLAIN, tally->midstream, "connection", "began before the capture");
 	count_clause(page, &some, PAGE_ERROR, counters->evicted, "connection",
 	             "evicted for want of memory (--memcap, --max-flows)");

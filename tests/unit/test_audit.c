@@ -1283,6 +1283,30 @@ Test(audit, equal_sockets_of_two_tenants_stay_apart)
 	bench_free(b);
 }
 
+/* They have one hash, so a search meets them all. */
+Test(audit, equal_sockets_of_hundreds_of_tenants)
+{
+	struct wire w = {.address = {0x0b000001, 0x0a000002}, .port = {4000, 80}, .seq = 100, .flags = TCPAUDIT_SYN, .window = 8192};
+	struct bench *b = bench_for_many(0, 0);
+	for (w.vlan = 1; w.vlan <= 300; w.vlan++)
+		bench_wire(b, &w, EPOCH + w.vlan * 1000);
+	cr_assert_eq(bench_counters(b).connections, 256);
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_TENANTS), 44);
+	w = (struct wire){.from = B, .address = {0x0b000001, 0x0a000002}, .port = {4000, 80}, .seq = 300, .ack = 101,
+	                  .flags = TCPAUDIT_SYN | TCPAUDIT_ACK, .window = 8192, .vlan = 7};
+	bench_wire(b, &w, EPOCH + SECONDS);
+	w.vlan = 0; /* outside of them all */
+	bench_wire(b, &w, EPOCH + SECONDS);
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_TENANTS), 44);
+	cr_assert_eq(bench_counters(b).connections, 257);
+	w.vlan = 301; /* all are over by then: the SYNs, and what is left of them */
+	bench_wire(b, &w, EPOCH + 500 * SECONDS);
+	cr_assert_eq(unusable(b, TCPAUDIT_UNUSABLE_TENANTS), 44);
+	bench_finish(b);
+	check_books(b);
+	bench_free(b);
+}
+
 Test(audit, who_is_the_client_of_a_connection_without_its_handshake)
 {
 	struct bench *b = bench_new();
