@@ -81,6 +81,8 @@ bool tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 	check_plan_init(&e->plan, settings);
 	if (e->shards)
 		shards_configure(e->shards, settings);
+	if (e->settings.msl != bounded_msl(settings)) /* its slices are parts of the MSL */
+		memset(&e->hosts.pressure, 0, sizeof e->hosts.pressure);
 	e->settings.msl = bounded_msl(settings);
 	e->settings.own = settings->own;
 	e->settings.own_count = settings->own_count;

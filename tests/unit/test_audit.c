@@ -215,6 +215,23 @@ Test(pressure, four_fifths_of_all_ports)
 	cr_assert_eq(pressed_by(22600, B, 2 * MILLISECONDS), 0, "a server runs out of none");
 }
 
+/* What was counted in parts of another MSL is forgotten, and does not count as being ahead of all that comes. */
+Test(pressure, another_msl)
+{
+	struct bench *b = bench_for_many(0, 0);
+	b->settings.min_severity = TCPAUDIT_NOTE;
+	tcpaudit_free(b->engine);
+	bench_start(b);
+	from_port(b, 32767, A, 1000, EPOCH);
+	b->settings.msl *= 2;
+	cr_assert(tcpaudit_configure(b->engine, &b->settings));
+	for (unsigned i = 0; i < 22600; i++)
+		from_port(b, 32768 + i, A, 1000, EPOCH + SECONDS + i * 2 * MILLISECONDS);
+	bench_finish(b);
+	cr_assert_eq(found(b, pressed), 1);
+	bench_free(b);
+}
+
 static size_t pressed_by_reuse(unsigned count, int64_t apart)
 {
 	struct bench *b = bench_new();
