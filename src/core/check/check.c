@@ -320,6 +320,14 @@ void claim(struct judging *j, const struct claim *cl)
 		show(j, cl, &f);
 }
 
+bool goes_by_timestamps(const struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++)
+		if (!(j->h->event[i].flags & TCPAUDIT_SYN) && (j->h->event[i].is & (EVENT_TIMESTAMPS | EVENT_STRAY)) == EVENT_TIMESTAMPS)
+			return true;
+	return (j->c->end[0].bits | j->c->end[1].bits) & TCB_TEXT_TS;
+}
+
 /* RFC 9293 MUST-3: what was spoiled on its way is nobody's doing. */
 int first_unusual(const struct judging *j, unsigned from, unsigned bits)
 {

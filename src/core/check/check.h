@@ -85,6 +85,9 @@ void note(struct judging *j);
 /* The first event of this end with any of these UNUSUAL_ bits; -1 none.  What is not of this incarnation is left out. */
 int first_unusual(const struct judging *j, unsigned from, unsigned bits);
 
+/* Has either end sent timestamps behind its SYN? */
+bool goes_by_timestamps(const struct judging *j);
+
 /* Was an event's segment sent from another distance than its end's first one? */
 bool from_elsewhere(const struct judging *j, int at);
 

@@ -49,15 +49,6 @@ void check_data_ack_unsent(struct judging *j)
 	}
 }
 
-/* Has either end sent any behind its SYN? */
-static bool goes_by_timestamps(const struct judging *j)
-{
-	for (int i = 0; i < j->h->count; i++)
-		if (!(j->h->event[i].flags & TCPAUDIT_SYN) && (j->h->event[i].is & (EVENT_TIMESTAMPS | EVENT_STRAY)) == EVENT_TIMESTAMPS)
-			return true;
-	return (j->c->end[0].bits | j->c->end[1].bits) & TCB_TEXT_TS;
-}
-
 /* A box may take the option from the SYN-ACK behind us, or from the segments before us, and a lone segment be injected: only at
  * its end is it known what that end has agreed to, and sent.  While none was seen behind the SYNs, what they agreed on may have been in
  * a SYN-ACK that the capture does not have. */

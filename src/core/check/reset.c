@@ -453,6 +453,14 @@ static bool has_refused(const struct judging *j, unsigned x, int before)
 	return false;
 }
 
+/* Other segments lack them, too, and none has any: what they agreed on may have been in a SYN-ACK that was not captured. */
+static bool lacks_them_anyway(const struct judging *j)
+{
+	const bool some_lack = first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 || first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0;
+
+	return some_lack && !goes_by_timestamps(j);
+}
+
 /* A stateless reset is exempt; and what is not at the end may be a box on the way. */
 void check_rst_ts_missing(struct judging *j)
 {
@@ -461,7 +469,7 @@ void check_rst_ts_missing(struct judging *j)
 	if (!reset || !(reset->flags & TCPAUDIT_ACK) || reset->is & (EVENT_TIMESTAMPS | EVENT_REFUSAL) ||
 	    reset->seq != reset->nxt || !(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) ||
 	    tcb_stamps_vary(j->c->end) || !(j->c->entry.bits & CONN_ESTABLISHED) || j->c->entry.capture & CAPTURE_SNAPLEN ||
-	    has_refused(j, reset->from, j->h->first_reset))
+	    has_refused(j, reset->from, j->h->first_reset) || lacks_them_anyway(j))
 		return;
 	struct claim c = {.endpoint = reset->from,
 	                  .alike = (uint8_t)(!j->at[reset->from] + j->record->forged_suspect),
