@@ -320,12 +320,17 @@ void claim(struct judging *j, const struct claim *cl)
 		show(j, cl, &f);
 }
 
-bool goes_by_timestamps(const struct judging *j)
+int first_timestamps(const struct judging *j)
 {
 	for (int i = 0; i < j->h->count; i++)
 		if (!(j->h->event[i].flags & TCPAUDIT_SYN) && (j->h->event[i].is & (EVENT_TIMESTAMPS | EVENT_STRAY)) == EVENT_TIMESTAMPS)
-			return true;
-	return (j->c->end[0].bits | j->c->end[1].bits) & TCB_TEXT_TS;
+			return i;
+	return -1;
+}
+
+bool goes_by_timestamps(const struct judging *j)
+{
+	return first_timestamps(j) >= 0 || (j->c->end[0].bits | j->c->end[1].bits) & TCB_TEXT_TS;
 }
 
 /* RFC 9293 MUST-3: what was spoiled on its way is nobody's doing. */
@@ -393,8 +398,11 @@ void claim_segments(struct judging *j, unsigned from, unsigned bits, const struc
 	}
 	if (bits == UNUSUAL_TS_MISSING ? from_elsewhere(j, at) : may_be_injected(j, at))
 		c.at_most = TCPAUDIT_POSSIBLE;
-	c.evidence[0] = at;
-	c.evidence[1] = -1;
+	int n = 0;
+	if (model->rests_on)
+		c.evidence[n++] = model->rests_on - 1;
+	c.evidence[n] = at;
+	c.evidence[n + 1] = -1;
 	claim(j, &c);
 }
 

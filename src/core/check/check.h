@@ -18,6 +18,7 @@ struct claim {
 	uint8_t on_many;          /* ... where many connections to its service show the same, which the report sees */
 	uint8_t severity_at_most; /* 1 + enum tcpaudit_severity; 0: no bound */
 	uint32_t count;           /* 0 is 1 */
+	int rests_on;             /* of claim_segments(): 1 + the event without which there would be none, 0 none; evidence, too */
 	struct tcpaudit_fact expected[TCPAUDIT_FACTS];
 	struct tcpaudit_fact observed[TCPAUDIT_FACTS];
 	int evidence[TCPAUDIT_EVIDENCE]; /* indices of the history, -1 ends; the last one is the decisive frame */
@@ -85,7 +86,8 @@ void note(struct judging *j);
 /* The first event of this end with any of these UNUSUAL_ bits; -1 none.  What is not of this incarnation is left out. */
 int first_unusual(const struct judging *j, unsigned from, unsigned bits);
 
-/* Has either end sent timestamps behind its SYN? */
+/* The first event behind the SYNs that has timestamps; -1: none.  Has either end sent any, whether it was kept or not? */
+int first_timestamps(const struct judging *j);
 bool goes_by_timestamps(const struct judging *j);
 
 /* Was an event's segment sent from another distance than its end's first one? */

@@ -50,17 +50,15 @@ void check_data_ack_unsent(struct judging *j)
 }
 
 /* A box may take the option from the SYN-ACK behind us, or from the segments before us, and a lone segment be injected: only at
- * its end is it known what that end has agreed to, and sent.  While none was seen behind the SYNs, what they agreed on may have been in
- * a SYN-ACK that the capture does not have. */
+ * its end is it known what that end has agreed to, and sent.  As long as nobody was seen to send any behind the SYNs, what they agreed on
+ * may have been in a SYN-ACK that the capture does not have. */
 void check_data_ts_missing(struct judging *j)
 {
-	const bool seen = goes_by_timestamps(j);
-
-	if (!seen && first_unusual(j, 0, UNUSUAL_TS_MISSING) >= 0 && first_unusual(j, 1, UNUSUAL_TS_MISSING) >= 0)
-		return; /* neither goes by them */
+	if (!goes_by_timestamps(j))
+		return;
 	for (unsigned x = 0; x < 2; x++)
 		claim_segments(j, x, UNUSUAL_TS_MISSING,
-		               &(struct claim){.at_most = !seen ? TCPAUDIT_POSSIBLE : j->at[x] ? 0 : TCPAUDIT_LIKELY});
+		               &(struct claim){.at_most = j->at[x] ? 0 : TCPAUDIT_LIKELY, .rests_on = 1 + first_timestamps(j)});
 }
 
 /* Without IP identifications nothing tells it from an older segment that was delayed. */
