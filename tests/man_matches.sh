@@ -4,6 +4,8 @@ set -u
 top=${srcdir:-$(dirname "$0")/..}
 page=$top/man/tcpaudit.1
 TCPAUDIT=${TCPAUDIT:-./tcpaudit}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 count=0 failed=0
 result() { # NAME OFFENDERS
@@ -33,18 +35,24 @@ without_program() {
     done
 }
 
-# Each field, with its type and its sentence, as in --list-fields.
-fields_missing() {
-    "$TCPAUDIT" --list-fields | sed -n 's/^  \([^ ]*\) *\(integer or null\|[a-z]*\) *\(.*\)$/\1\t\2\t\3/p' |
-        while IFS="$(printf '\t')" read -r path type text; do
-            grep -A1 -xF ".It Va $path Pq $type" "$page" | grep -qxF "$text" || echo "$path ($type): $text"
-        done
+# Each field under its record, with its type and its sentence: "flow, close.kind (string): how it ended".
+fields_of_program() {
+    "$TCPAUDIT" --list-fields | sed -n 's/^[a-z][a-z]*$/@&/p; s/^  \([^ ]*\) *\(integer or null\|[a-z]*\) *\(.*\)$/\1 (\2): \3/p' |
+        sed -n 's/^@//; t record
+                G; s/\(.*\)\n\(.*\)/\2, \1/p; b
+                : record
+                h' | sort
 }
 
-fields_too_many() {
-    sed -n 's/^\.It Va \(.*\) Pq .*/\1/p' "$page" | sort -u | while read -r path; do
-        "$TCPAUDIT" --list-fields | grep -qE "^  $(echo "$path" | sed 's/[].[]/\\&/g') " || echo "$path"
-    done
+fields_of_page() {
+    sed -n '/^\.Cm \([a-z]*\) :$/ { s//\1/; h; }
+            /^\.It Va \(.*\) Pq \(.*\)$/ { s//\1 (\2): /; N; s/\n//; G; s/\(.*\)\n\(.*\)/\2, \1/p; }' "$page" | sort
+}
+
+both_fields() { # WHICH: of diff's signs, < is the program's alone, > the page's
+    fields_of_program >"$work/program"
+    fields_of_page >"$work/page"
+    diff "$work/program" "$work/page" | sed -n "s/^$1 //p"
 }
 
 kinds_missing() {
@@ -64,8 +72,8 @@ complaints() {
 
 result "every option is in the page" "$(without_page)"
 result "every option of the page is in the program" "$(without_program)"
-result "every field is in the page" "$(fields_missing)"
-result "every field of the page is in the program" "$(fields_too_many)"
+result "every field is in the page" "$(both_fields '<')"
+result "every field of the page is in the program" "$(both_fields '>')"
 result "every kind of close is in the page" "$(kinds_missing)"
 result "every exit status is in the page" "$(statuses_missing)"
 # Keys of rule files: those of the schema, which comes from the same tables as what reads them.
