@@ -455,6 +455,17 @@ Test(fields, meta_and_summary)
 	json_object_put(summary);
 }
 
+Test(fields, an_interface_that_went_away_has_no_offset)
+{
+	inputs[0].live = true;
+	inputs[0].error = (char *)(uintptr_t) "the interface disappeared";
+	json_object *summary = parse(RECORD_SUMMARY), *input = json_object_array_get_idx(find(summary, "inputs"), 0);
+
+	expect(input, "error", "\"the interface disappeared\"");
+	cr_assert_null(find(input, "offset"));
+	json_object_put(summary);
+}
+
 Test(fields, the_summary_has_a_row_for_each_service)
 {
 	static struct measures some;
