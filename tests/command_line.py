@@ -217,7 +217,10 @@ def test_damage(room):
     result = run("-q", "-r", torn)
     check(result.returncode == 3 and result.stderr.decode() == f"tcpaudit: {torn}: offset 2712: ends inside a block, 288 of 440 bytes\n",
           "damage: the file, the offset, the reason", result.stderr)
-
+    with open(torn, "rb") as stdin:
+        result = run("-q", "-r", "-", stdin=stdin)
+    check(result.returncode == 3 and result.stderr == b"tcpaudit: standard input: offset 2712: ends inside a block, 288 of 440 bytes\n",
+          "damage: of standard input", result.stderr)
 
     for name, pack in (("gz", gzip.compress), ("zst", None)):
         packed = torn + "." + name

@@ -301,8 +301,8 @@ static void report_damage(const struct session *session)
 		if (input->error != NULL && input->live)
 			say("%s: %s", input->path, input->error);
 		else if (input->error != NULL)
-			say("%s: offset %" PRIu64 "%s: %s", input->path, input->damage_offset,
-			    input->packed ? " of the unpacked data" : "", input->error);
+			say("%s: offset %" PRIu64 "%s: %s", strcmp(input->path, "-") == 0 ? "standard input" : input->path,
+			    input->damage_offset, input->packed ? " of the unpacked data" : "", input->error);
 	}
 }
 
