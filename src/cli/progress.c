@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* "in 1 min 20 s", by how much of the files has been read; nothing for pipes and interfaces. */
+/* "50 %  1:20 left", by how much of the files has been read; nothing for pipes and interfaces. */
 static void format_left(char *out, size_t room, const struct report_state *state, double elapsed)
 {
 	double size = 0, position = 0;
@@ -24,8 +24,8 @@ static void format_left(char *out, size_t room, const struct report_state *state
 	if (state->live || position <= 0 || size <= 0)
 		return;
 	double left = position < size ? elapsed * (size - position) / position : 0;
-	snprintf(out, room, "  %.0f %%  %.0f:%02.0f left", 100 * position / size, left / 60 - 0.5 < 0 ? 0 : left / 60 - 0.5,
-	         left - 60 * (double)(int64_t)(left / 60));
+	uint64_t seconds = left < 1e9 ? (uint64_t)(left + 0.5) : 1000000000;
+	snprintf(out, room, "  %.0f %%  %" PRIu64 ":%02" PRIu64 " left", 100 * position / size, seconds / 60, seconds % 60);
 }
 
 /* What is longer than a line of the terminal would stay when the next one is drawn. */
