@@ -163,23 +163,34 @@ def test_outputs(room):
         check(result.returncode == 0 and file.read().endswith(b"}\n"), "-o does not need standard streams", result)
 
 
-def test_progress():
-    """It never takes more than a line of the terminal: what wraps could not be taken away."""
+def progress(width, term):
+    """What comes to a terminal on standard error while a capture comes slowly."""
     with open(INCIDENT, "rb") as file:
         whole = file.read()
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with subprocess.Popen([PROGRAM, "-r", "-", "-o", "/dev/null"], stdin=subprocess.PIPE, stderr=inner, env=dict(os.environ, TERM=term)) as program:
+        program.stdin.write(whole[:20000])
+        program.stdin.flush()
+        time.sleep(1.2)
+        program.communicate(whole[20000:], timeout=20)
+    os.write(inner, b"end")
+    os.close(inner)
+    said = b""
+    while not said.endswith(b"end"):
+        said += os.read(outer, 65536)
+    os.close(outer)
+    return said[:-3].decode()
+
+
+def test_progress():
+    """It never takes more than a line of the terminal: what wraps could not be taken away, and nothing can on a dumb one."""
     for width in 30, 100:
-        outer, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        with subprocess.Popen([PROGRAM, "-r", "-", "-o", "/dev/null"], stdin=subprocess.PIPE, stderr=inner) as program:
-            program.stdin.write(whole[:20000])
-            program.stdin.flush()
-            time.sleep(1.2)
-            program.communicate(whole[20000:], timeout=20)
-        os.close(inner)
-        said = os.read(outer, 65536).decode()
-        os.close(outer)
+        said = progress(width, "xterm")
         lines = [line for line in said.replace("\x1b[K", "").split("\r") if line]
         check(lines and max(map(len, lines)) < width and (width < 100 or "findings" in lines[0]), f"progress in {width} columns", repr(said))
+    said = progress(100, "dumb")
+    check(said == "", "no progress on a dumb terminal", repr(said))
 
 
 def test_narrow():

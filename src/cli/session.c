@@ -487,11 +487,19 @@ static bool open_output(struct session *session, char **error)
 	return session->output != NULL;
 }
 
+/* One that shows neither colour nor a line that is drawn again. */
+static bool dumb_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return term != NULL && strcmp(term, "dumb") == 0;
+}
+
 /* The width and abilities of what text goes to. */
 static struct report_page page_of(const struct session *session)
 {
 	const struct options *options = session->options;
-	const char *columns = getenv("COLUMNS"), *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	const char *columns = getenv("COLUMNS"), *no_color = getenv("NO_COLOR");
 	bool terminal = output_is_terminal(session->output);
 	struct winsize size;
 	long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
@@ -506,7 +514,7 @@ static struct report_page page_of(const struct session *session)
 	        .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
 	        .color = options->color == OPTIONS_COLOR_ALWAYS ||
 	                 (options->color == OPTIONS_COLOR_AUTO && terminal && (no_color == NULL || *no_color == '\0') &&
-	                  (term == NULL || strcmp(term, "dumb") != 0)),
+	                  !dumb_terminal()),
 	};
 }
 
@@ -586,7 +594,8 @@ int session_run(struct options *options)
 	char *error = NULL;
 	int status;
 
-	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet && isatty(STDERR_FILENO) == 1;
+	session.progress.on = options->progress == OPTIONS_PROGRESS_AUTO && !options->quiet &&
+	                      isatty(STDERR_FILENO) == 1 && !dumb_terminal();
 	if (draw_keys(&session, &error) && open_crew(&session, &error) && open_output(&session, &error) && open_report(&session) &&
 	    open_engines(&session) && open_labellers(&session, &error) && open_handover(&session, &error)) {
 		if (options->live)
