@@ -530,44 +530,58 @@ static const struct option_row table[] = {
 static const struct {
 	char letter;
 	const char *answer;
+	const char *name; /* its long name, if it has one */
 } foreign[] = {
-        {'Y', "display filters are Wireshark's; use a BPF expression, or select records with jq"},
-        {'R', "display filters are Wireshark's; use a BPF expression, or select records with jq"},
-        {'w', "packets are not written; use tcpdump -w or dumpcap, then tcpaudit -r"},
-        {'z', "the text report is the statistics; see also --flows and --ladder"},
-        {'e', "fields are picked from JSON Lines with jq (see --list-fields)"},
-        {'E', "fields are picked from JSON Lines with jq (see --list-fields)"},
-        {'V', "single packets are not printed; --ladder FLOW draws a connection"},
-        {'O', "single packets are not printed; --ladder FLOW draws a connection"},
-        {'P', "single packets are not printed; --ladder FLOW draws a connection"},
-        {'x', "packet bytes are not printed; --ladder FLOW draws a connection"},
-        {'X', "packet bytes are not printed; --ladder FLOW draws a connection"},
-        {'A', "packet bytes are not printed; --ladder FLOW draws a connection"},
-        {'L', "link types are found out; 'meta' records name them"},
-        {'y', "link types are found out; 'meta' records name them"},
-        {'S', "JSON has raw sequence numbers, text relative ones"},
-        {'t', "times are RFC 3339 in UTC"},
-        {'u', "times are RFC 3339 in UTC"},
-        {'d', "expressions are not dumped; use tcpdump -d"},
-        {'C', "files are not rotated here; use logrotate and SIGHUP"},
-        {'G', "files are not rotated here; use logrotate and SIGHUP"},
-        {'W', "files are not rotated here; use logrotate and SIGHUP"},
-        {'b', "files are not rotated here; use logrotate and SIGHUP"},
-        {'N', "names are never resolved"},
-        {'K', "checksums are not verified with --checksum off"},
-        {'U', "packets are not written; use tcpdump -w or dumpcap, then tcpaudit -r"},
-        {'j', "fields are picked from JSON Lines with jq (see --list-fields)"},
-        {'I', "monitor mode is set with iw or airmon-ng"},
-        {'Q', "both directions are needed to judge a close"},
-        {'2', "one pass is enough"},
+        {'Y', "display filters are Wireshark's; use a BPF expression, or select records with jq", "display-filter"},
+        {'R', "display filters are Wireshark's; use a BPF expression, or select records with jq", "read-filter"},
+        {'w', "packets are not written; use tcpdump -w or dumpcap, then tcpaudit -r", NULL},
+        {'z', "the text report is the statistics; see also --flows and --ladder", NULL},
+        {'e', "fields are picked from JSON Lines with jq (see --list-fields)", NULL},
+        {'E', "fields are picked from JSON Lines with jq (see --list-fields)", NULL},
+        {'V', "single packets are not printed; --ladder FLOW draws a connection", NULL},
+        {'O', "single packets are not printed; --ladder FLOW draws a connection", NULL},
+        {'P', "single packets are not printed; --ladder FLOW draws a connection", "print"},
+        {'x', "packet bytes are not printed; --ladder FLOW draws a connection", "hexdump"},
+        {'X', "packet bytes are not printed; --ladder FLOW draws a connection", NULL},
+        {'A', "packet bytes are not printed; --ladder FLOW draws a connection", NULL},
+        {'L', "link types are found out; 'meta' records name them", "list-data-link-types"},
+        {'y', "link types are found out; 'meta' records name them", "linktype"},
+        {'S', "JSON has raw sequence numbers, text relative ones", "absolute-tcp-sequence-numbers"},
+        {'t', "times are RFC 3339 in UTC", NULL},
+        {'u', "times are RFC 3339 in UTC", NULL},
+        {'d', "expressions are not dumped; use tcpdump -d", NULL},
+        {'C', "files are not rotated here; use logrotate and SIGHUP", NULL},
+        {'G', "files are not rotated here; use logrotate and SIGHUP", NULL},
+        {'W', "files are not rotated here; use logrotate and SIGHUP", NULL},
+        {'b', "files are not rotated here; use logrotate and SIGHUP", "ring-buffer"},
+        {'N', "names are never resolved", NULL},
+        {'K', "checksums are not verified with --checksum off", "dont-verify-checksums"},
+        {'U', "packets are not written; use tcpdump -w or dumpcap, then tcpaudit -r", "packet-buffered"},
+        {'j', "fields are picked from JSON Lines with jq (see --list-fields)", NULL},
+        {'I', "monitor mode is set with iw or airmon-ng", "monitor-mode"},
+        {'Q', "both directions are needed to judge a close", "direction"},
+        {'2', "one pass is enough", NULL},
 };
+
+/* `word` is what was written of a long option, with its value behind a =. */
+static bool unknown_long(struct parse *parse, const char *word, const char *hint)
+{
+	int length = (int)strcspn(word, "=");
+
+	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+		const char *name = foreign[i].name;
+		if (name != NULL && length > 2 && strlen(name) == (size_t)length - 2 && strncmp(word + 2, name, strlen(name)) == 0)
+			return refuse(parse, "%.*s: %s", length, word, foreign[i].answer);
+	}
+	return refuse(parse, "unknown option %s (%s)", word, hint);
+}
 
 static bool unknown(struct parse *parse, const char *word)
 {
 	const char *hint = "see tcpaudit --help";
 
 	if (optopt == 0 || optopt >= 256)
-		return refuse(parse, "unknown option %s (%s)", word, hint);
+		return unknown_long(parse, word, hint);
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
 		if (foreign[i].letter == optopt)
 			return refuse(parse, "-%c: %s", optopt, foreign[i].answer);

@@ -298,6 +298,13 @@ Test(options, options_of_other_tools_are_answered)
 	refuse("-r x -w y", "tcpdump -w");
 	refuse("-r x -T fields", "jq");
 	refuse("-r x -e tcp.flags", "jq");
+	refuse("-r x --display-filter tcp", "--display-filter: display filters are Wireshark's");
+	refuse("-r x --read-filter=tcp", "--read-filter: display filters are Wireshark's");
+	refuse("-r x --ring-buffer files:3", "--ring-buffer: files are not rotated here");
+	refuse("-r x --linktype EN10MB", "--linktype: link types are found out");
+	refuse("-r x --print", "--print: single packets are not printed");
+	refuse("-r x --prin", "unknown option --prin (see");
+	refuse("-r x --displays", "unknown option --displays (see");
 	refuse("-r x -qz io,stat", "-z");
 	refuse("-r x -X", "--ladder");
 }
