@@ -563,6 +563,14 @@ static const struct {
         {'2', "one pass is enough", NULL},
 };
 
+static const struct option_row *find_row(int id)
+{
+	for (const struct option_row *row = table; row < table + ROWS; row++)
+		if (row->id == id && id != 0)
+			return row;
+	return NULL;
+}
+
 /* `word` is what was written of a long option, with its value behind a =. */
 static bool unknown_long(struct parse *parse, const char *word, const char *hint)
 {
@@ -605,14 +613,6 @@ static void fill_getopt(char *letters, struct option *names)
 	}
 	*letters = '\0';
 	*names = (struct option){NULL, 0, NULL, 0};
-}
-
-static const struct option_row *find_row(int id)
-{
-	for (const struct option_row *row = table; row < table + ROWS; row++)
-		if (row->id == id && id != 0)
-			return row;
-	return NULL;
 }
 
 static bool read_words(struct parse *parse, int argc, char **argv)
