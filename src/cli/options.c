@@ -588,6 +588,8 @@ static bool unknown(struct parse *parse, const char *word)
 {
 	const char *hint = "see tcpaudit --help";
 
+	if (find_row(optopt) != NULL)
+		return refuse(parse, "%.*s takes no value (%s)", (int)strcspn(word, "="), word, hint);
 	if (optopt == 0 || optopt >= 256)
 		return unknown_long(parse, word, hint);
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)

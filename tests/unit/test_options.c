@@ -292,6 +292,13 @@ Test(options, unknown_options_point_to_the_help)
 	refuse("-r x -k", "unknown option -k (see tcpaudit --help)");
 }
 
+Test(options, a_value_of_an_option_that_takes_none)
+{
+	refuse("-r x --transitions=all", "--transitions takes no value (see tcpaudit --help)");
+	refuse("-r x --no-dpi=", "--no-dpi takes no value (see tcpaudit --help)");
+	refuse("-r x --no-promiscuous-mode=no", "--no-promiscuous-mode takes no value (see tcpaudit --help)");
+}
+
 Test(options, options_of_other_tools_are_answered)
 {
 	refuse("-r x -Y tcp", "-Y: display filters");
