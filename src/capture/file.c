@@ -160,31 +160,33 @@ static bool make_room(struct file *file)
 /* So little, so that what was read is still near the processor when it is looked at. */
 #define AT_ONCE ((size_t)128 << 10)
 
-/* Reads behind what is left.  false: nothing came. */
-static bool refill(struct file *file)
+/* Reads behind what is left.  Returns how many octets came. */
+static size_t refill(struct file *file)
 {
 	if (!make_room(file))
-		return false; /* capture_crowded() says so */
+		return 0; /* capture_crowded() says so */
 	size_t room = file->capacity - file->end;
 	ptrdiff_t got = feed_read(file->feed, file->buffer + file->end, room < AT_ONCE ? room : AT_ONCE);
 	if (got > 0) {
 		file->end += (size_t)got;
-		return true;
+		return (size_t)got;
 	}
 	if (got != FEED_AGAIN)
 		cut(file);
-	return false;
+	return 0;
 }
 
 enum source_status file_read(struct file *file, struct capture_batch *batch)
 {
 	batch->count = 0;
 	file->lost_some = false;
-	if (!file->ended && file->walk(file, batch) == WALK_SHORT && batch->count == 0) {
-		/* One read a call, so that a file of nothing but unknown blocks does not keep signals waiting. */
-		if (refill(file))
-			file->walk(file, batch);
-	}
+	enum walk result = file->ended ? WALK_DAMAGE : file->walk(file, batch);
+	/* A buffer's worth a call, so that a file of nothing but unknown blocks does not keep signals waiting.  Who had less at once is
+	 * a pipe, which may be slow. */
+	size_t most = file->capacity, got = AT_ONCE;
+	for (; result == WALK_SHORT && batch->count == 0 && got == AT_ONCE && most >= AT_ONCE; most -= AT_ONCE)
+		if ((got = refill(file)) > 0)
+			result = file->walk(file, batch);
 	struct capture_input *input = file->input;
 	input->packets += batch->count;
 	input->bytes = file->skip_length > 0 ? file->skip_from : file->offset;

@@ -811,3 +811,35 @@ Test(file, zstd)
 	cr_assert_not_null(strstr(input.error, "the zstd data end early"));
 	cr_assert_lt(count, 1000);
 }
+
+/* The report begins with the first call, and tells the time of its frame and what the interfaces are. */
+static void expect_frame_at_once(void)
+{
+	struct capture_batch batch;
+	char *error = NULL;
+	struct file *file = opened(image, length, &error);
+
+	cr_assert_not_null(file, "%s", error);
+	cr_assert_eq(file_read(file, &batch), SOURCE_MORE);
+	cr_assert_gt(batch.count, 0);
+	cr_assert_eq(input.linktypes, 1);
+	file_close(file);
+}
+
+Test(file, first_frame_is_large)
+{
+	put_pcap(0xa1b2c3d4, 2, 4, 262144, 1);
+	put_record(1, 0, 262144, 262144);
+	put_record(2, 0, 60, 60);
+	expect_frame_at_once();
+}
+
+Test(file, first_frame_stands_behind_much_else)
+{
+	put_section();
+	for (int i = 0; i < 4; i++)
+		put_other(10, 100000); /* decryption secrets */
+	put_interface(1, 0, 6, 0);
+	put_packet(0, 1);
+	expect_frame_at_once();
+}
