@@ -56,6 +56,8 @@ enum {
 	OPTION_RULES_SCHEMA,
 };
 
+#define INTERVAL_MOST (365 * INT64_C(86400000000000)) /* ns, a year */
+
 /* What is known while the command line is read. */
 struct parse {
 	struct options *options;
@@ -154,9 +156,13 @@ static bool take_idle_timeout(struct parse *parse)
 	       bad_value(parse, "a time from 1s to 365d");
 }
 
-static bool take_time(struct parse *parse)
+/* Added to the time of a clock, it must not be beyond all times. */
+static bool take_interval(struct parse *parse)
 {
-	return value_duration(parse->value, target(parse)) || bad_value(parse, "a time like 30s, 5m or 250ms");
+	int64_t *ns = target(parse);
+
+	return (value_duration(parse->value, ns) && *ns <= INTERVAL_MOST) ||
+	       bad_value(parse, "a time like 30s, 5m or 250ms, up to 365d");
 }
 
 static bool take_text(struct parse *parse)
@@ -504,7 +510,7 @@ static const struct option_row table[] = {
         {'v', NULL, NULL, "text: more examples and more connections", take_flag, AT(report.verbose), NULL},
 
         {.name = "Operate"},
-        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces); 0 is never, the default", take_time, AT(stats_interval), NULL},
+        {OPTION_STATS_INTERVAL, "stats-interval", "T", "a stats record this often (interfaces); 0 is never, the default", take_interval, AT(stats_interval), NULL},
         {OPTION_SANDBOX, "sandbox", "off", "this version has no sandbox", take_sandbox, 0, NULL},
         {OPTION_FAIL_ON, "fail-on", "SEV", "exit status 1 if a finding is at least this: info, note, warning, error (default: none)", take_word, AT(report.fail_on), fail_words},
 

@@ -250,6 +250,8 @@ Test(options, wrong_values_are_refused)
 	refuse("-r x --memcap 12Q", "--memcap");
 	refuse("-r x --msl fast", "--msl");
 	refuse("-r x -a 10", "duration:");
+	refuse("-i lo --stats-interval often", "'often' is not a time");
+	refuse("-i lo --stats-interval 9223372036s", "up to 365d");
 	refuse("-r x -T xml", "text, jsonl or json");
 	refuse("-r x --flows some", "all flagged none");
 	refuse("-r x --fail-on never", "none");
