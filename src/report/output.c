@@ -355,6 +355,18 @@ void output_may_wait(struct output *output)
 	output->live = false;
 }
 
+/* Without memory for more, what waits makes room by being written: at once, or by the thread beside, if nobody waits for it. */
+static bool write_for_room(struct output *output, size_t more)
+{
+	if (output->retry != 0 && now() < output->retry)
+		return false;
+	if (output->live)
+		output_push(output);
+	else
+		output_flush(output);
+	return !output->broken && output->piece.capacity - output->piece.used >= more;
+}
+
 /* Room for `more` bytes beside those that could not be written yet. */
 static bool make_room(struct output *output, size_t more)
 {
@@ -371,7 +383,7 @@ static bool make_room(struct output *output, size_t more)
 	if (needed <= limit && capacity > limit)
 		capacity = limit;
 	if ((bytes = realloc(piece->bytes, capacity)) == NULL)
-		return false;
+		return write_for_room(output, more);
 	piece->bytes = bytes;
 	piece->capacity = capacity;
 	return true;

@@ -785,6 +785,42 @@ Test(output, a_disk_that_stays_full_loses_whole_records)
 	cr_assert_eq(lines_in_order(), lines - closed);
 }
 
+/* A sanitizer ends the program instead. */
+#if defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define NEVER_WITHOUT_MEMORY 1
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define NEVER_WITHOUT_MEMORY 1
+#endif
+
+#ifndef NEVER_WITHOUT_MEMORY
+static void no_more_memory(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages;
+
+	cr_assert_not_null(file);
+	cr_assert_eq(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	struct rlimit limit = {pages * (rlim_t)sysconf(_SC_PAGESIZE), RLIM_INFINITY};
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+Test(output, what_has_no_room_in_memory_is_written)
+{
+	uint64_t lost;
+
+	no_more_memory();
+	unsigned lines = give_lines(0, 4 << 20);
+	output_close(output, &lost);
+	output = NULL;
+	cr_assert_eq(lost, 0, "%" PRIu64 " of %u", lost, lines);
+	cr_assert_eq(lines_in_order(), lines);
+}
+#endif
+
 Test(output, a_reader_that_went_away_ends_it_quietly)
 {
 	int ends[2];
