@@ -23,7 +23,8 @@ TOOLS = os.path.join(os.path.dirname(PROGRAM), "tests", "bench")
 EXPECTED = os.path.join(HERE, "expected")
 LONG_PAUSE = 50  # ms
 # What lies below these is noise: a ratio of 1 says that nothing grows.
-LEAST = {"p3": 0.2, "labels": 1, "p8": 1, "onebyte": 1, "fragments": 1, "expire": 1, "collide": 1}
+LEAST = {"p3": 0.2, "labels": 1, "p8": 1, "onebyte": 1, "fragments": 1, "expire": 1, "reuse": 1, "collide": 1}
+PIECEWISE = ("onebyte", "fragments")  # are told how many packets, the others how many connections
 ENVIRONMENT = dict(os.environ, TCPAUDIT_RULES_DIR="")
 
 
@@ -127,8 +128,8 @@ class Bench:
         yield "p8", max(costs) / min(costs), f"a data packet with {counts} open: {nanoseconds} ns"
 
     def attacks(self):
-        for kind in ("onebyte", "fragments", "expire"):
-            few = self.sizes.attack if kind == "expire" else self.sizes.pieces
+        for kind in ("onebyte", "fragments", "expire", "reuse"):
+            few = self.sizes.pieces if kind in PIECEWISE else self.sizes.attack
             many = 4 * few
             with self.capture(kind, few) as small, self.capture(kind, many) as large:
                 (_, before, _, _), (_, after, pause, _) = self.engine(small, large)
@@ -197,8 +198,8 @@ def profile(bench, word, path):
             bench.capture("mix", count, concurrent, 18) as many:
         status = subprocess.run([*program, mix, few, many], check=False).returncode
     print("\nengine              packets  ns/packet   pause ms     end ms  (least of some runs)", flush=True)
-    for kind in ("open", "flood", "collide", "onebyte", "fragments", "expire"):
-        with bench.capture(kind, 4 * (bench.sizes.pieces if kind in ("onebyte", "fragments") else bench.sizes.attack)) as capture:
+    for kind in ("open", "flood", "collide", "onebyte", "fragments", "expire", "reuse"):
+        with bench.capture(kind, 4 * (bench.sizes.pieces if kind in PIECEWISE else bench.sizes.attack)) as capture:
             packets, cost, pause, end = bench.engine(capture)[0]
         print(f"{kind:16}{packets:11,.0f}{cost:11.1f}{pause:11.2f}{end:11.2f}" + ("  TOO LONG" if pause > LONG_PAUSE else ""),
               flush=True)

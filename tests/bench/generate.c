@@ -8,9 +8,10 @@
  *   open       established and left open
  *   collide    open, with socket pairs that a hash symmetric by XOR cannot tell apart
  *   flood      COUNT SYNs from different sockets
- *   onebyte    COUNT segments of one octet in 8 connections, first those with a hole behind each, then backwards what was left
- * out fragments  COUNT overlapping fragments of datagrams that never become whole expire     COUNT connections closed within one
- * microsecond, and what comes after they have settled, and after they are forgotten
+ *   onebyte    COUNT segments of one octet in 8 connections, first those with a hole behind each, then backwards those left out
+ *   fragments  COUNT overlapping fragments of datagrams that never become whole
+ *   expire     COUNT connections closed within one microsecond, and what comes after they have settled, and are forgotten
+ *   reuse      COUNT aborted connections of the same two sockets, one behind the other
  *
  * At the end, one line on standard error: packets N bytes N KIND N ... */
 #include <getopt.h>
@@ -311,12 +312,26 @@ static void make_expire(struct request *r)
 	go_on(r, &witness, own, 290);
 }
 
+#define REUSED_AFTER 100 /* us */
+
+static void make_reuse(struct request *r)
+{
+	const struct outgoing o = sockets_of(0);
+
+	for (uint64_t i = 0; i < r->count; i++) {
+		uint32_t next[2] = {(uint32_t)i * 1000003, (uint32_t)i * 2000003};
+		say(r, &o, next, HANDSHAKE "DR");
+		r->out.now += REUSED_AFTER;
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct request *request);
 } kinds[] = {
         {"mix", make_mix},         {"open", make_open},           {"collide", make_collide}, {"flood", make_flood},
         {"onebyte", make_onebyte}, {"fragments", make_fragments}, {"expire", make_expire},
+        {"reuse", make_reuse},
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 

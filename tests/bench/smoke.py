@@ -97,7 +97,7 @@ def the_same_seed_gives_the_same_capture(folder):
 def the_other_kinds_are_what_they_are_called(folder):
     for kind, count, kinds in (("open", 400, {"open-active": 400}), ("collide", 400, {"open-active": 400}),
                                ("flood", 400, {"syn-pending": 400}), ("onebyte", 1600, {"four-way": 8}), ("fragments", 1000, {}),
-                               ("expire", 400, {"three-way": 400, "open-active": 1})):
+                               ("expire", 400, {"three-way": 400, "open-active": 1}), ("reuse", 400, {"abort-client": 400})):
         path, said = generate(folder, kind, count)
         records = audit(path)
         expect(kind, close_kinds(records), kinds)
@@ -136,7 +136,7 @@ def the_profile_tells_segments_and_pauses(_):
     out = bench("--profile")
     expect("columns", "ns/segment" in out and "ns/connection" in out, True)
     attacks = {m[1]: tuple(map(float, m[2].split())) for m in re.finditer(r"^([a-z]+) +([\d, .]+)$", out.replace(",", ""), re.M)}
-    expect("attacks", sorted(attacks), ["collide", "expire", "flood", "fragments", "onebyte", "open"])
+    expect("attacks", sorted(attacks), ["collide", "expire", "flood", "fragments", "onebyte", "open", "reuse"])
     for kind, (packets, cost, pause, _) in attacks.items():
         expect(f"{kind}: plausible", packets >= 1000 and 1 < cost < 1e6 and pause > 0, True)
 
