@@ -243,9 +243,10 @@ static uint32_t find_overdue(const struct tcpaudit *e, uint32_t slot)
 	return found;
 }
 
-/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  One at a time, the oldest
- * first, since the next learns from its report how it ended; true if there was one: there may be more.  The segment brings that about, in
- * whichever tick it may have been over: whoever looks at what is due finds it only later, since it is over sooner than was foreseen. */
+/* Ends what is over by now: deadlines are looked at only now and then, and no segment may depend on when.  One at a time, the
+ * oldest first, since the next learns from its report how it ended; true if there was one: there may be more.  The segment brings
+ * that about, in whichever tick it may have been over: whoever looks at what is due finds it only later, since it is over sooner
+ * than was foreseen. */
 static bool end_overdue(struct tcpaudit *e, uint32_t slot)
 {
 	slot = find_overdue(e, slot);
