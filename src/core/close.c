@@ -32,16 +32,10 @@ const struct event *close_reset(const struct history *h)
 	return h->first_reset >= 0 ? &h->event[h->first_reset] : NULL;
 }
 
-static const struct event *first_fin(const struct history *h, unsigned x)
-{
-	return h->fin[x].first >= 0 ? &h->event[h->fin[x].first] : NULL;
-}
-
 /* Whether X's first FIN acknowledges the peer's. */
 static bool acknowledges_fin(const struct history *h, unsigned x)
 {
-	const struct event *fin = first_fin(h, x);
-	return fin && fin->flags & TCPAUDIT_ACK && h->fin[!x].sent && seq_gt(fin->ack, h->fin[!x].u);
+	return h->fin[x].first >= 0 && event_acks_fin(h->event, h->fin[x].first, &h->fin[!x]);
 }
 
 static unsigned first_closer(const struct history *h)
@@ -85,7 +79,7 @@ static void fold(struct facts *f)
 	f->fin[0] = f->fin[1] = f->crossed_fins = true;
 	for (int i = 0; i < f->h->count; i++) {
 		const struct event *e = &f->h->event[i];
-		if ((e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK && !(e->is & EVENT_STRAY) && seq_gt(e->ack, fin->u))
+		if (!(e->flags & TCPAUDIT_RST) && !(e->is & EVENT_STRAY) && event_acks_fin(f->h->event, i, fin))
 			f->acked[0] = f->acked[1] = true;
 	}
 }
@@ -237,7 +231,7 @@ static bool acked_apart(const struct facts *f)
 	for (int i = 0; i < f->h->count; i++) {
 		const struct event *e = &f->h->event[i];
 		if (e->from != f->first && !(e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST | TCPAUDIT_SYN)) &&
-		    e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_STRAY | EVENT_REPEAT)) && seq_gt(e->ack, first->u) &&
+		    !(e->is & (EVENT_STRAY | EVENT_REPEAT)) && event_acks_fin(f->h->event, i, first) &&
 		    seq_le(seq_add(e->seq, e->len), second->u))
 			return true;
 	}

@@ -465,7 +465,8 @@ static void find_early_ack(struct history *h, const struct tcb end[2], int fin)
 	struct fin_facts *f = &h->fin[h->event[fin].from];
 	for (int i = 0; i < fin && f->acked < 0; i++) {
 		const struct event *e = &h->event[i];
-		if (e->from == h->event[fin].from || !acks_fin(f, e) || e->is & EVENT_PREDATES)
+		if (e->from == h->event[fin].from || !event_acks_fin(h->event, i, f) ||
+		    e->is & (EVENT_PREDATES | EVENT_STRAY | EVENT_REFUSAL))
 			continue;
 		f->acked = (int8_t)i;
 		f->acked_time = e->time;

@@ -194,6 +194,21 @@ static inline tcp_seq event_end(const struct event *e)
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));
 }
 
+#define NEAR_FIN 65536 /* octets: what was captured before a FIN, and is above it, is so by no more than that */
+
+/* Is a number of event i above the FIN?  What stands before it may be from so long ago that the stream has come half around the circle
+ * since: then it only seems to be. */
+static inline bool fin_is_below(const struct fin_facts *fin, tcp_seq number, int i)
+{
+	return seq_gt(number, fin->u) && (i >= fin->first || seq_within(number, fin->u, seq_add(fin->u, NEAR_FIN)));
+}
+
+/* Does event i, of the other end, acknowledge the FIN?  One that was not captured has no number. */
+static inline bool event_acks_fin(const struct event *events, int i, const struct fin_facts *fin)
+{
+	return fin->sent && events[i].flags & TCPAUDIT_ACK && fin_is_below(fin, events[i].ack, i);
+}
+
 /* Was b built after a by the same end?  Timestamps say so, or the IP identification; capture order alone does not. */
 static inline bool built_later(const struct event *a, const struct event *b)
 {

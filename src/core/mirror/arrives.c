@@ -90,7 +90,7 @@ static struct arrival arrival_facts(const struct mirror *m, unsigned x, const st
 	a.syn_acked = a.ack && (!m->end[x].iss_known || seq_gt(e->ack, m->end[x].iss));
 	a.fin_acked = a.ack && own->sent && e->ack == seq_add(own->u, 1);
 	if (own->sent && state_in(h->state, FIN_SENT)) /* an end may have sent text unseen, but none behind its FIN */
-		a.unsent_acked = a.ack && seq_gt(e->ack, seq_add(own->u, 1));
+		a.unsent_acked = event_acks_fin(m->event, at, own) && !a.fin_acked;
 	else if (h->state == TCPAUDIT_SYN_SENT)
 		a.unsent_acked = a.ack && acks_beyond_syn(m, x, e);
 	a.rst_exact = a.rst && reset_is_exact(m, x, &a, peer, h->state);

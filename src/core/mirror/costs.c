@@ -22,10 +22,10 @@ static bool is_due(const struct mirror *m, unsigned x, const struct event *s, co
 	return s->is & e->is & EVENT_TIMESTAMPS && e->flags & TCPAUDIT_ACK && seq_gt(e->tsecr, s->tsval) && passed >= turnaround;
 }
 
-/* Does a frame acknowledge the FIN of its sender's peer?  One that was not captured has no number. */
-static bool acknowledges_fin(const struct mirror *m, const struct event *e)
+/* Does a frame acknowledge the FIN of its sender's peer? */
+static bool acknowledges_fin(const struct mirror *m, int i)
 {
-	return m->fin[!e->from].sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, m->fin[!e->from].u);
+	return event_acks_fin(m->event, i, &m->fin[!m->event[i].from]);
 }
 
 /* The end's newest frame before `by` that does not acknowledge the peer's FIN; NULL if there is none. */
@@ -34,7 +34,7 @@ static const struct event *refusal_before(const struct mirror *m, unsigned x, in
 	for (int i = by - 1; i >= 0; i--) {
 		const struct event *e = &m->event[i];
 		if (e->from == x && e->flags & TCPAUDIT_ACK && !(e->is & (EVENT_PREDATES | EVENT_STRAY)) && !(e->flags & TCPAUDIT_SYN))
-			return acknowledges_fin(m, e) ? NULL : e;
+			return acknowledges_fin(m, i) ? NULL : e;
 	}
 	return NULL;
 }
@@ -238,7 +238,7 @@ static int answers_without_socket(const struct mirror *m, int at)
 	if (!mirror_has_no_socket(m, x, &m->event[at]))
 		return 0;
 	for (int i = 0; i <= at; i++)
-		if (m->event[i].from == x && mirror_has_no_socket(m, x, &m->event[i]) && acknowledges_fin(m, &m->event[i]))
+		if (m->event[i].from == x && mirror_has_no_socket(m, x, &m->event[i]) && acknowledges_fin(m, i))
 			n += 1 + m->event[i].run;
 	return n;
 }
@@ -291,7 +291,7 @@ static int absence_cost(const struct mirror *m, unsigned x, const struct hypothe
 	int copies = 0;
 
 	for (int i = 0; state_in((enum tcpaudit_state)h->state, FIN_SENT & ~FIN_ACKED) && i < at; i++)
-		if (m->event[i].from != x && acknowledges_fin(m, &m->event[i]) && !(m->event[i].is & EVENT_STRAY) &&
+		if (m->event[i].from != x && acknowledges_fin(m, i) && !(m->event[i].is & EVENT_STRAY) &&
 		    other_answered(m, i, at))
 			return COST_ORDER; /* it answers what came behind the acknowledgment of its FIN */
 	if (!state_in((enum tcpaudit_state)h->state, SYNCHRONIZED & ~FIN_RECEIVED))
@@ -315,7 +315,7 @@ static bool has_answered(const struct mirror *m, unsigned x)
 {
 	for (int i = 0; i < m->count; i++) {
 		const struct event *e = &m->event[i];
-		if (e->from == x && !(e->is & (EVENT_STRAY | EVENT_REFUSAL)) && acknowledges_fin(m, e))
+		if (e->from == x && !(e->is & (EVENT_STRAY | EVENT_REFUSAL)) && acknowledges_fin(m, i))
 			return true;
 	}
 	return false;
@@ -356,7 +356,7 @@ static bool acked_by_socket_again(const struct mirror *m, unsigned x)
 	for (int i = 0; i < m->count; i++) {
 		const struct event *e = &m->event[i];
 		if (e->from != x || e->len || e->is & (EVENT_DUPLICATE | EVENT_STRAY) ||
-		    e->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST) || !acknowledges_fin(m, e))
+		    e->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST) || !acknowledges_fin(m, i))
 			continue;
 		none += mirror_has_no_socket(m, x, e);
 		socket += e->ip_id ? 1 + e->run : 0;

@@ -8,8 +8,9 @@
 /* Has the sender accepted the peer's FIN?  By number, never by time. */
 enum accepted { ACCEPTED_UNKNOWN, ACCEPTED_NO, ACCEPTED_YES };
 
-static enum accepted fin_accepted(const struct mirror *m, unsigned x, const struct event *e)
+static enum accepted fin_accepted(const struct mirror *m, unsigned x, int at)
 {
+	const struct event *e = &m->event[at];
 	const struct fin_facts *peer = &m->fin[!x];
 
 	if (!(e->flags & TCPAUDIT_ACK) || e->is & (EVENT_REFUSAL | EVENT_STRAY))
@@ -19,7 +20,7 @@ static enum accepted fin_accepted(const struct mirror *m, unsigned x, const stru
 		bool last = e->ack == m->end[x].hiack && (other->unheard || seq_ge(e->ack, other->maxseq));
 		return other->may_have_closed || (last && may_hide_fin(m, !x)) ? ACCEPTED_UNKNOWN : ACCEPTED_NO;
 	}
-	return seq_gt(e->ack, peer->u) ? ACCEPTED_YES : ACCEPTED_NO;
+	return event_acks_fin(m->event, at, peer) ? ACCEPTED_YES : ACCEPTED_NO;
 }
 
 /* Has the end sent anything but SYNs and resets before? */
@@ -99,8 +100,9 @@ static bool text_acknowledges(const struct mirror *m, unsigned x, const struct e
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
  * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
  * abort whose reset we did not see.  A number that is not above the ISS answers an ACK of nothing: the end goes on opening. */
-static struct emission emitted_rst(const struct mirror *m, unsigned x, const struct event *e)
+static struct emission emitted_rst(const struct mirror *m, unsigned x, int at)
 {
+	const struct event *e = &m->event[at];
 	const struct fin_facts *own = &m->fin[x];
 	state_set was = ALL_STATES, unlikely = NO_STATE;
 
@@ -111,7 +113,7 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, const str
 		return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT) | SET(SYN_RECEIVED), .call = CALL_NONE};
 	if (e->flags & TCPAUDIT_ACK && (e->seq != 0 || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW))) {
 		was &= SYNCHRONIZED | SET(SYN_RECEIVED) | SET(CLOSED); /* who has no RCV.NXT cannot send one */
-		enum accepted fin = fin_accepted(m, x, e);
+		enum accepted fin = fin_accepted(m, x, at);
 		if (fin == ACCEPTED_YES)
 			was &= FIN_RECEIVED | SET(CLOSED);
 		else if (fin == ACCEPTED_NO && m->fin[!x].sent)
@@ -196,10 +198,10 @@ struct emission segment_emitted(const struct mirror *m, unsigned x, int at)
 	const struct fin_facts *peer = &m->fin[!x];
 
 	if (e->flags & TCPAUDIT_RST)
-		return emitted_rst(m, x, e);
+		return emitted_rst(m, x, at);
 	if (e->flags & TCPAUDIT_SYN)
 		return emitted_syn(m, x, e);
-	enum accepted peer_fin = fin_accepted(m, x, e);
+	enum accepted peer_fin = fin_accepted(m, x, at);
 	bool first_fin = e->is & EVENT_FIRST_FIN && !m->end[x].closed;
 	struct emission is = first_fin ? emitted_first_fin(peer_fin) : (struct emission){.was = emitted_other(m, x, e, peer_fin)};
 	if (is.was & SYNCHRONIZED && (has_left_syn_received(m, x, e) || echoes_beyond_syn(m, x, e)))
@@ -219,10 +221,10 @@ bool closed_unseen(const struct mirror *m, unsigned x, int at, struct emission *
 	const struct event *e = &m->event[at];
 	const struct fin_facts *own = &m->fin[x];
 
-	if (m->end[x].closed || !own->sent || own->forged || e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST) || !seq_gt(e->seq, own->u))
+	if (m->end[x].closed || !own->sent || own->forged || e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST) || !fin_is_below(own, e->seq, at))
 		return false;
 	*close = emitted_first_fin(ACCEPTED_UNKNOWN);
-	if (own->first > at && fin_accepted(m, x, &m->event[own->first]) == ACCEPTED_YES)
+	if (own->first > at && fin_accepted(m, x, own->first) == ACCEPTED_YES)
 		close->unlikely = SET(SYN_RECEIVED) | SET(ESTABLISHED); /* the unseen copy is taken to say what the seen one says */
 	return true;
 }

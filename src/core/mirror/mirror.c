@@ -71,10 +71,9 @@ static void find_stimuli(const struct mirror *m, unsigned x, struct mirror_end *
 		const struct event *e = &m->event[i];
 		if (e->from == x || e->is & EVENT_STRAY)
 			continue;
-		bool acks_fin = own->sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, own->u);
 		if (e->flags & (TCPAUDIT_SYN | TCPAUDIT_RST | TCPAUDIT_FIN | TCPAUDIT_ACK))
 			end->opening |= 1ull << i;
-		if (e->flags & (TCPAUDIT_RST | TCPAUDIT_FIN) || acks_fin || mirror_fills(m, x, i))
+		if (e->flags & (TCPAUDIT_RST | TCPAUDIT_FIN) || event_acks_fin(m->event, i, own) || mirror_fills(m, x, i))
 			end->closing |= 1ull << i;
 	}
 }
@@ -322,8 +321,7 @@ static void mark_lost(const struct mirror *m, unsigned x, struct mirror_end *end
 			continue;
 		if (is->fin_refused && is_fin_copy(m, i))
 			end->lost |= 1ull << i;
-		if (is->ack_refused && s->flags & TCPAUDIT_ACK && m->fin[x].sent && seq_gt(s->ack, m->fin[x].u) &&
-		    !is_fin_copy(m, i))
+		if (is->ack_refused && event_acks_fin(m->event, i, &m->fin[x]) && !is_fin_copy(m, i))
 			end->lost |= 1ull << i;
 	}
 }

@@ -24,8 +24,7 @@ static inline bool is_stimulus(const struct mirror *m, unsigned x, int i, uint8_
 		return true;
 	if ((e->flags & TCPAUDIT_FIN || mirror_fills(m, x, i)) && !state_in((enum tcpaudit_state)state, FIN_RECEIVED))
 		return true;
-	return m->fin[x].sent && e->flags & TCPAUDIT_ACK && seq_gt(e->ack, m->fin[x].u) &&
-	       state_in((enum tcpaudit_state)state, FIN_SENT & ~FIN_ACKED);
+	return event_acks_fin(m->event, i, &m->fin[x]) && state_in((enum tcpaudit_state)state, FIN_SENT & ~FIN_ACKED);
 }
 
 static inline bool is_fin_copy(const struct mirror *m, int i)
