@@ -414,6 +414,13 @@ static bool checksum_refused(struct connection *c, struct tcpaudit_segment *s, u
 
 /* ---- numbers that do not fit ---- */
 
+/* Numbers go on there.  Below the ISS they can only do so behind a gap that took them half around the circle. */
+static void move_to(struct tcb *tcb, tcp_seq number)
+{
+	tcb->maxseq = number;
+	tcb->bits |= seq_lt(number, tcb->iss) ? TCB_GAP | TCB_LONG : TCB_GAP;
+}
+
 /* One segment far from everything is a stray; a second one that goes on where it stopped shows that the capture has a
  * long gap, and the stream is there now. */
 static bool resynchronise(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
@@ -430,12 +437,12 @@ static bool resynchronise(struct connection *c, struct flow_table *table, const 
 		c->entry.bits |= CONN_UNPLACED;
 		return false;
 	}
-	tcb->maxseq = s->seq;
-	tcb->bits = (tcb->bits & ~(uint32_t)TCB_STRAY) | TCB_GAP;
+	move_to(tcb, s->seq);
+	tcb->bits &= ~(uint32_t)TCB_STRAY;
 	c->end[!from].bits &= ~(uint32_t)TCB_ACK; /* what the other end acknowledged belongs to before */
 	if (s->flags & TCPAUDIT_ACK && !connection_fits(c, s, from)) {
-		c->end[!from].maxseq = s->ack;
-		c->end[!from].bits |= TCB_GAP | TCB_ENDS_UNSEEN;
+		move_to(&c->end[!from], s->ack);
+		c->end[!from].bits |= TCB_ENDS_UNSEEN;
 	}
 	c->entry.capture |= CAPTURE_RESYNC | CAPTURE_GAP_ACKED;
 	return true;
