@@ -367,8 +367,8 @@ void check_syn_tfo_data_skipped(struct judging *j)
 	tcp_seq least = seq_add(j->c->end[TCPAUDIT_CLIENT].iss, 1);
 	int at = first_unusual(j, TCPAUDIT_CLIENT, UNUSUAL_TEXT_SKIPPED);
 
-	if (at < 0 || seq_gt(j->c->end[TCPAUDIT_SERVER].hiack, least))
-		return;
+	if (at < 0 || seq_gt(j->c->end[TCPAUDIT_SERVER].hiack, least) || j->c->end[TCPAUDIT_CLIENT].bits & TCB_LONG)
+		return; /* it was acknowledged, or nobody would have sent that much behind it */
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (e->from == TCPAUDIT_CLIENT && e->len && e->seq == least && !(e->flags & TCPAUDIT_SYN))
