@@ -55,9 +55,10 @@ void check_rst_out_of_window(struct judging *j)
 	if (at < 0 || !(j->c->entry.bits & CONN_ESTABLISHED))
 		return;
 	const struct event *e = &j->h->event[at];
-	/* a reset that answers an older segment names that segment's acknowledgment: late, but nobody's fault */
+	/* a reset that answers an older segment names that segment's acknowledgment: late, but nobody's fault.  It is no stray one then; the
+	 * stream may have come around since */
 	const struct tcb *receiver = &j->c->end[!e->from];
-	if (!(e->flags & TCPAUDIT_ACK) && receiver->bits & TCB_ACK && seq_le(e->seq, receiver->hiack))
+	if (!(e->flags & TCPAUDIT_ACK) && receiver->bits & TCB_ACK && (!(e->is & EVENT_STRAY) || seq_le(e->seq, receiver->hiack)))
 		return;
 	struct claim c = {.endpoint = e->from,
 	                  .count = count,
