@@ -426,7 +426,8 @@ static bool is_behind(const struct history *h, const struct tcb end[2], const st
 	tcp_seq u = seq_add(e->seq, e->len);
 
 	return is_fin(e) && !h->fin[e->from].sent && sender->bits & TCB_SEQ && !(sender->bits & (TCB_GAP | TCB_HOLE)) &&
-	       receiver->bits & TCB_ACK && seq_ge(u, sender->iss) && seq_lt(u, sender->maxseq) && seq_lt(u, receiver->hiack);
+	       receiver->bits & TCB_ACK && (sender->bits & TCB_LONG || seq_ge(u, sender->iss)) && seq_lt(u, sender->maxseq) &&
+	       seq_lt(u, receiver->hiack);
 }
 
 static void note_fin(struct history *h, const struct tcb end[2], struct event *e)

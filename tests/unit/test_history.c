@@ -201,6 +201,20 @@ Test(history, a_fin_of_another_block_stands_nowhere)
 	cr_expect_geq(tape.history.fin[B].behind, 0, "it knows of the text, and closes where it had sent some");
 }
 
+/* Behind more than half the circle of numbers, what the stream has passed seems to be below the ISS. */
+Test(history, a_fin_at_a_number_that_a_long_stream_has_passed)
+{
+	uint32_t next = 101;
+
+	for (; next < 2400000000; next += 60000) {
+		add(A, ACK, next, 60000, 301);
+		add(B, ACK, 301, 0, next + 60000);
+	}
+	add(A, FIN, next - 50, 0, 301);
+	cr_expect_not(tape.history.fin[A].sent);
+	cr_expect_geq(tape.history.fin[A].behind, 0);
+}
+
 /* Its reset is ignored, and what it sent before the newest acknowledgment comes after that: the path has swapped the two. */
 Test(history, what_the_path_has_swapped_is_of_no_other_block)
 {
