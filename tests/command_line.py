@@ -169,7 +169,8 @@ def progress(width, term):
         whole = file.read()
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    with subprocess.Popen([PROGRAM, "-r", "-", "-o", "/dev/null"], stdin=subprocess.PIPE, stderr=inner, env=dict(os.environ, TERM=term)) as program:
+    with subprocess.Popen([PROGRAM, "-r", "-", "-o", "/dev/null"], stdin=subprocess.PIPE, stderr=inner,
+                          env=dict(os.environ, TERM=term)) as program:
         program.stdin.write(whole[:20000])
         program.stdin.flush()
         time.sleep(1.2)
@@ -230,7 +231,8 @@ def test_damage(room):
           "damage: the file, the offset, the reason", result.stderr)
     with open(torn, "rb") as stdin:
         result = run("-q", "-r", "-", stdin=stdin)
-    check(result.returncode == 3 and result.stderr == b"tcpaudit: standard input: offset 2712: ends inside a block, 288 of 440 bytes\n",
+    check(result.returncode == 3 and result.stderr ==
+          b"tcpaudit: standard input: offset 2712: ends inside a block, 288 of 440 bytes\n",
           "damage: of standard input", result.stderr)
 
     for name, pack in (("gz", gzip.compress), ("zst", None)):

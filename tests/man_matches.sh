@@ -37,7 +37,8 @@ without_program() {
 
 # Each field under its record, with its type and its sentence: "flow, close.kind (string): how it ended".
 fields_of_program() {
-    "$TCPAUDIT" --list-fields | sed -n 's/^[a-z][a-z]*$/@&/p; s/^  \([^ ]*\) *\(integer or null\|[a-z]*\) *\(.*\)$/\1 (\2): \3/p' |
+    "$TCPAUDIT" --list-fields |
+        sed -n 's/^[a-z][a-z]*$/@&/p; s/^  \([^ ]*\) *\(integer or null\|[a-z]*\) *\(.*\)$/\1 (\2): \3/p' |
         sed -n 's/^@//; t record
                 G; s/\(.*\)\n\(.*\)/\2, \1/p; b
                 : record
