@@ -233,11 +233,13 @@ void check_fin_data_after(struct judging *j)
 	}
 }
 
-/* After the FIN an end acknowledged what was never seen: where its peer's frames are missing, a SYN can be, too. */
+/* After the FIN an end acknowledged what was never seen, nor by the FIN: where its peer's frames are missing, a SYN can be, too. */
 static bool may_be_another_connections(const struct judging *j, const struct fin_facts *f)
 {
+	const struct event *e = j->h->event;
+
 	for (int i = f->first + 1; i <= f->moved; i++)
-		if (j->h->event[i].is & EVENT_ACK_UNSENT)
+		if (e[i].is & EVENT_ACK_UNSENT && (f->first < 0 || e[i].ack != e[f->first].ack))
 			return true;
 	return false;
 }
