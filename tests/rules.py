@@ -475,6 +475,10 @@ def pipes():
     os.mkfifo(os.path.join(site, "fifo.yaml"))
     done = run("--rules", site, "--check-rules", timeout=20)
     check(done.returncode == 2 and "fifo.yaml: not a regular file" in done.stderr, "a FIFO among the rules", done.stderr)
+    os.unlink(os.path.join(site, "fifo.yaml"))
+    os.symlink("/dev/null", os.path.join(site, "masked.yaml"))
+    done = run("--rules", site, "--check-rules", timeout=20)
+    check(done.returncode == 0 and "masked.yaml: good" in done.stdout, "a rule file that is masked", done.stdout, done.stderr)
 
 
 # ---- damaged files ----

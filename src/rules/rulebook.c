@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "capture/filter.h"
 #include "rules/limit.h"
@@ -104,11 +105,13 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool is_regular(const char *path)
+/* Without waiting, and again and again: also /dev/null, with which a file of the same name is masked elsewhere. */
+static bool is_read_at_once(const char *path)
 {
 	struct stat status;
 
-	return stat(path, &status) != 0 || S_ISREG(status.st_mode); /* what is not there has an error of its own */
+	return stat(path, &status) != 0 || S_ISREG(status.st_mode) || /* what is not there has an error of its own */
+	       (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3));
 }
 
 /* All *.yaml in it, by name; no FIFO, for which a running capture would wait. */
@@ -126,7 +129,7 @@ static bool load_directory(struct loading *l, const char *path, bool must)
 		char *file = NULL;
 
 		good = good && asprintf(&file, "%s/%s", path, entry[i]->d_name) >= 0 &&
-		       (is_regular(file) || complain(l->error, file, "not a regular file")) && load_file(l, file);
+		       (is_read_at_once(file) || complain(l->error, file, "not a regular file")) && load_file(l, file);
 		free(file);
 		free(entry[i]);
 	}
@@ -142,7 +145,7 @@ static bool load_path(struct loading *l, const char *path)
 
 	if (!standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
 		return load_directory(l, path, true);
-	if (l->again && (standard || !is_regular(path)))
+	if (l->again && (standard || !is_read_at_once(path)))
 		return complain(l->error, standard ? "standard input" : path, "no file, so it cannot be read again");
 	return load_file(l, path);
 }
