@@ -131,6 +131,16 @@ def test_kept(room):
         with open(read, "rb") as file:
             check(result.returncode == 2 and file.read() == content and b"also an input" in result.stderr,
                   "kept: what is read by " + kind, result.stderr.decode())
+    site = os.path.join(room, "site")
+    os.mkdir(site)
+    rules = os.path.join(site, "own.yaml")
+    for words, places in ((["--rules", site], {}), ([], {"TCPAUDIT_RULES_DIR": site})):
+        with open(rules, "w") as file:
+            file.write("version: 1\n")
+        result = subprocess.run([PROGRAM, "-q", "-r", INCIDENT, *words, "-o", rules], capture_output=True, env={**os.environ, **places}, timeout=60)
+        with open(rules) as file:
+            check(result.returncode == 2 and file.read() == "version: 1\n" and b"also an input" in result.stderr,
+                  f"kept: rules of a directory {words[:1]}", result.stderr.decode())
     fifo = os.path.join(room, "fifo")
     os.mkfifo(fifo)
     with subprocess.Popen([PROGRAM, "-q", "-r", INCIDENT, "-o", fifo], stderr=subprocess.PIPE) as program:

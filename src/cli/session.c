@@ -460,13 +460,13 @@ static bool open_crew(struct session *session, char **error)
 /* Is the output something that is read, or was? */
 static bool would_destroy(const struct options *options)
 {
-	const struct rulebook_sources *rules = &options->sources;
+	const struct report_rules *rules = rulebook_report(options->rules);
 
 	for (size_t i = 0; !options->live && i < options->input_count; i++)
 		if (output_would_overwrite(options->output, options->inputs[i]))
 			return true;
-	for (size_t i = 0; i < rules->paths; i++)
-		if (output_would_overwrite(options->output, rules->path[i]))
+	for (size_t i = 0; i < rules->file_count; i++)
+		if (output_would_overwrite(options->output, rules->files[i]))
 			return true;
 	return options->filter_file != NULL && output_would_overwrite(options->output, options->filter_file);
 }
