@@ -68,6 +68,8 @@ def test_refused(room):
         refused("tunnels " + value, "--tunnels", value, "-r", INCIDENT, says="ipip,6in4,gre")
     for option in ("-r", "-F", "--rules", "-o", "--tunnels", "--disable", "-T"):
         refused("an empty value of " + option, option, "", "-r", INCIDENT, says="needs a value")
+    for readers in (("--rules", "-", "--rules", "-", "-r", INCIDENT), ("-r", "-", "--rules", "-"), ("--rules", "-")):
+        refused("standard input twice: " + " ".join(readers[:4]), *readers, says="only once")
     refused("a connection that is not there", "-q", "-r", INCIDENT, "--ladder", "71", says="flow_id 71")
     refused("a name with control characters", "-r", "no\nsuch\x1b[31mfile", says="no?such?[31mfile: No such file")
     refused("a name that is no UTF-8", "-r", b"no\xff", says="no?: No such file")

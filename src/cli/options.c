@@ -764,11 +764,27 @@ static bool open_rules(struct parse *parse)
 	return true;
 }
 
+/* Its second reader would find it empty. */
+static bool reads_standard_input_once(struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const struct rulebook_sources *rules = &options->sources;
+	unsigned readers = options->action == OPTIONS_RUN && options->input_count == 0; /* as in a pipe */
+
+	for (size_t i = 0; !options->live && i < options->input_count; i++)
+		readers += strcmp(options->inputs[i], "-") == 0;
+	for (size_t i = 0; i < rules->paths; i++)
+		readers += strcmp(rules->path[i], "-") == 0;
+	return readers < 2 || refuse(parse, "standard input can be read only once");
+}
+
 /* What the options say together. */
 static bool settle(struct parse *parse)
 {
 	struct options *options = parse->options;
 
+	if (!reads_standard_input_once(parse))
+		return false;
 	if ((options->action == OPTIONS_RUN || options->action == OPTIONS_CHECK_RULES || options->action == OPTIONS_DUMP_RULES) &&
 	    !open_rules(parse))
 		return false;
@@ -780,10 +796,6 @@ static bool settle(struct parse *parse)
 		options->format = &report_ladder;
 		options->settings.watch = options->report.ladder;
 	}
-	for (size_t i = 0; !options->live && i < options->input_count; i++)
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(options->inputs[i], "-") == 0 && strcmp(options->inputs[j], "-") == 0)
-				return refuse(parse, "standard input can be read only once");
 	if (options->input_count == 0 && parse->options->filter[0] != '\0' && access(parse->options->filter, F_OK) == 0)
 		return refuse(parse, "%s is a file: tcpaudit -r %s reads it", parse->options->filter, parse->options->filter);
 	if (options->input_count == 0 && isatty(STDIN_FILENO))
