@@ -3,6 +3,7 @@
 
  refused    values and combinations: exit status 2, one line behind the program's name, nothing on standard output
  kept       no file that is read is overwritten; a FIFO that nobody reads ends with a signal
+ early      a signal that asks for something of a run waits until there is one
  outputs    what cannot be written ends with status 5 and a line, a reader who went away without one
  filters    what a filter picks out is told as without it
  damage     the line names the file, the offset and the reason
@@ -152,6 +153,25 @@ def test_kept(room):
     check(program.returncode == 2 and b"interrupted" in said, "a FIFO that nobody reads ends with a signal", said)
 
 
+def test_early_signals(room):
+    """What asks for something of a run waits until there is one."""
+    capture, rules = os.path.join(room, "late.pcapng"), os.path.join(room, "late.yaml")
+    os.mkfifo(capture)
+    os.mkfifo(rules)
+    with subprocess.Popen([PROGRAM, "-q", "-T", "jsonl", "-r", capture, "--rules", rules], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        for fifo, content in ((rules, b"version: 1\n"), (capture, open(INCIDENT, "rb").read())):
+            time.sleep(0.3)
+            program.send_signal(signal.SIGUSR1)
+            program.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+            with open(fifo, "wb") as file:
+                file.write(content)
+        out, said = program.communicate(timeout=30)
+    kinds = [json.loads(line)["event_type"] for line in out.splitlines()]
+    check(program.returncode == 0 and kinds[-1:] == ["summary"] and "stats" in kinds and b"the old rules stay" in said,
+          "SIGUSR1 and SIGHUP while the program waits for its files", program.returncode, said, set(kinds))
+
+
 def test_outputs(room):
     """What cannot be written is an error, and said; a reader who has seen enough is not spoken of."""
     for words in (["-T", "jsonl"], ["-T", "json"], ["-T", "text"], ["--ladder", "32"]):
@@ -280,6 +300,7 @@ def main():
         test_nothing()
         test_empty(room)
         test_kept(room)
+        test_early_signals(room)
         test_outputs(room)
         test_narrow()
         test_progress()

@@ -601,6 +601,7 @@ int session_run(struct options *options)
 		if (options->live)
 			links_init(&session.links, options->inputs, options->input_count);
 		announce(&session);
+		signals_admit();
 		if (!run(&session, &error)) {
 			session.report->out_of_memory |= !output_broken(session.output);
 			if (error != NULL)

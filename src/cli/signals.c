@@ -4,6 +4,7 @@
 #endif
 #include "cli/signals.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,11 +27,28 @@ static void handle(int number)
 	}
 }
 
+/* They ask for something of a run: before there is one, they interrupt nothing that is waited for. */
+static void hold(int how)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGUSR1);
+	sigaddset(&held, SIGHUP);
+	pthread_sigmask(how, &held, NULL);
+}
+
+void signals_admit(void)
+{
+	hold(SIG_UNBLOCK);
+}
+
 void signals_install(void)
 {
 	static const int handled[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
 	struct sigaction action;
 
+	hold(SIG_BLOCK);
 	memset(&action, 0, sizeof action);
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = handle;

@@ -4,9 +4,12 @@
 
 #include <stdbool.h>
 
-/* INT and TERM stop the run, and end the program at once when they come again; USR1 and HUP are remembered; writing to a
- * pipe without a reader is an error, not a signal.  System calls are interrupted. */
+/* INT and TERM stop the run, and end the program at once when they come again; USR1 and HUP wait until they are admitted, and are
+ * remembered then; writing to a pipe without a reader is an error, not a signal.  System calls are interrupted. */
 void signals_install(void);
+
+/* What USR1 and HUP ask for is there: they may interrupt. */
+void signals_admit(void);
 
 /* Whether INT or TERM came. */
 bool signals_stop(void);
