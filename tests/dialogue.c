@@ -10,6 +10,7 @@
  *                                   self: B has A's address; multicast: B has a multicast address, reserved: one of 240/4
  *   `handshake [ts] [plain]`        SYN, SYN-ACK and ACK, 10 ms apart; ts: timestamps on all segments from here on;
  *                                   plain: no window scaling
+ *   stream A|B OCTETS               right behind the handshake: so much text, all acknowledged; numbers below go on from there
  *   TIME A[:PORT] > B[:PORT] FLAGS SEQ:END(LEN) [ack N] [win N] [<OPTIONS>] [WORDS]
  *                                   TIME: seconds, or +seconds after the line before.  FLAGS: S F R P . (ACK) U E W A (AE) 1
  * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], mptcp, fastclose, md5, nop
@@ -89,6 +90,20 @@ static void run_iss(struct dialogue *d, char **cursor)
 		fail(d, d->line, "expected A or B, got `%s`", word);
 	else if (next_number(d, cursor, "iss", &value))
 		d->iss[party] = (uint32_t)value;
+}
+
+static void run_stream(struct dialogue *d, char **cursor)
+{
+	char *word;
+	unsigned party;
+	int64_t value;
+
+	if (!want_word(d, cursor, "A or B", &word))
+		return;
+	if (!to_party(word, &party) || party == PARTY_ROUTER)
+		fail(d, d->line, "expected A or B, got `%s`", word);
+	else if (next_number(d, cursor, "stream", &value))
+		feed_stream(d, party, (uint32_t)value);
 }
 
 static void run_vlan(struct dialogue *d, char **cursor)
@@ -196,6 +211,8 @@ static void run_line(struct dialogue *d, char *line)
 	} else if (!strncmp(word, "route", 5) && (!word[5] || word[5] == '#')) {
 		word[strlen(word)] = ' ';
 		keep(d, &d->routes, word + 5);
+	} else if (!strcmp(word, "stream")) {
+		run_stream(d, &cursor);
 	} else
 		run_setting(d, word, &cursor);
 }

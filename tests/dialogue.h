@@ -73,8 +73,9 @@ bool to_state(const char *word, size_t n, unsigned *state);
 bool to_states(const char *word, tcpaudit_state_set *set);
 const char *set_name(tcpaudit_state_set set, char text[128]);
 
-/* dialogue_segment.c: a line that begins with a time, fed to the engine or written. */
+/* dialogue_segment.c: a line that begins with a time, fed to the engine or written; much text behind the handshake. */
 void parse_timed(struct dialogue *d, char *word, char **cursor);
+void feed_stream(struct dialogue *d, unsigned party, uint32_t octets);
 void start(struct dialogue *d); /* makes the engine, if no segment has yet */
 void put_le32(FILE *file, uint32_t value);
 

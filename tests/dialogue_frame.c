@@ -73,14 +73,14 @@ static size_t put_tcp(const struct packet *packet, uint8_t *p)
 	p[13] = (uint8_t)packet->flags;
 	put16(p + 14, packet->window);
 	memcpy(p + 20, packet->option, packet->option_len);
-	for (uint32_t i = 0; i < packet->len; i++)
+	for (uint32_t i = 0; i < packet->len && !packet->bulk; i++)
 		p[header + i] = (uint8_t)('a' + (packet->seq + i) % 26);
 	return header + packet->len;
 }
 
 static void set_tcp_checksum(const struct packet *packet, uint8_t *tcp, size_t len, uint32_t pseudo)
 {
-	uint16_t sum = (uint16_t)~fold(add_words(tcp, len, pseudo));
+	uint16_t sum = packet->bulk ? 0 : (uint16_t)~fold(add_words(tcp, len, pseudo));
 
 	if (packet->checksum == CHECKSUM_PARTIAL)
 		sum = fold(pseudo);

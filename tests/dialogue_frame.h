@@ -28,6 +28,7 @@ struct packet {
 	uint32_t seq;     /* numbers as on the wire */
 	uint32_t ack;
 	uint32_t len;
+	bool bulk; /* the text, and with it the checksum, is not made: the capture does not have it */
 	uint16_t window;
 	uint8_t option[40]; /* padded to a multiple of four */
 	uint8_t option_len;

@@ -139,6 +139,8 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 		is |= EVENT_DUPLICATE;
 	if (sent->ack_unsent)
 		is |= EVENT_ACK_UNSENT;
+	if (s->flags & TCPAUDIT_ACK && end[from].bits & TCB_ACK && seq_lt(s->ack, end[from].hiack))
+		is |= EVENT_OLD_ACK;
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS) {
 		is |= EVENT_TIMESTAMPS;
 		if (end[from].tsval && seq_gt(s->tsval, end[from].tsval))

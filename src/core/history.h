@@ -41,6 +41,7 @@ enum {
 	EVENT_SUSPECT = 0x800000, /* ... or, for all that is known, by that end after all */
 	EVENT_MAY_BE_COPY = 0x1000000, /* nothing tells it from a copy of what its sender had sent before: then it says nothing of it now */
 	EVENT_MADE_HERE = 0x2000000, /* a reset that left the capturing host and never came in, unlike all else of its sender: built there */
+	EVENT_OLD_ACK = 0x4000000, /* acknowledges less than its sender had before; numbers of events far from each other do not tell */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 

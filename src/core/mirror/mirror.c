@@ -336,10 +336,8 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 		return true;
 	if (m->event[at].flags & TCPAUDIT_SYN)
 		return state_in(state, SYNCHRONIZED | SET(CLOSED));
-	for (int i = at - 1; i >= 0; i--) /* RCV.NXT never goes back */
-		if (m->event[i].from == x && m->event[i].flags & m->event[at].flags & TCPAUDIT_ACK &&
-		    !(m->event[i].is & EVENT_STRAY) && seq_gt(m->event[i].ack, m->event[at].ack))
-			return true;
+	if (m->event[at].is & EVENT_OLD_ACK) /* RCV.NXT never goes back */
+		return true;
 	if (state != TCPAUDIT_CLOSED)
 		return false;
 	for (int i = at - 1; i >= 0; i--)
