@@ -398,6 +398,44 @@ static int append(struct history *h, struct event *e)
 	return insert(h, e, h->count);
 }
 
+/* An end that has not closed, nor was anything reset: of its text, and what it acknowledges, only that it went on is of use, also
+ * where it came again, late, or twice. */
+static bool goes_on_only(const struct history *h, int i)
+{
+	const unsigned telling = EVENT_ACK_UNSENT | EVENT_STRAY | EVENT_PREDATES | EVENT_NXT_UNKNOWN | EVENT_HOLE | EVENT_SUM_BAD |
+	                         EVENT_FOREIGN | EVENT_SUSPECT | EVENT_KNOWS_ACK;
+	const struct event *e = &h->event[i];
+	const struct fin_facts *own = &h->fin[e->from];
+
+	return is_plain(e) && !e->unusual && !(e->is & telling) && (!own->sent || i < own->first) &&
+	       (h->first_reset_any < 0 || i < h->first_reset_any);
+}
+
+/* The next event of the same end that goes on only, and says the same of the peer's FIN, `by` +1 or -1 from i; -1 if another kind
+ * of event, of either end, stands before it. */
+static int neighbour(const struct history *h, int i, int by)
+{
+	for (int k = i + by; k >= 0 && k < h->count && is_plain(&h->event[k]); k += by)
+		if (h->event[k].from == h->event[i].from)
+			return goes_on_only(h, k) && !((class_of(h, &h->event[k]) ^ class_of(h, &h->event[i])) & 0xf) ? k : -1;
+	return -1;
+}
+
+/* Makes room where text that was lost or overtaken broke runs: between two that go on, a third one tells no more.  What is newest
+ * stays as it is, for it may come to be the end. */
+static void condense(struct history *h)
+{
+	for (int i = 1; i < h->count - HISTORY_RESERVE; i++) {
+		int then = neighbour(h, i, 1);
+		if (!goes_on_only(h, i) || is_indexed(h, i) || then < 0 || neighbour(h, i, -1) < 0)
+			continue;
+		struct event *next = &h->event[then];
+		next->is |= EVENT_NEWEST;
+		next->run = (uint16_t)(next->run + h->event[i].run + 1 < UINT16_MAX ? next->run + h->event[i].run + 1 : UINT16_MAX);
+		drop_newest(h, i--);
+	}
+}
+
 bool history_prepend(struct history *h, const struct event *events, unsigned count)
 {
 	while (h->count + count > h->room)
@@ -660,6 +698,8 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	note_survival(h, &e);
 	bool first = e.is & EVENT_FIRST_FIN || (peer->acked < 0 && acks_fin(peer, &e)) ||
 	             (e.is & EVENT_RST_EXACT && h->first_reset < 0);
+	if (!first && h->count >= HISTORY_MOST - HISTORY_RESERVE)
+		condense(h);
 	if (!first && h->count >= HISTORY_MOST - HISTORY_RESERVE) { /* whatever noise there is, the close itself has room */
 		h->dropped += h->dropped < UINT16_MAX;
 		return false;
