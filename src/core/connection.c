@@ -611,8 +611,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, table, s, from);
 	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control &&
-	    seq_gt(s->ack, connection_rare(c, !from)->hole_low)) {
-		peer->bits = (peer->bits & ~(uint32_t)TCB_HOLE) | TCB_GAP; /* it arrived: the capture missed it */
+	    tcb_passes_holes(peer, connection_rare(c, !from), s->ack)) {
+		peer->bits |= TCB_GAP; /* it arrived: the capture missed it */
 		c->entry.capture |= CAPTURE_GAP_ACKED;
 	}
 	if ((unusual || c->entry.bits & CONN_ATTENTION) && has_attention(c, unusual))

@@ -276,14 +276,14 @@ Test(tcb, a_hole_is_followed_until_it_is_filled)
 		struct ends e = opened(a, 300);
 		say(&e, 0, TCPAUDIT_ACK, a + 101, 50, 301); /* 1..100 jumped over */
 		cr_assert(e.end[0].bits & TCB_HOLE);
-		cr_assert_eq(e.rare[0].hole_low, a + 1);
-		cr_assert_eq(e.rare[0].hole_high, a + 101);
+		cr_assert_eq(e.rare[0].hole[0].low, a + 1);
+		cr_assert_eq(e.rare[0].hole[0].high, a + 101);
 		struct sent is = say(&e, 0, TCPAUDIT_ACK, a + 1, 40, 301); /* its front */
 		cr_assert(is.fills_hole && !is.repeat && is.fits);
-		cr_assert_eq(e.rare[0].hole_low, a + 41);
+		cr_assert_eq(e.rare[0].hole[0].low, a + 41);
 		is = say(&e, 0, TCPAUDIT_ACK, a + 91, 10, 301); /* its end */
 		cr_assert(is.fills_hole);
-		cr_assert_eq(e.rare[0].hole_high, a + 91);
+		cr_assert_eq(e.rare[0].hole[0].high, a + 91);
 		is = say(&e, 0, TCPAUDIT_ACK, a + 1, 10, 301);
 		cr_assert(!is.fills_hole && is.repeat);
 		is = say(&e, 0, TCPAUDIT_ACK, a + 31, 70, 301); /* all that is left, and more */
@@ -294,13 +294,83 @@ Test(tcb, a_hole_is_followed_until_it_is_filled)
 	}
 }
 
-Test(tcb, two_holes_are_one_long_one)
+/* 101..200 and 211..300 are missing; what stands between them is not. */
+static struct ends with_two_holes(void)
 {
 	struct ends e = opened(100, 300);
 	say(&e, 0, TCPAUDIT_ACK, 201, 10, 301);
 	say(&e, 0, TCPAUDIT_ACK, 301, 10, 301);
-	cr_assert_eq(e.rare[0].hole_low, 101);
-	cr_assert_eq(e.rare[0].hole_high, 301);
+	cr_assert_eq(e.rare[0].holes, 2);
+	return e;
+}
+
+Test(tcb, two_holes_are_followed_each)
+{
+	struct ends e = with_two_holes();
+	struct sent is = say(&e, 0, TCPAUDIT_ACK, 201, 10, 301);
+	cr_assert(!is.fills_hole && is.repeat);
+	is = say(&e, 0, TCPAUDIT_ACK, 101, 100, 301);
+	cr_assert(is.fills_hole && !is.repeat);
+	cr_assert_eq(e.rare[0].holes, 1);
+	cr_assert_eq(e.rare[0].hole[0].low, 211);
+	cr_assert_eq(e.rare[0].hole[0].high, 301);
+	say(&e, 0, TCPAUDIT_ACK, 191, 200, 301);
+	cr_assert_not(e.end[0].bits & TCB_HOLE);
+	say(&e, 0, TCPAUDIT_ACK, 401, 10, 301); /* another one begins anew */
+	cr_assert_eq(e.rare[0].holes, 1);
+	cr_assert_eq(e.rare[0].hole[0].low, 391);
+}
+
+Test(tcb, a_hole_is_filled_from_its_middle)
+{
+	struct ends e = with_two_holes();
+	say(&e, 0, TCPAUDIT_ACK, 151, 10, 301);
+	cr_assert_eq(e.rare[0].holes, 3);
+	cr_assert_eq(e.rare[0].hole[0].low, 101);
+	cr_assert_eq(e.rare[0].hole[0].high, 151);
+	cr_assert_eq(e.rare[0].hole[1].low, 161);
+	cr_assert_eq(e.rare[0].hole[1].high, 201);
+	cr_assert_eq(e.rare[0].hole[2].low, 211);
+	say(&e, 0, TCPAUDIT_ACK, 101, 110, 301); /* two at once */
+	cr_assert_eq(e.rare[0].holes, 1);
+	cr_assert_eq(e.rare[0].hole[0].low, 211);
+}
+
+Test(tcb, a_hole_too_many_is_one_with_the_last)
+{
+	struct ends e = opened(100, 300);
+	for (uint32_t i = 0; i < HOLES + 2; i++)
+		say(&e, 0, TCPAUDIT_ACK, 201 + 100 * i, 10, 301);
+	cr_assert_eq(e.rare[0].holes, HOLES);
+	cr_assert_eq(e.rare[0].hole[HOLES - 1].low, 211 + 100 * (HOLES - 2));
+	cr_assert_eq(e.rare[0].hole[HOLES - 1].high, 201 + 100 * (HOLES + 1));
+	say(&e, 0, TCPAUDIT_ACK, 131, 10, 301); /* nor is there room for two of one */
+	cr_assert_eq(e.rare[0].holes, HOLES);
+	cr_assert_eq(e.rare[0].hole[0].low, 101);
+	cr_assert_eq(e.rare[0].hole[0].high, 201);
+}
+
+Test(tcb, a_fin_fills_the_hole_of_its_number)
+{
+	struct ends e = opened(100, 300);
+	say(&e, 0, TCPAUDIT_ACK, 102, 0, 301); /* its FIN was overtaken */
+	cr_assert(e.end[0].bits & TCB_HOLE);
+	say(&e, 0, TCPAUDIT_FIN | TCPAUDIT_ACK, 101, 0, 301);
+	cr_assert_not(e.end[0].bits & TCB_HOLE);
+	cr_assert_eq(e.end[0].text, 0);
+}
+
+Test(tcb, holes_below_an_acknowledgment_are_passed)
+{
+	struct ends e = with_two_holes();
+	cr_assert_not(tcb_passes_holes(&e.end[0], &e.rare[0], 101));
+	cr_assert(tcb_passes_holes(&e.end[0], &e.rare[0], 211));
+	cr_assert_eq(e.rare[0].holes, 1);
+	cr_assert(tcb_passes_holes(&e.end[0], &e.rare[0], 251));
+	cr_assert_eq(e.rare[0].hole[0].low, 251);
+	cr_assert(e.end[0].bits & TCB_HOLE);
+	cr_assert(tcb_passes_holes(&e.end[0], &e.rare[0], 311));
+	cr_assert_not(e.end[0].bits & TCB_HOLE);
 }
 
 /* ---- copies and order ---- */

@@ -3,6 +3,8 @@
  * tcb_judge() says what a segment is, tcb_sent() takes it into account; which states follow is mirror.c's business. */
 #include "tcb.h"
 
+#include <string.h>
+
 /* A sequence number this far above everything known belongs to something else, or to a capture with a long gap. */
 #define SLACK 65536u
 /* Old text may come again this far back. */
@@ -72,6 +74,14 @@ static bool is_probe(const struct tcb *tcb, const struct tcb *peer, const struct
 	return s->len == 0 && s->seq == seq_add(peer->hiack, (uint32_t)-1);
 }
 
+static bool reaches_hole(const struct tcb_rare *rare, tcp_seq low, tcp_seq high)
+{
+	for (uint32_t i = 0; i < rare->holes; i++)
+		if (seq_lt(low, rare->hole[i].high) && seq_gt(high, rare->hole[i].low))
+			return true;
+	return false;
+}
+
 struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const struct tcb *peer,
                       const struct tcpaudit_segment *s, int64_t since_last)
 {
@@ -100,7 +110,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 	}
 	if (s->flags & TCPAUDIT_ACK && peer->bits & TCB_SEQ)
 		is.ack_unsent = seq_gt(s->ack, peer->maxseq);
-	is.fills_hole = tcb->bits & TCB_HOLE && rare && s->len && seq_lt(s->seq, rare->hole_high) && seq_gt(is.end, rare->hole_low);
+	is.fills_hole = tcb->bits & TCB_HOLE && rare && s->len && reaches_hole(rare, s->seq, is.end);
 	if (is.fills_hole)
 		is.repeat = false;
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval)
@@ -201,7 +211,70 @@ static void note_tsval(struct tcb *tcb, uint32_t tsval)
 	tcb->tsval = tsval;
 }
 
-/* One hole is followed, which is what a capture with rare losses has; several are taken for one long one. */
+static void remove_hole(struct tcb *tcb, struct tcb_rare *rare, uint32_t at)
+{
+	rare->holes--;
+	memmove(&rare->hole[at], &rare->hole[at + 1], (rare->holes - at) * sizeof rare->hole[0]);
+	tcb->bits &= rare->holes ? ~0u : ~(uint32_t)TCB_HOLE;
+}
+
+/* Above all that there are.  One too many is taken together with the last one, and the text between them is missing, too. */
+static void add_hole(struct tcb *tcb, struct tcb_rare *rare, tcp_seq low, tcp_seq high)
+{
+	if (!(tcb->bits & TCB_HOLE))
+		rare->holes = 0;
+	if (rare->holes < HOLES)
+		rare->hole[rare->holes++] = (struct hole){low, high};
+	else
+		rare->hole[HOLES - 1].high = high;
+	tcb->bits |= TCB_HOLE;
+}
+
+/* What is from low to high came after all.  From the middle of one it makes two, if there is room. */
+static void fill_holes(struct tcb *tcb, struct tcb_rare *rare, tcp_seq low, tcp_seq high)
+{
+	for (uint32_t i = 0; i < rare->holes; i++) {
+		struct hole *h = &rare->hole[i];
+		if (!seq_lt(low, h->high) || !seq_gt(high, h->low))
+			continue;
+		if (seq_le(low, h->low) && seq_ge(high, h->high)) {
+			remove_hole(tcb, rare, i--);
+		} else if (seq_le(low, h->low)) {
+			h->low = high;
+		} else if (seq_ge(high, h->high)) {
+			h->high = low;
+		} else if (rare->holes < HOLES) {
+			memmove(h + 1, h, (rare->holes++ - i) * sizeof *h);
+			h[0].high = low;
+			h[1].low = high;
+			return;
+		}
+	}
+}
+
+bool tcb_passes_holes(struct tcb *tcb, struct tcb_rare *rare, tcp_seq ack)
+{
+	bool any = false;
+
+	while (tcb->bits & TCB_HOLE && seq_lt(rare->hole[0].low, ack)) {
+		any = true;
+		if (seq_gt(rare->hole[0].high, ack))
+			rare->hole[0].low = ack;
+		else
+			remove_hole(tcb, rare, 0);
+	}
+	return any;
+}
+
+/* What was jumped over was taken for text. */
+static void uncount_fin(struct tcb *tcb, struct tcb_rare *rare, tcp_seq fin)
+{
+	if (!reaches_hole(rare, fin, seq_add(fin, 1)))
+		return;
+	rare->text_high -= tcb->text == 0 && rare->text_high;
+	tcb->text--;
+}
+
 static void follow_hole(struct tcb *tcb, struct tcb_rare *rare, const struct tcpaudit_segment *s, const struct sent *is)
 {
 	if (seq_gt(s->seq, tcb->maxseq)) {
@@ -211,20 +284,12 @@ static void follow_hole(struct tcb *tcb, struct tcb_rare *rare, const struct tcp
 			tcb->bits |= TCB_GAP;
 			return;
 		}
-		if (!(tcb->bits & TCB_HOLE))
-			rare->hole_low = tcb->maxseq;
-		rare->hole_high = s->seq;
-		tcb->bits |= TCB_HOLE;
-		return;
+		add_hole(tcb, rare, tcb->maxseq, s->seq);
+	} else if (tcb->bits & TCB_HOLE && rare && (is->fills_hole || s->flags & TCPAUDIT_FIN)) {
+		if (s->flags & TCPAUDIT_FIN)
+			uncount_fin(tcb, rare, seq_add(s->seq, s->len));
+		fill_holes(tcb, rare, s->seq, segment_end(s)); /* a FIN's number may be all that was missing */
 	}
-	if (!is->fills_hole || !rare)
-		return;
-	if (seq_le(s->seq, rare->hole_low))
-		rare->hole_low = seq_add(s->seq, s->len);
-	else if (seq_ge(seq_add(s->seq, s->len), rare->hole_high))
-		rare->hole_high = s->seq;
-	if (seq_ge(rare->hole_low, rare->hole_high))
-		tcb->bits &= ~(uint32_t)TCB_HOLE;
 }
 
 void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const struct tcpaudit_segment *s, const struct sent *is,

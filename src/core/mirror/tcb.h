@@ -70,10 +70,17 @@ struct turnaround {
 	uint32_t of[2];
 };
 
+#define HOLES 4 /* of one end that are followed at once: as many as SACK blocks can name */
+
+/* Numbers that were jumped over: low <= s < high. */
+struct hole {
+	tcp_seq low, high;
+};
+
 /* What few ends have.  Without memory for it nothing is made up: counts stop at their highest, holes count as gaps. */
 struct tcb_rare {
-	tcp_seq hole_low; /* valid with TCB_HOLE: numbers that were jumped over */
-	tcp_seq hole_high;
+	struct hole hole[HOLES]; /* ascending; valid with TCB_HOLE */
+	uint32_t holes;
 	uint32_t text_tsval; /* valid with TEXT_FAR_BEHIND */
 	uint32_t retransmissions;
 	uint32_t took; /* us for its answer, valid with TCB_TOOK_APART; TURNAROUND_UNKNOWN */
@@ -119,6 +126,9 @@ bool tcb_needs_rare(const struct tcb *tcb, const struct tcpaudit_segment *segmen
 /* Takes the segment into account.  `numbers` false: count it only. */
 void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const struct tcpaudit_segment *segment,
               const struct sent *sent, bool numbers);
+
+/* An acknowledgment: holes below it are none of the stream's, for what stands there arrived.  Were there any? */
+bool tcb_passes_holes(struct tcb *tcb, struct tcb_rare *rare, tcp_seq ack);
 
 /* More text than the segments had, by so many octets. */
 void tcb_add_text(struct tcb *tcb, struct tcb_rare *rare, uint32_t octets);
