@@ -70,7 +70,7 @@ struct turnaround {
 	uint32_t of[2];
 };
 
-#define HOLES 4 /* of one end that are followed at once: as many as SACK blocks can name */
+#define HOLES 8 /* of one end that are followed at once: a burst of losses leaves several */
 
 /* Numbers that were jumped over: low <= s < high. */
 struct hole {
