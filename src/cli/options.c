@@ -577,6 +577,15 @@ static const struct option_row *find_row(int id)
 	return NULL;
 }
 
+/* The first row from `row` on whose long name begins as the word does, which is --NAME; NULL: none. */
+static const struct option_row *begins(const char *word, int length, const struct option_row *row)
+{
+	for (; row < table + ROWS; row++)
+		if (row->name != NULL && length > 2 && strncmp(row->name, word + 2, (size_t)length - 2) == 0)
+			return row;
+	return NULL;
+}
+
 /* `word` is what was written of a long option, with its value behind a =. */
 static bool unknown_long(struct parse *parse, const char *word, const char *hint)
 {
@@ -587,6 +596,9 @@ static bool unknown_long(struct parse *parse, const char *word, const char *hint
 		if (name != NULL && length > 2 && strlen(name) == (size_t)length - 2 && strncmp(word + 2, name, strlen(name)) == 0)
 			return refuse(parse, "%.*s: %s", length, word, foreign[i].answer);
 	}
+	const struct option_row *first = begins(word, length, table), *second = first == NULL ? NULL : begins(word, length, first + 1);
+	if (second != NULL)
+		return refuse(parse, "%.*s: --%s or --%s? (%s)", length, word, first->name, second->name, hint);
 	return refuse(parse, "unknown option %s (%s)", word, hint);
 }
 

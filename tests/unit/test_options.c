@@ -292,6 +292,8 @@ Test(options, unknown_options_point_to_the_help)
 {
 	refuse("--frobnicate", "unknown option --frobnicate (see tcpaudit --help)");
 	refuse("-r x -k", "unknown option -k (see tcpaudit --help)");
+	refuse("--i lo", "--i: --interface or --idle-timeout? (see tcpaudit --help)");
+	refuse("-r x --list", "--list: --list-");
 }
 
 Test(options, a_value_of_an_option_that_takes_none)
