@@ -360,6 +360,18 @@ Test(tcb, a_fin_fills_the_hole_of_its_number)
 	cr_assert_eq(e.end[0].text, 0);
 }
 
+Test(tcb, a_fin_is_no_text_once)
+{
+	struct ends e = opened(100, 300);
+	for (uint32_t i = 0; i < HOLES; i++)
+		say(&e, 0, TCPAUDIT_ACK, 201 + 100 * i, 10, 301);
+	uint32_t text = e.end[0].text;
+	for (int i = 0; i < 3; i++) /* no room to make two holes of one: it stays, and so does what was counted */
+		say(&e, 0, TCPAUDIT_FIN | TCPAUDIT_ACK, 150, 0, 301);
+	cr_assert_eq(e.rare[0].holes, HOLES);
+	cr_assert_eq(e.end[0].text, text);
+}
+
 Test(tcb, holes_below_an_acknowledgment_are_passed)
 {
 	struct ends e = with_two_holes();

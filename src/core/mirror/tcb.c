@@ -266,10 +266,14 @@ bool tcb_passes_holes(struct tcb *tcb, struct tcb_rare *rare, tcp_seq ack)
 	return any;
 }
 
-/* What was jumped over was taken for text. */
-static void uncount_fin(struct tcb *tcb, struct tcb_rare *rare, tcp_seq fin)
+/* A FIN's number may be all that was missing.  What was jumped over had been taken for text. */
+static void fill_with_fin(struct tcb *tcb, struct tcb_rare *rare, tcp_seq low, tcp_seq fin)
 {
-	if (!reaches_hole(rare, fin, seq_add(fin, 1)))
+	const tcp_seq end = seq_add(fin, 1);
+	bool missing = reaches_hole(rare, fin, end);
+
+	fill_holes(tcb, rare, low, end);
+	if (!missing || reaches_hole(rare, fin, end))
 		return;
 	rare->text_high -= tcb->text == 0 && rare->text_high;
 	tcb->text--;
@@ -285,10 +289,10 @@ static void follow_hole(struct tcb *tcb, struct tcb_rare *rare, const struct tcp
 			return;
 		}
 		add_hole(tcb, rare, tcb->maxseq, s->seq);
-	} else if (tcb->bits & TCB_HOLE && rare && (is->fills_hole || s->flags & TCPAUDIT_FIN)) {
-		if (s->flags & TCPAUDIT_FIN)
-			uncount_fin(tcb, rare, seq_add(s->seq, s->len));
-		fill_holes(tcb, rare, s->seq, segment_end(s)); /* a FIN's number may be all that was missing */
+	} else if (tcb->bits & TCB_HOLE && rare && s->flags & TCPAUDIT_FIN) {
+		fill_with_fin(tcb, rare, s->seq, seq_add(s->seq, s->len));
+	} else if (is->fills_hole && rare) {
+		fill_holes(tcb, rare, s->seq, seq_add(s->seq, s->len));
 	}
 }
 
