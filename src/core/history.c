@@ -358,7 +358,7 @@ static bool is_indexed(const struct history *h, int i)
 	return false;
 }
 
-static void drop_newest(struct history *h, int i)
+static void drop_event(struct history *h, int i)
 {
 	memmove(&h->event[i], &h->event[i + 1], (size_t)(h->count - i - 1) * sizeof h->event[0]);
 	h->count--;
@@ -391,7 +391,7 @@ static int append(struct history *h, struct event *e)
 			if (!first && !is_indexed(h, i)) {
 				uint16_t run = h->event[i].run;
 				e->run = (uint16_t)(run < UINT16_MAX ? run + 1 : run);
-				drop_newest(h, i);
+				drop_event(h, i);
 			}
 		}
 	}
@@ -426,13 +426,13 @@ static int neighbour(const struct history *h, int i, int by)
 static void condense(struct history *h)
 {
 	for (int i = 1; i < h->count - HISTORY_RESERVE; i++) {
-		int then = neighbour(h, i, 1);
-		if (!goes_on_only(h, i) || is_indexed(h, i) || then < 0 || neighbour(h, i, -1) < 0)
+		int then = goes_on_only(h, i) && !is_indexed(h, i) && neighbour(h, i, -1) >= 0 ? neighbour(h, i, 1) : -1;
+		if (then < 0)
 			continue;
 		struct event *next = &h->event[then];
 		next->is |= EVENT_NEWEST;
 		next->run = (uint16_t)(next->run + h->event[i].run + 1 < UINT16_MAX ? next->run + h->event[i].run + 1 : UINT16_MAX);
-		drop_newest(h, i--);
+		drop_event(h, i--);
 	}
 }
 
