@@ -19,7 +19,8 @@ behind() {
         case $file in */fin-ack-short-refused.pkt | */syn-accept-stalled.pkt) continue ;; esac
         awk -v lines="$*" '{print} /^`handshake/ {gsub(",", "\n", lines); print lines}' "$file" > "$room/$name/${file##*/}"
     done
-    "$dialogue" "$room/$name"/*.pkt | sed "s|^# $room/$name/||; s/:[0-9]*: /: /" |
+    "$dialogue" "$room/$name"/*.pkt > "$room/$name.tap"
+    sed "s|^# $room/$name/||; s/:[0-9]*: /: /" "$room/$name.tap" |
         grep -Ev 'text_(client|server) |idle_us|^(not )?ok' > "$room/$name.told"
 }
 
@@ -27,7 +28,7 @@ n=0
 # against NAME NAME
 against() {
     n=$((n + 1))
-    held=$(ls "$room/$2" | wc -l)
+    held=$(grep -c '^ok' "$room/$2.tap")
     if [ "$held" -gt 250 ] && diff "$room/$1.told" "$room/$2.told" > "$room/differs"; then echo "ok $n - $held dialogues behind $2"
     else
         sed 's/^/# /' "$room/differs"
