@@ -78,31 +78,34 @@ static bool want_word(struct dialogue *d, char **cursor, const char *what, char 
 	return *word;
 }
 
-static void run_iss(struct dialogue *d, char **cursor)
+/* "A 3000": an end, and a number of it. */
+static bool next_of_end(struct dialogue *d, char **cursor, const char *what, unsigned *party, int64_t *value)
 {
 	char *word;
+
+	if (!want_word(d, cursor, "A or B", &word))
+		return false;
+	if (to_party(word, party) && *party != PARTY_ROUTER)
+		return next_number(d, cursor, what, value);
+	fail(d, d->line, "expected A or B, got `%s`", word);
+	return false;
+}
+
+static void run_iss(struct dialogue *d, char **cursor)
+{
 	unsigned party;
 	int64_t value;
 
-	if (!want_word(d, cursor, "A or B", &word))
-		return;
-	if (!to_party(word, &party) || party == PARTY_ROUTER)
-		fail(d, d->line, "expected A or B, got `%s`", word);
-	else if (next_number(d, cursor, "iss", &value))
+	if (next_of_end(d, cursor, "iss", &party, &value))
 		d->iss[party] = (uint32_t)value;
 }
 
 static void run_stream(struct dialogue *d, char **cursor)
 {
-	char *word;
 	unsigned party;
 	int64_t value;
 
-	if (!want_word(d, cursor, "A or B", &word))
-		return;
-	if (!to_party(word, &party) || party == PARTY_ROUTER)
-		fail(d, d->line, "expected A or B, got `%s`", word);
-	else if (next_number(d, cursor, "stream", &value))
+	if (next_of_end(d, cursor, "stream", &party, &value))
 		feed_stream(d, party, (uint32_t)value);
 }
 
