@@ -15,7 +15,8 @@
  *                                   TIME: seconds, or +seconds after the line before.  FLAGS: S F R P . (ACK) U E W A (AE) 1
  * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], mptcp, fastclose, md5, nop
  *                                   WORDS: lost (captured, never delivered: a note to the reader), unseen (not
- *                                   captured), ttl N, id N, snap N (captured octets), badsum, partialsum, outbound,
+ *                                   captured), ttl N, id N, snap N (captured octets), place N (which capture, of several
+ *                                   together; 0), badsum, partialsum, outbound,
  *                                   lossbefore (the capture says that it lost frames)
  *   TIME B|R > A icmp TYPE/CODE quotes SEQ
  *   +60s                            nothing happens for 60 seconds, and the capture goes on

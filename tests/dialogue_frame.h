@@ -21,6 +21,7 @@ struct packet {
 	bool reserved;  /* B has one of 240.0.0.0/4 */
 	bool ethernet;  /* an Ethernet header in front, with a VLAN tag if vlan is not 0 */
 	uint16_t vlan;
+	uint16_t place; /* where it was captured, of several: an input */
 	uint8_t ttl;
 	uint16_t id;
 	uint16_t port[2]; /* of A and of B */

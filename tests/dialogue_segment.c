@@ -92,6 +92,7 @@ static void feed(struct dialogue *d, const struct packet *packet, uint32_t snap,
 	                               .caplen = caplen,
 	                               .wirelen = length,
 	                               .linktype = d->ethernet ? 1 : 101,
+	                               .input = packet->place,
 	                               .flags = flags};
 
 	if (!data)
@@ -265,7 +266,8 @@ static bool parse_extra(struct dialogue *d, char *word, char **cursor, struct pa
 		return extras->frame_flags |= TCPAUDIT_FRAME_OUTBOUND;
 	if (!strcmp(word, "lossbefore"))
 		return extras->frame_flags |= TCPAUDIT_FRAME_LOST;
-	if (strcmp(word, "ack") && strcmp(word, "win") && strcmp(word, "ttl") && strcmp(word, "id") && strcmp(word, "snap")) {
+	if (strcmp(word, "ack") && strcmp(word, "win") && strcmp(word, "ttl") && strcmp(word, "id") && strcmp(word, "snap") &&
+	    strcmp(word, "place")) {
 		fail(d, d->line, "unknown word `%s`", word);
 		return false;
 	}
@@ -279,6 +281,8 @@ static bool parse_extra(struct dialogue *d, char *word, char **cursor, struct pa
 		packet->ttl = (uint8_t)value;
 	else if (*word == 'i')
 		packet->id = (uint16_t)value;
+	else if (*word == 'p')
+		packet->place = (uint16_t)value;
 	else
 		extras->snap = (uint32_t)value;
 	return true;
