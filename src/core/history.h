@@ -195,6 +195,12 @@ static inline tcp_seq event_end(const struct event *e)
 	return seq_add(e->seq, e->len + !!(e->flags & TCPAUDIT_SYN) + !!(e->flags & TCPAUDIT_FIN));
 }
 
+/* Without ACK: the answer of an end that has no connection, or no reader any more (RFC 9293 3.10.7.1, 3.5.2). */
+static inline bool is_stateless_reset(const struct event *e)
+{
+	return (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST;
+}
+
 #define NEAR_FIN 65536 /* octets: what was captured before a FIN, and is above it, is so by no more than that */
 
 /* Is a number of event i above the FIN?  What stands before it may be from so long ago that the stream has come half around the circle

@@ -34,12 +34,6 @@ static inline bool is_fin_copy(const struct mirror *m, int i)
 	       seq_add(e->seq, e->len) == m->fin[e->from].u;
 }
 
-/* Without ACK: the answer of an end that has no connection, or no reader any more (RFC 9293 3.10.7.1, 3.5.2). */
-static inline bool is_stateless_reset(const struct event *e)
-{
-	return (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST;
-}
-
 /* Capture order.  Events stand where their senders built them, which is another order where the network swaps them. */
 static inline bool captured_before(const struct mirror *m, int i, int k)
 {
