@@ -318,7 +318,7 @@ static int run_of(const struct history *h, const struct event *e, bool *first)
 	*first = false;
 	for (int i = h->count - 1; i >= 0; i--) {
 		const struct event *o = &h->event[i];
-		if (o->from != e->from) {
+		if (o->from != e->from || o->input != e->input) {
 			if (!is_plain(o))
 				return -1;
 			continue;
@@ -352,10 +352,10 @@ static bool is_indexed(const struct history *h, int i)
 {
 	for (int x = 0; x < 2; x++) {
 		const struct fin_facts *f = &h->fin[x];
-		if (f->first == i || f->acked == i || f->acked_wrong == i || f->moved == i || f->data_after == i)
+		if (f->first == i || f->acked == i || f->acked_wrong == i || f->moved == i || f->data_after == i || f->behind == i)
 			return true;
 	}
-	return false;
+	return h->first_reset == i || h->first_reset_any == i;
 }
 
 static void drop_event(struct history *h, int i)
@@ -421,19 +421,74 @@ static int neighbour(const struct history *h, int i, int by)
 	return -1;
 }
 
-/* Makes room where text that was lost or overtaken broke runs: between two that go on, a third one tells no more.  What is newest
+/* Plain segments of one class, or resets without ACK, which answer one after the other what an end without a connection still gets. */
+static bool says_the_same(const struct history *h, const struct event *a, const struct event *b)
+{
+	const uint32_t varies = EVENT_TSVAL_FRESH | EVENT_NEWEST | EVENT_REORDERED | EVENT_OLD_ACK;
+	const uint32_t apart = EVENT_STRAY | EVENT_PREDATES | EVENT_FOREIGN | EVENT_SUSPECT;
+
+	if (a->from != b->from || a->input != b->input || a->flags != b->flags || (a->is ^ b->is) & ~varies || a->is & apart ||
+	    a->unusual || b->unusual)
+		return false;
+	return is_plain(a) ? class_of(h, a) == class_of(h, b) : is_stateless_reset(a) && a->seq == b->seq;
+}
+
+/* The next event that says the same, `by` +1 or -1 from i, whatever stands between; -1 if there is none. */
+static int same_again(const struct history *h, int i, int by)
+{
+	for (int k = i + by; k >= 0 && k < h->count; k += by)
+		if (says_the_same(h, &h->event[i], &h->event[k]))
+			return k;
+	return -1;
+}
+
+/* Two that are there already say what this one says: it takes the place of the newer. */
+static bool takes_place(struct history *h, struct event *e)
+{
+	int newer = h->count - 1;
+
+	while (newer >= 0 && !says_the_same(h, e, &h->event[newer]))
+		newer--;
+	if (newer < 0 || is_indexed(h, newer) || same_again(h, newer, -1) < 0)
+		return false;
+	unsigned run = e->run + h->event[newer].run + 1u;
+	e->run = (uint16_t)(run < UINT16_MAX ? run : UINT16_MAX);
+	e->is |= is_plain(e) ? EVENT_NEWEST : 0;
+	drop_event(h, newer);
+	return true;
+}
+
+/* The event behind i that tells all that i does, where one before it does so, too; -1 if there is none. */
+static int spare(const struct history *h, int i)
+{
+	if (is_indexed(h, i))
+		return -1;
+	if (goes_on_only(h, i) && neighbour(h, i, -1) >= 0 && neighbour(h, i, 1) >= 0)
+		return neighbour(h, i, 1);
+	return same_again(h, i, -1) >= 0 ? same_again(h, i, 1) : -1;
+}
+
+/* Makes room where losses, or resets between, broke runs: between two that say the same, a third one tells no more.  What is newest
  * stays as it is, for it may come to be the end. */
 static void condense(struct history *h)
 {
 	for (int i = 1; i < h->count - HISTORY_RESERVE; i++) {
-		int then = goes_on_only(h, i) && !is_indexed(h, i) && neighbour(h, i, -1) >= 0 ? neighbour(h, i, 1) : -1;
+		int then = spare(h, i);
 		if (then < 0)
 			continue;
 		struct event *next = &h->event[then];
-		next->is |= EVENT_NEWEST;
+		next->is |= is_plain(next) ? EVENT_NEWEST : 0;
 		next->run = (uint16_t)(next->run + h->event[i].run + 1 < UINT16_MAX ? next->run + h->event[i].run + 1 : UINT16_MAX);
 		drop_event(h, i--);
 	}
+}
+
+/* For an event that is not the first of its kind: whatever noise there is, the close itself has room. */
+static bool has_place(struct history *h, struct event *e)
+{
+	if (h->count >= HISTORY_MOST - HISTORY_RESERVE && !h->dropped && !takes_place(h, e))
+		condense(h);
+	return h->count < HISTORY_MOST - HISTORY_RESERVE;
 }
 
 bool history_prepend(struct history *h, const struct event *events, unsigned count)
@@ -698,14 +753,15 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	note_survival(h, &e);
 	bool first = e.is & EVENT_FIRST_FIN || (peer->acked < 0 && acks_fin(peer, &e)) ||
 	             (e.is & EVENT_RST_EXACT && h->first_reset < 0);
-	if (!first && h->count >= HISTORY_MOST - HISTORY_RESERVE)
-		condense(h);
-	if (!first && h->count >= HISTORY_MOST - HISTORY_RESERVE) { /* whatever noise there is, the close itself has room */
+	if (!first && !has_place(h, &e)) {
 		h->dropped += h->dropped < UINT16_MAX;
 		return false;
 	}
 	/* a FIN counts from where it was built; of other stragglers it is enough to know that they are */
 	bool early_fin = overtaken_by >= 0 && s->flags & TCPAUDIT_FIN;
+	if (early_fin)
+		overtaken_by = overtaker(h, &e); /* what stands before it may have become less */
+	early_fin &= overtaken_by >= 0;
 	if (overtaken_by >= 0 && !early_fin)
 		e.is |= EVENT_REORDERED;
 	/* refused, tried again and accepted: the refusal ended nothing (RFC 9293 3.10.7.3, RFC 3168 6.1.1.1) */
