@@ -328,7 +328,7 @@ static void suspect(struct history *h, int reset)
 static bool is_heard_behind(const struct history *h, int reset)
 {
 	const uint32_t proves_nothing =
-	        EVENT_REORDERED | EVENT_FOREIGN | EVENT_SUSPECT | EVENT_MAY_BE_COPY; /* stray ones and duplicates are no segments here */
+	        EVENT_REORDERED | EVENT_OLD_ACK | EVENT_FOREIGN | EVENT_SUSPECT | EVENT_MAY_BE_COPY; /* stray ones and duplicates are no segments here */
 
 	for (int i = reset + 1; i < h->count; i++) {
 		const struct event *e = &h->event[i];
