@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "incarnation.h"
 #include "late.h"
+#include "mirror/places.h"
 #include "prefetch.h"
 #include "reader.h"
 #include "shards.h"
@@ -80,6 +81,7 @@ static void show_watched(struct tcpaudit *e, struct connection *c, const struct 
 	if (connection_history(c, e->table)) {
 		const struct turnaround turnaround = connection_turnaround(c);
 		mirror_run(&mirror, connection_kept(c).history, HISTORY_MOST, c->end, &turnaround, c->entry.bits & CONN_MIDSTREAM);
+		places_follow(&mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM, e->now, NULL);
 		for (unsigned x = 0; x < 2; x++)
 			states[x] = mirror_states(&mirror, x);
 	}

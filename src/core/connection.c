@@ -234,6 +234,18 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
+/* The same segment right behind, at another place: only where a close is followed already. */
+static void keep_copy(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
+{
+	struct history *h = connection_kept(c).history;
+
+	if (!h)
+		return;
+	int64_t before = (int64_t)history_memory(h);
+	history_add_copy(h, c->end, s, from);
+	flow_account(table, (int64_t)history_memory(h) - before);
+}
+
 /* ---- handshake ---- */
 
 /* Without memory for that, no mark is there any more. */
@@ -573,6 +585,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	bool control = s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST);
 
 	if (sent.duplicate && since <= DUPLICATE_WITHIN) {
+		keep_copy(c, table, s, from);
 		c->entry.capture |= CAPTURE_DUPLICATE;
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_DUPLICATE};
 	}

@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "forgery.h"
 #include "late.h"
+#include "mirror/places.h"
 #include "shards.h"
 
 #define SECOND        1000000000ll
@@ -112,6 +113,7 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 	mirror_run(mirror, connection_kept(c).history, HISTORY_MOST, c->end, &turnaround, c->entry.bits & CONN_MIDSTREAM);
 	for (unsigned x = 0; x < 2; x++)
 		file->route[x] = mirror_route(mirror, x, at);
+	places_follow(mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM, at, file->route);
 }
 
 /* Asks the user's own rules.  Without memory for what was told, it is told again. */

@@ -165,8 +165,8 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	return is;
 }
 
-/* Are they the same in all that is known of both?  Of a handshake that predates the history, much is not. */
-static bool is_alike(const struct event *o, const struct event *e)
+/* Of a handshake that predates the history, much is not known. */
+bool history_is_alike(const struct event *o, const struct event *e)
 {
 	if (o->from != e->from || o->seq != e->seq || o->ack != e->ack || o->flags != e->flags || o->len != e->len)
 		return false;
@@ -209,7 +209,7 @@ static bool seen_before(const struct history *h, const struct event *e)
 {
 	for (int i = h->count - 1; i >= 0; i--) {
 		const struct event *o = &h->event[i];
-		if (!is_alike(o, e))
+		if (!history_is_alike(o, e))
 			continue;
 		if ((o->ip_id && e->ip_id) || (e->time - o->time <= FORWARDED_WITHIN && hop_apart(e->ttl, o->ttl)) ||
 		    is_too_soon(o, e) || clock_has_ticked(h, o, e))
@@ -228,7 +228,7 @@ static bool may_be_copy(const struct history *h, const struct tcb *sender, const
 	if (!(e->flags & TCPAUDIT_FIN) && !sender->ip_id)
 		return true;
 	for (int i = 0; i < h->count; i++)
-		if (is_alike(&h->event[i], e))
+		if (history_is_alike(&h->event[i], e))
 			return true;
 	return false;
 }
@@ -777,6 +777,19 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	if (s->flags & TCPAUDIT_RST)
 		note_reset(h, i);
 	return true;
+}
+
+void history_add_copy(struct history *h, const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from)
+{
+	struct event e = event_of(end, s, from, 0);
+
+	for (int i = h->count - 1; i >= 0; i--) {
+		if (!history_is_alike(&h->event[i], &e) || h->event[i].input == e.input)
+			continue;
+		e.is |= EVENT_DUPLICATE | EVENT_REPEAT;
+		h->copies_dropped |= !has_place(h, &e) || append(h, &e) < 0;
+		return;
+	}
 }
 
 /* Did its sender send it before, or build it before what stands here already? */

@@ -42,6 +42,7 @@ enum {
 	EVENT_MAY_BE_COPY = 0x1000000, /* nothing tells it from a copy of what its sender had sent before: then it says nothing of it now */
 	EVENT_MADE_HERE = 0x2000000, /* a reset that left the capturing host and never came in, unlike all else of its sender: built there */
 	EVENT_OLD_ACK = 0x4000000, /* acknowledges less than its sender had before; numbers of events far from each other do not tell */
+	EVENT_ELSEWHERE = 0x8000000, /* of a view (places.h): where its receiver was captured, it was not */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
@@ -145,6 +146,7 @@ struct history {
 	uint16_t dropped;
 	bool front_due;   /* what came before it is yet to be put in front: history_prepend() */
 	bool orderly;     /* of a brief: from the first FIN on, each segment was the next one of its sender */
+	bool copies_dropped; /* there was no room for a segment's copy from another place */
 	bool odd;         /* holds a repeat, a straggler, a SYN, or what does not fit */
 	uint32_t unusual; /* UNUSUAL_ bits of all its events */
 	struct fin_facts fin[2];
@@ -172,6 +174,9 @@ bool history_prepend(struct history *history, const struct event *events, unsign
  * tcb_judge() knows, and tells `sent`.  False if it could not be kept. */
 bool history_add(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
                  struct sent *sent, unsigned extra, unsigned unusual);
+
+/* Keeps another copy of a segment that is there, if it is from another place: the same for its sender, but it tells what came (places.h). */
+void history_add_copy(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from);
 
 /* The same for a segment at its sender's next number, of which nothing is odd, behind a FIN or with one, without options but
  * timestamps.  False, and nothing has changed: the history, or what the segment says of it, is not that plain. */
@@ -215,6 +220,9 @@ static inline bool event_acks_fin(const struct event *events, int i, const struc
 {
 	return fin->sent && events[i].flags & TCPAUDIT_ACK && fin_is_below(fin, events[i].ack, i);
 }
+
+/* Are they the same in all that is known of both? */
+bool history_is_alike(const struct event *o, const struct event *e);
 
 /* Was b built after a by the same end?  Timestamps say so, or the IP identification; capture order alone does not. */
 static inline bool built_later(const struct event *a, const struct event *b)

@@ -1,6 +1,7 @@
 /* check.c - runs the catalogue, and decides what a claim is worth (design: classes S C X A T, premises, presence and absence). */
 #include <string.h>
 
+#include "../mirror/places.h"
 #include "../unusual.h"
 #include "check.h"
 
@@ -190,8 +191,11 @@ static void states_around(const struct judging *j, int at, struct tcpaudit_findi
 	bool last = at + 1 >= j->h->count; /* the end of all: known already */
 
 	mirror_run(&before, j->h, (unsigned)at, j->c->end, &turnaround, midstream);
-	if (!last)
+	places_follow(&before, j->h, (unsigned)at, j->c->end, midstream, j->file->now, NULL);
+	if (!last) {
 		mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, &turnaround, midstream);
+		places_follow(&after, j->h, (unsigned)at + 1, j->c->end, midstream, j->file->now, NULL);
+	}
 	for (unsigned x = 0; x < 2; x++) {
 		f->before[x] = mirror_states(&before, x);
 		f->after[x] = last ? j->record->end[x].states : mirror_states(&after, x);

@@ -131,6 +131,8 @@ static int delivery_cost(const struct mirror *m, unsigned x, const struct hypoth
 	const struct event *s = &m->event[i];
 	int cost = 0;
 
+	if (s->is & EVENT_ELSEWHERE)
+		cost += COST_ELSEWHERE;
 	if (h->delivered >= 0 && captured_before(m, i, h->delivered))
 		cost += COST_ORDER;
 	if (m->end[x].lost >> i & 1)
@@ -166,7 +168,7 @@ static int losses(const struct mirror *m, unsigned x, struct hypothesis *h, int 
 		return 0;
 	for (uint64_t left = stimuli(&m->end[x], h->state, by) & ~(h->missed | m->end[x].lost); left; left &= left - 1) {
 		int i = __builtin_ctzll(left);
-		if (!is_stimulus(m, x, i, h->state) || mirror_fills(m, x, i) || waits(m, x, i, by) ||
+		if (!is_stimulus(m, x, i, h->state) || mirror_fills(m, x, i) || waits(m, x, i, by) || m->event[i].is & EVENT_ELSEWHERE ||
 		    (by < m->count && !is_due(m, x, &m->event[i], &m->event[by])))
 			continue;
 		struct hypothesis t = *h;
@@ -188,7 +190,7 @@ static int passed_over(const struct mirror *m, unsigned x, const struct hypothes
 		int k = __builtin_ctzll(left);
 		bool built_before = h->state == TCPAUDIT_SYN_RECEIVED && m->event[k].is & EVENT_REORDERED;
 		if (!(captured_before(m, k, i) || built_before) || !is_stimulus(m, x, k, h->state) || m->event[k].flags & TCPAUDIT_RST ||
-		    mirror_fills(m, x, k) || waits(m, x, k, by))
+		    mirror_fills(m, x, k) || waits(m, x, k, by) || m->event[k].is & EVENT_ELSEWHERE)
 			continue;
 		struct hypothesis t = *h;
 		segment_arrives(m, x, &t, k);

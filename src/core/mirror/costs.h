@@ -17,6 +17,7 @@ enum {
 	COST_GIVEN_UP = 20, /* arrived when it had been given up for lost */
 	COST_LATE = 6,      /* arrived after a frame that should have known of it */
 	COST_HOLE = 10,     /* a FIN was accepted although text before it was missing */
+	COST_ELSEWHERE = 22, /* arrived, although the capture at its end does not have it */
 	COST_UNHEARD = 6,   /* text and the FIN behind it arrived, and nothing was heard of it */
 	COST_FILL = 2,      /* text is presumed to have filled the hole before a FIN */
 	COST_ECHO = 6,      /* the end's timestamp echo is older than the stimulus (RFC 7323 4.3), or another's */
