@@ -139,12 +139,20 @@ static bool is_vouched_for(const struct judging *j, const struct claim *cl)
 	return at_its_end(j, cl) && j->file->settings->vantage >> (cl->endpoint ^ cl->whole_at_peer) & 1;
 }
 
+/* What holds segments against each other rests on their order, which of two captures is that of two clocks. */
+static unsigned needed_for_order(const struct judging *j, uint8_t rests_on)
+{
+	if (rests_on == TCPAUDIT_CLASS_SEGMENT || rests_on == TCPAUDIT_CLASS_CAPTURE)
+		return 0;
+	return j->c->entry.capture & CAPTURE_MULTI_IF ? TCPAUDIT_PREMISE_CLOCK : 0;
+}
+
 /* One failed premise lowers one level, and so does each look-alike that matches. */
 static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 {
 	const struct tcpaudit_check *row = &rows[j->row];
 	bool at = at_its_end(j, cl);
-	unsigned missing = needed_by(row->rests_on, cl) & ~premises_for(j, cl);
+	unsigned missing = (needed_by(row->rests_on, cl) | needed_for_order(j, row->rests_on)) & ~premises_for(j, cl);
 
 	return starting_confidence(row->rests_on, cl, at, is_vouched_for(j, cl)) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
 }

@@ -3,9 +3,9 @@
 
 #include "places.h"
 
-/* The input that is nearest to each end. */
 struct places {
-	uint16_t of[2];
+	uint16_t of[2]; /* the input that is nearest to each end */
+	bool disagree;  /* by the clocks of both, segments came before they were sent */
 };
 
 /* A history as one end's own place has it, and what only the other place has. */
@@ -66,30 +66,41 @@ static bool passage(const struct history *h, unsigned from, uint16_t here, uint1
 	return false;
 }
 
-/* Both ways together take time; by how much the clocks differ is added to the one, and taken from the other (RFC 5905 8). */
-static bool is_nearer_to_client(const struct history *h, uint16_t here, uint16_t there)
+/* Is it `here`, of the two, that is on the client's side?  Both ways together take time; by how much the clocks differ is added to the
+ * one, and taken from the other (RFC 5905 8). */
+static bool is_nearer_to_client(const struct history *h, uint16_t here, uint16_t there, bool *disagree)
 {
 	int64_t out, back;
 
-	return passage(h, TCPAUDIT_CLIENT, here, there, &out) && passage(h, TCPAUDIT_SERVER, there, here, &back) && out + back > 0;
+	if (!passage(h, TCPAUDIT_CLIENT, here, there, &out) || !passage(h, TCPAUDIT_SERVER, there, here, &back) || out + back <= 0)
+		return false;
+	*disagree |= out < 0 || back < 0;
+	return true;
 }
 
 /* False: it was captured at one place, or what was kept does not tell. */
 static bool find_places(const struct history *h, struct places *p)
 {
-	if (!h->count || h->dropped || h->copies_dropped)
+	if (!h->count)
 		return false;
-	p->of[0] = p->of[1] = h->event[0].input;
+	*p = (struct places){.of = {h->event[0].input, h->event[0].input}};
 	for (int i = 1; i < h->count; i++) {
 		uint16_t input = h->event[i].input;
 		if (input == p->of[0] || input == p->of[1])
 			continue;
-		if (is_nearer_to_client(h, input, p->of[TCPAUDIT_CLIENT]))
+		if (is_nearer_to_client(h, input, p->of[TCPAUDIT_CLIENT], &p->disagree))
 			p->of[TCPAUDIT_CLIENT] = input;
-		if (is_nearer_to_client(h, p->of[TCPAUDIT_SERVER], input))
+		if (is_nearer_to_client(h, p->of[TCPAUDIT_SERVER], input, &p->disagree))
 			p->of[TCPAUDIT_SERVER] = input;
 	}
 	return p->of[0] != p->of[1];
+}
+
+bool places_disagree(const struct history *h)
+{
+	struct places places;
+
+	return find_places(h, &places) && places.disagree;
 }
 
 /* ---- what one place has ---- */
@@ -166,8 +177,9 @@ static void show(struct view *v, const struct history *h, int i, bool elsewhere)
 }
 
 /* Of end x.  False: its place does not have all that it sent, and so is not its own, or was not captured all the time. */
-static bool see(const struct history *h, unsigned count, unsigned x, uint16_t own, struct view *v)
+static bool see(const struct history *h, unsigned count, unsigned x, const struct places *p, struct view *v)
 {
+	const uint16_t own = p->of[x];
 	const uint16_t control = TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST;
 	int8_t twin[HISTORY_MOST], to[HISTORY_MOST] = {0};
 	bool closing = false; /* before that, not every copy is kept */
@@ -193,7 +205,7 @@ static bool see(const struct history *h, unsigned count, unsigned x, uint16_t ow
 				take_over(&v->event[to[i]], &h->event[i]);
 		}
 	for (uint8_t i = 0; i < v->count; i++)
-		if (v->event[i].input == own)
+		if (v->event[i].input == own && (v->event[i].from != x || p->disagree))
 			put_in_order(v, i);
 	memcpy(&v->history, h, offsetof(struct history, inside));
 	v->history.event = v->event;
@@ -252,6 +264,13 @@ static void follow(struct mirror *m, const struct view *v, unsigned x, uint16_t 
 	m->end[x] = here.end[x];
 }
 
+/* In the order of clocks that disagree, what seems to prove may have come first. */
+static void leave_unproven(struct hypothesis *route)
+{
+	for (int i = 0; i < route->count; i++)
+		route->step[i].proof = -1;
+}
+
 void places_follow(struct mirror *m, const struct history *h, unsigned count, const struct tcb end[2], bool midstream, int64_t now,
                    struct hypothesis route[2])
 {
@@ -262,6 +281,8 @@ void places_follow(struct mirror *m, const struct history *h, unsigned count, co
 		return;
 	count = count < h->count ? count : h->count;
 	for (unsigned x = 0; x < 2; x++)
-		if (see(h, count, x, places.of[x], &view) && view.count)
+		if (!h->dropped && !h->copies_dropped && see(h, count, x, &places, &view) && view.count)
 			follow(m, &view, x, places.of[x], end, midstream, now, route ? &route[x] : NULL);
+		else if (places.disagree && route)
+			leave_unproven(&route[x]);
 }

@@ -13,4 +13,7 @@
 void places_follow(struct mirror *mirror, const struct history *history, unsigned count, const struct tcb end[2], bool midstream,
                    int64_t now, struct hypothesis route[2]);
 
+/* Was it captured at two places whose clocks differ by more than segments take from one to the other? */
+bool places_disagree(const struct history *history);
+
 #endif

@@ -11,7 +11,7 @@ CHECK("cap-offload-tx", cap_offload_tx, NOTED, INFO, INFO, CAPTURE, PRESENCE, "c
 CHECK("cap-gro", cap_gro, NOTED, INFO, INFO, CAPTURE, PRESENCE, "segments were joined or not yet cut when captured", "", "")
 CHECK("cap-checksum-bad", cap_checksum_bad, NOTED, INFO, INFO, CAPTURE, PRESENCE, "segments with bad checksums, which their receiver must discard", "RFC 9293 3.1", "")
 CHECK("cap-reordered", cap_reordered, NOTED, INFO, INFO, CAPTURE, PRESENCE, "segments were captured out of order", "", "")
-CHECK("cap-clock-step", cap_clock_step, NOTED, INFO, INFO, CAPTURE, PRESENCE, "capture time went back, or on while an end's timestamps stood still", "", "")
+CHECK("cap-clock-step", cap_clock_step, NOTED, INFO, INFO, CAPTURE, PRESENCE, "capture time went back, or on while an end's timestamps stood still, or clocks of two captures disagree", "", "")
 CHECK("cap-multi-if", cap_multi_if, NOTED, INFO, INFO, CAPTURE, PRESENCE, "connection was captured on several inputs", "", "")
 CHECK("cap-tunnel", cap_tunnel, NOTED, INFO, INFO, CAPTURE, PRESENCE, "connection was captured inside a tunnel", "", "")
 CHECK("cap-vlan-asymmetric", cap_vlan_asymmetric, NOTED, INFO, INFO, CAPTURE, PRESENCE, "directions carry different VLAN or network identifiers", "", "")
