@@ -247,10 +247,13 @@ static bool lags_behind(const struct connection *c, const struct history *h, con
 	       !h->fin[r->from].sent && c->end[r->from].bits & TCB_SEQ && r->seq != c->end[!r->from].redge;
 }
 
-/* An abort is its block's own segment, and numbered like its others; only what comes from no block at all has no number. */
+/* An abort is its block's own segment, and numbered like its others; only what comes from no block at all has no number.  Those
+ * that count pass 0, too. */
 static bool is_unnumbered(const struct history *h, const struct event *r)
 {
-	return r->flags & TCPAUDIT_ACK && !(r->is & EVENT_REFUSAL) && !r->ip_id && h->before_reset && h->before_reset->ip_id[r->from];
+	uint16_t before = h->before_reset ? h->before_reset->ip_id[r->from] : 0;
+
+	return r->flags & TCPAUDIT_ACK && !(r->is & EVENT_REFUSAL) && !r->ip_id && before && (uint16_t)(r->ip_id - before) >= 1024;
 }
 
 /* RFC 7323 3.2: likewise, an abort has the timestamps that were agreed on. */
