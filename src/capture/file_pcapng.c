@@ -32,6 +32,9 @@ enum block {
 
 /* --- time --- */
 
+/* The engine reckons with times from 1970 to this one, and takes others for the nearest of them. */
+#define LATEST (INT64_MAX / 2) /* the year 2116 */
+
 static const uint64_t power_of_ten[] = {
         1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
 };
@@ -60,21 +63,14 @@ static uint64_t ticks_to_ns(uint64_t ticks, uint8_t resolution)
 	return ns;
 }
 
-static int64_t saturate(struct file *file, uint64_t ns)
-{
-	if (ns <= INT64_MAX)
-		return (int64_t)ns;
-	file->input->odd++;
-	return INT64_MAX;
-}
-
 static int64_t interface_time(struct file *file, const struct interface *interface, uint32_t high, uint32_t low)
 {
-	int64_t time = saturate(file, ticks_to_ns((uint64_t)high << 32 | low, interface->resolution));
-	if (interface->offset != 0 && __builtin_add_overflow(time, interface->offset, &time)) {
-		file->input->odd++;
+	uint64_t ns = ticks_to_ns((uint64_t)high << 32 | low, interface->resolution);
+	int64_t time = ns <= INT64_MAX ? (int64_t)ns : INT64_MAX;
+	if (interface->offset != 0 && __builtin_add_overflow(time, interface->offset, &time))
 		time = interface->offset > 0 ? INT64_MAX : INT64_MIN;
-	}
+	if (ns > INT64_MAX || time < 0 || time > LATEST)
+		file->input->odd++;
 	return time;
 }
 
@@ -168,7 +164,7 @@ static enum walk interface_description(struct file *file, const uint8_t *p, uint
 		interface->snaplen = UINT32_MAX;
 	if (interface->resolution <= 9 && interface->offset == 0) {
 		interface->unit = (uint32_t)power_of_ten[9 - interface->resolution];
-		interface->plain_most = INT64_MAX / interface->unit;
+		interface->plain_most = LATEST / interface->unit;
 	}
 	uint8_t digits = resolution_digits(interface->resolution);
 	if (digits > input->time_digits)

@@ -531,9 +531,11 @@ Test(file, clocks)
 	        {0x80 | 63, 0, UINT64_C(3) << 62, 1500000000, false},
 	        {0x80 | 127, 0, UINT64_MAX, 0, false},
 	        {0x80, 0, UINT64_MAX, INT64_MAX, true},
-	        {6, -(INT64_C(1) << 62), 1, INT64_MIN, false},
+	        {6, -(INT64_C(1) << 62), 1, INT64_MIN, true},
 	        {6, INT64_C(1) << 62, 1, INT64_MAX, true},
-	        {6, -5, 0, -5000000000, false},
+	        {6, -5, 0, -5000000000, true},
+	        {0, 0, 4611686018, INT64_C(4611686018000000000), false}, /* in 2116 */
+	        {0, 0, 4611686019, INT64_C(4611686019000000000), true},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		length = 0;
