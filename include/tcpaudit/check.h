@@ -90,7 +90,7 @@ struct tcpaudit_check {
 	X(HALF_PATH_CUT, "half-path-cut", "idle", DURATION, 30000000000, 0, "before the text that nobody answers")               \
 	X(RST_IDLE, "rst-idle-timeout", "idle", DURATION, 50000000000, 1000000000, "of both ends before the reset")             \
 	X(REUSE_ISN_INTERVAL, "reuse-isn-regress", "interval", DURATION, 137000000000, 0,                                        \
-	  "between two connections: half of the time in which Linux' clock of ISNs turns over")                                  \
+	  "from one number to the next: half of the time in which Linux' clock of ISNs turns over")                              \
 	X(SYN_GIVEUP_R2, "syn-giveup-early", "r2", DURATION, 180000000000, 0, "that a SYN is to be repeated (MUST-23)")          \
 	X(SYN_STALLED_DELAY, "syn-accept-stalled", "delay", DURATION, 500000000, 0, "from the last ACK to the repeated SYN-ACK") \
 	X(TW_PORTS, "tw-port-pressure", "ports", COUNT, 28232, 1, "that a client has: 32768 to 60999 by Linux' default")         \

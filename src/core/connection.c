@@ -523,6 +523,7 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 		h->former->next[x] = former->next[!x];
 		h->former->tsval[x] = former->tsval[!x];
 		h->former->ttl[x] = former->ttl[!x];
+		h->former->iss_age[x] = former->iss_age[!x];
 	}
 	if (crossed) {
 		h->former->reset_by = !former->reset_by;

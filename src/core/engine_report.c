@@ -202,6 +202,22 @@ static uint32_t in_seconds(int64_t lag)
 	return lag / SECOND < UINT32_MAX ? (uint32_t)((lag + SECOND - 1) / SECOND) : UINT32_MAX;
 }
 
+/* How old the clock's time is that an end's number shows, when its newest frame comes: one that continues the number of the
+ * incarnation before shows no other time than that did. */
+static uint8_t iss_age_of(const struct connection *c, const struct former *before, unsigned x)
+{
+	int64_t since = c->start;
+	uint8_t age = 0;
+
+	if (c->entry.bits & CONN_MIDSTREAM || !(c->end[x].bits & TCB_ISS))
+		return ISS_AGE_UNKNOWN;
+	if (before && before->known[x] && iss_recycles(c->end[x].iss, before->next[x])) {
+		age = before->iss_age[x];
+		since = before->last;
+	}
+	return iss_aged(age, connection_last(c) - since);
+}
+
 void engine_remains(const struct connection *c, struct former *was)
 {
 	const bool brief = c->entry.bits & CONN_BRIEF;
@@ -231,6 +247,7 @@ void engine_remains(const struct connection *c, struct former *was)
 		was->iss[x] = c->end[x].iss;
 		was->tsval[x] = c->end[x].tsval;
 		was->ttl[x] = c->end[x].ttl;
+		was->iss_age[x] = iss_age_of(c, h ? h->former : NULL, x);
 	}
 }
 

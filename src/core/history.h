@@ -127,8 +127,25 @@ struct former {
 	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */
 	int64_t reset_at;  /* first reset of any kind, 0 none */
 	uint8_t ttl[2];    /* of each end's first frame */
+	uint8_t iss_age[2]; /* s from the moment that a clock gave an end its number to `last`, see iss_aged() */
 	uint32_t scopes;   /* of the user's policy */
 };
+
+#define ISS_AGE_UNKNOWN UINT8_MAX /* or more than that */
+
+/* Rounded up. */
+static inline uint8_t iss_aged(uint8_t age, int64_t by)
+{
+	int64_t seconds = by > 0 ? (by - 1) / 1000000000 + 1 : 0;
+
+	return seconds < ISS_AGE_UNKNOWN - age ? (uint8_t)(age + seconds) : ISS_AGE_UNKNOWN;
+}
+
+/* Linux: tcp_twsk_unique(), tcp_timewait_state_process(): a socket in TIME-WAIT is used again with tw_snd_nxt + 65535 + 2. */
+static inline bool iss_recycles(tcp_seq iss, tcp_seq next)
+{
+	return iss == seq_add(next, 65537);
+}
 
 /* What the ISS of one end has in common with the last ones of its host (RFC 9293 3.4.1). */
 enum { ISN_NO_HABIT, ISN_EVEN_STEPS, ISN_ALL_SMALL };

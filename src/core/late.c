@@ -117,6 +117,9 @@ void late_segment(const struct check_result *result, struct tombstone *t, const 
 		t->late_ack = s->ack;
 		t->asked = segment_evidence(s, from);
 	}
-	if (s->time > t->was.last)
+	if (s->time > t->was.last) {
+		for (unsigned x = 0; x < 2; x++)
+			t->was.iss_age[x] = iss_aged(t->was.iss_age[x], s->time - t->was.last);
 		t->was.last = s->time;
+	}
 }

@@ -69,16 +69,23 @@ void check_reuse_while_open(struct judging *j)
 	                         .observed = {{"interval_us", interval(j) / 1000}, {"flow_before", (int64_t)was->id}}});
 }
 
-/* Linux' clock of ISNs turns over in 275 s: only half of that can be told. */
+/* Linux' clock of ISNs turns over in 275 s: only half of that can be told, from the number before to this one. */
+static bool clock_may_have_turned(const struct judging *j, unsigned x)
+{
+	uint8_t age = j->h->former->iss_age[x];
+
+	return age == ISS_AGE_UNKNOWN || interval(j) + age * SECOND >= threshold(j, REUSE_ISN_INTERVAL);
+}
+
 void check_reuse_isn_regress(struct judging *j)
 {
 	const struct former *was = j->h->former;
 
-	if (opening(j) < 0 || !was->established || interval(j) >= threshold(j, REUSE_ISN_INTERVAL))
+	if (opening(j) < 0 || !was->established)
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcb *tcb = &j->c->end[x];
-		if (!(tcb->bits & TCB_ISS) || !was->known[x] || seq_gt(tcb->iss, was->next[x]))
+		if (!(tcb->bits & TCB_ISS) || !was->known[x] || seq_gt(tcb->iss, was->next[x]) || clock_may_have_turned(j, x))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .alike = !(j->c->entry.bits & CONN_SYN_ACK), /* anybody can send a SYN that nobody answers */
@@ -103,7 +110,6 @@ void check_reuse_ts_regress(struct judging *j)
 	                         .observed = {{"tsval", j->h->event[syn].tsval}}});
 }
 
-/* Linux: tcp_twsk_unique(), tcp_timewait_state_process(): tw_snd_nxt + 65535 + 2. */
 void check_reuse_tw_isn(struct judging *j)
 {
 	const struct former *was = j->h->former;
@@ -112,7 +118,7 @@ void check_reuse_tw_isn(struct judging *j)
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcb *tcb = &j->c->end[x];
-		if (!(tcb->bits & TCB_ISS) || tcb->iss != seq_add(was->next[x], 65537))
+		if (!(tcb->bits & TCB_ISS) || !iss_recycles(tcb->iss, was->next[x]))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .evidence = {opening(j), -1},

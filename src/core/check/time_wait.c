@@ -154,7 +154,7 @@ void check_tw_active_reopen(struct judging *j)
 	if (syn < 0)
 		return;
 	const struct event *e = &j->h->event[syn];
-	bool recycled = e->seq == seq_add(was->next[TCPAUDIT_CLIENT], 65537);
+	bool recycled = iss_recycles(e->seq, was->next[TCPAUDIT_CLIENT]);
 	bool same_host = recycled || clock_goes_on(was, e) || (j->at[TCPAUDIT_CLIENT] && !was->timestamps);
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
 	                  .alike = (uint8_t)(was->doubtful + !same_host),
