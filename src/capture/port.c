@@ -223,6 +223,13 @@ void port_gone(struct port *port, const char *why)
 	source_error(&port->input->error, "%s", why);
 }
 
+/* Of one that is still bound.  libpcap asks for an interface that went down by its name, and each time that the ring is empty says that
+ * it disappeared; but what comes under the new name goes into the ring as before. */
+static bool is_renamed(const struct port *port)
+{
+	return port->ifindex > 0 && (int)if_nametoindex(port->input->path) != port->ifindex;
+}
+
 /* Takes up to `most` packets out of the ring; how many came. */
 static int port_dispatch(struct port *port, int most, int64_t now)
 {
@@ -234,10 +241,9 @@ static int port_dispatch(struct port *port, int most, int64_t now)
 		port->errors = 0;
 		return n;
 	}
-	/* libpcap also says so of an interface that was renamed; such errors are noticed once. */
 	if (!port_is_bound(port))
 		port_gone(port, "the interface disappeared");
-	else if (++port->errors >= ERRORS_MOST)
+	else if (!is_renamed(port) && ++port->errors >= ERRORS_MOST)
 		port_gone(port, pcap_geterr(port->pcap));
 	return 0;
 }

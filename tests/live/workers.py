@@ -24,9 +24,9 @@ SETTLE = 0.3  # seconds until a busy machine's kernel has handed on what was sen
 class Traffic:
     """The capture on its way; over when it is left."""
 
-    def __init__(self, net, path, passes=1, rate=RATE):
-        self.process = subprocess.Popen(["ip", "netns", "exec", net.name[0], line_rate.sender(), path, net.device[0], "2", str(passes),
-                                         str(rate)], stdout=subprocess.PIPE, text=True)
+    def __init__(self, net, path, passes=1, rate=RATE, end=0, device=None):
+        self.process = subprocess.Popen(["ip", "netns", "exec", net.name[end], line_rate.sender(), path, device or net.device[end], "2",
+                                         str(passes), str(rate)], stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
         return self
@@ -323,6 +323,34 @@ def interface_of_several_gone(tap, net, path):
     tap.check("one of several interfaces goes away", problems)
 
 
+def interface_renamed(tap, net, path):
+    """It is the same one under any name: nothing is lost, and nothing else is said of it."""
+    problems = []
+    for options in (), WORKERS:
+        lab.ip("-n", net.name[1], "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+        for device in "spare0", "spare1":
+            lab.ip("-n", net.name[1], "link", "set", device, "up")
+        audit = lab.audit_interface(net.name[1], net.device[1], "-i", "spare0", *options)
+        time.sleep(1)
+        lab.ip("-n", net.name[1], "link", "set", "spare0", "down")
+        lab.ip("-n", net.name[1], "link", "set", "spare0", "name", "spare2")
+        with Traffic(net, path):
+            pass
+        lab.ip("-n", net.name[1], "link", "set", "spare2", "up")
+        time.sleep(1)
+        with Traffic(net, path, end=1, device="spare1"):
+            pass
+        status, out, err = audit.stop()
+        end = lab.summary(lab.records(out))
+        read = [i["packets"] for i in end["inputs"]]
+        if status != 0 or "disappeared" in err:
+            problems.append(f"exit status {status}: {err}")
+        if read[1] < read[0] or end["kernel"]["received"] != sum(read) + end["kernel"]["dropped"]:
+            problems.append(f"ledger: {end['kernel']}, {read} read")
+        lab.ip("-n", net.name[1], "link", "del", "spare2")
+    tap.check("an interface that gets another name", problems)
+
+
 def main():
     reason = line_rate.why_not()
     if reason:
@@ -332,7 +360,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             path = line_rate.known_capture(directory, CONNECTIONS)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, standing_still, interface_down, interface_of_several_gone, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, standing_still, interface_down, interface_renamed, interface_of_several_gone, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()
