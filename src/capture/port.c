@@ -90,6 +90,14 @@ struct held *port_head(const struct port *port)
 
 /* --- counters --- */
 
+/* There is a gap behind frame `from` or a later one that has been counted. */
+static void port_lost(struct port *port, uint64_t from)
+{
+	if (port->came >= port->lost_to)
+		port->lost_from = from;
+	port->lost_to = port->received - port->dropped + 1;
+}
+
 /* Each reading sets the kernel's counters to zero.  The gap of a drop lies somewhere among the frames that went into the
  * ring since the last reading: all of them are marked, and the first one after. */
 void port_count(struct port *port)
@@ -101,11 +109,8 @@ void port_count(struct port *port)
 	uint64_t before = port->received - port->dropped;
 	port->received += statistics.tp_packets;
 	port->dropped += statistics.tp_drops;
-	if (statistics.tp_drops == 0)
-		return;
-	if (port->came >= port->lost_to)
-		port->lost_from = before;
-	port->lost_to = port->received - port->dropped + 1;
+	if (statistics.tp_drops > 0)
+		port_lost(port, before);
 }
 
 static bool port_agrees(const struct port *port)
@@ -113,12 +118,12 @@ static bool port_agrees(const struct port *port)
 	return port->came == port->received - port->dropped;
 }
 
-static const char *const statistic_names[2] = {"rx_missed_errors", "rx_fifo_errors"};
+static const char *const statistic_names[2] = {"statistics/rx_missed_errors", "statistics/rx_fifo_errors"};
 
-static bool statistic_read(const struct port *port, size_t i, uint64_t *value)
+static bool number_read(int fd, uint64_t *value)
 {
 	char text[32];
-	ssize_t n = port->statistics[i] < 0 ? -1 : pread(port->statistics[i], text, sizeof text - 1, 0);
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
@@ -127,14 +132,35 @@ static bool statistic_read(const struct port *port, size_t i, uint64_t *value)
 }
 
 /* The files stay open: later there may be no right to open them, and after a sandbox no way. */
-static void statistics_open(struct port *port)
+static int attribute_open(const struct port *port, const char *name)
 {
 	char path[PATH_MAX];
+	snprintf(path, sizeof path, "/sys/class/net/%s/%s", port->input->path, name);
+	return port->ifindex > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+static void statistics_open(struct port *port)
+{
 	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof path, "/sys/class/net/%s/statistics/%s", port->input->path, statistic_names[i]);
-		port->statistics[i] = port->ifindex > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-		statistic_read(port, i, &port->statistic[i]);
+		port->statistics[i] = attribute_open(port, statistic_names[i]);
+		number_read(port->statistics[i], &port->statistic[i]);
 	}
+}
+
+static void link_open(struct port *port)
+{
+	port->link = attribute_open(port, "carrier_changes");
+	number_read(port->link, &port->link_changes);
+}
+
+/* What the ends say while there is no link goes another way, or nowhere, before it could be captured: that is a gap, too. */
+static void look_at_link(struct port *port)
+{
+	uint64_t changes;
+	if (!number_read(port->link, &changes) || changes == port->link_changes)
+		return;
+	port->link_changes = changes;
+	port_lost(port, port->came);
 }
 
 static void address_read(struct port *port)
@@ -164,7 +190,7 @@ void port_count_interface(struct port *port)
 {
 	for (size_t i = 0; i < 2; i++) {
 		uint64_t value;
-		if (!statistic_read(port, i, &value))
+		if (!number_read(port->statistics[i], &value))
 			continue;
 		if (value > port->statistic[i])
 			port->interface_dropped += value - port->statistic[i];
@@ -262,8 +288,10 @@ void port_fill(struct port *port, int64_t now)
 	bool old = now - port->counted >= COUNT_EVERY;
 	if (old || port_known(port) == 0)
 		port_count(port);
-	if (old)
+	if (old) {
+		look_at_link(port);
 		port->counted = now;
+	}
 	uint64_t known = port_known(port);
 	if (known > 0 && (uint64_t)room > known)
 		room = (int)known;
@@ -466,7 +494,7 @@ bool port_open(struct port *port, const char *name, const struct capture_options
 	port->input->path = name;
 	port->input->format = "interface";
 	port->input->live = true;
-	port->fd = port->statistics[0] = port->statistics[1] = -1;
+	port->fd = port->statistics[0] = port->statistics[1] = port->link = -1;
 	port->arena = malloc(ARENA);
 	port->held = malloc(HELD_MOST * sizeof *port->held);
 	if (!port->arena || !port->held)
@@ -475,6 +503,7 @@ bool port_open(struct port *port, const char *name, const struct capture_options
 		return false;
 	if (statistics)
 		statistics_open(port);
+	link_open(port);
 	address_read(port);
 	return true;
 }
@@ -529,6 +558,8 @@ void port_close(struct port *port)
 	for (size_t k = 0; k < 2; k++)
 		if (port->statistics[k] >= 0)
 			close(port->statistics[k]);
+	if (port->link >= 0)
+		close(port->link);
 	filter_free(port->own_filter);
 	free(port->arena);
 	free(port->held);

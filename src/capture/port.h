@@ -40,6 +40,8 @@ struct port {
 	int64_t counted, arrived;    /* ms: the last reading of the counters, the last frame */
 	int statistics[2];           /* of the interface: missed and fifo errors */
 	uint64_t statistic[2], interface_dropped;
+	int link;                    /* how often the link came and went */
+	uint64_t link_changes;
 
 	uint8_t *arena;
 	struct held *held; /* a ring: first to first + count; the first `lent` are in the caller's batch */

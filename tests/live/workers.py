@@ -323,6 +323,45 @@ def interface_of_several_gone(tap, net, path):
     tap.check("one of several interfaces goes away", problems)
 
 
+def split(path):
+    """Two captures: what comes before the middle, and after it."""
+    with open(path, "rb") as source:
+        data = source.read()
+    at, records = 24, []
+    while at < len(data):
+        end = at + 16 + int.from_bytes(data[at + 8:at + 12], "little")
+        records.append(data[at:end])
+        at = end
+    parts = []
+    for name, some in ("first", records[:len(records) // 2]), ("second", records[len(records) // 2:]):
+        parts.append(os.path.join(os.path.dirname(path), name + ".pcap"))
+        with open(parts[-1], "wb") as target:
+            target.write(data[:24] + b"".join(some))
+    return parts
+
+
+def interface_down_meanwhile(tap, net, path):
+    """What was sent while there was no link, nobody has seen: no connection that was open is judged as if there had been silence."""
+    problems = []
+    first, second = split(path)
+    for options in (), WORKERS:
+        for flaps in False, True:
+            audit = lab.audit_interface(net.name[1], net.device[1], *options)
+            with Traffic(net, first):
+                pass
+            for state in ("down", "up") if flaps else ():
+                lab.ip("-n", net.name[1], "link", "set", net.device[1], state)
+            time.sleep(1)
+            with Traffic(net, second):
+                pass
+            status, out, err = audit.stop()
+            flows = lab.flows(lab.records(out))
+            noted = sum("cap-drops" in flow["capture"] for flow in flows)
+            if status != 0 or (noted > 0) != flaps or noted == len(flows):
+                problems.append(f"{'with' if flaps else 'without'} a gap {options}: {noted} of {len(flows)} noted, {err}")
+    tap.check("an interface that was down for a moment", problems)
+
+
 def interface_renamed(tap, net, path):
     """It is the same one under any name: nothing is lost, and nothing else is said of it."""
     problems = []
@@ -360,7 +399,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, lab.Backlog():
             path = line_rate.known_capture(directory, CONNECTIONS)
-            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, standing_still, interface_down, interface_renamed, interface_of_several_gone, interface_gone):
+            for part in (signals_and_stats, rules_change, count_stops, time_stops, pinned, halves, several_interfaces, headers, overload, standing_still, interface_down, interface_down_meanwhile, interface_renamed, interface_of_several_gone, interface_gone):
                 part(tap, net, path)
     finally:
         net.close()
