@@ -249,8 +249,8 @@ void port_gone(struct port *port, const char *why)
 	source_error(&port->input->error, "%s", why);
 }
 
-/* Of one that is still bound.  libpcap asks for an interface that went down by its name, and each time that the ring is empty says that
- * it disappeared; but what comes under the new name goes into the ring as before. */
+/* Of one that is still bound.  libpcap asks for an interface that went down by its name, and each time that the ring is empty it
+ * says that this one disappeared; but what comes under the new name goes into the ring as before. */
 static bool is_renamed(const struct port *port)
 {
 	return port->ifindex > 0 && (int)if_nametoindex(port->input->path) != port->ifindex;
