@@ -229,6 +229,7 @@ void engine_remains(const struct connection *c, struct former *was)
 	was->last = connection_last(c);
 	was->holder = TCPAUDIT_WHO_NONE;
 	was->timestamps = c->end[0].bits & c->end[1].bits & TCB_TS;
+	was->agreed = c->entry.bits & CONN_SYN && c->entry.bits & CONN_SYN_ACK;
 	was->established = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM);
 	was->closing = brief || (h && (h->fin[0].sent || h->fin[1].sent));
 	was->closed = brief ? c->entry.bits & CONN_CLOSED : h && history_closed(h);

@@ -111,7 +111,7 @@ struct former {
 	tcp_seq next[2];         /* behind each stream: u+1, or the highest number that was seen */
 	uint32_t tsval[2];       /* highest that each end sent; valid with timestamps */
 	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
-	bool timestamps;         /* both SYNs carried them */
+	bool timestamps;         /* both SYNs carried them; `agreed`: so it is known if not */
 	bool known[2];           /* iss and next: something was seen of that end's stream */
 	bool established;
 	bool closing;      /* at least one end sent a FIN */
@@ -122,6 +122,7 @@ struct former {
 	bool spoiled : 1;  /* a segment of it was perhaps spoiled on its way */
 	bool answered : 1; /* its client has acknowledged something, whether the capture has that or not */
 	bool doubtful : 1; /* what is said of its close is not certain, or its capture has holes */
+	bool agreed : 1;   /* both SYNs were captured: what the ends agreed on is known */
 	bool elsewhere : 1; /* it was not captured at the end that the user names */
 	uint8_t held;      /* the same, whatever resets did to it */
 	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */
