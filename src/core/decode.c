@@ -121,6 +121,25 @@ static void begin_packet(struct walk *w)
 	w->extensions = 0;
 }
 
+/* RFC 791 3.1: as long as the pointer is inside a source route, the last address of the route is the destination, and the pseudo
+ * header's (RFC 1122 4.2.3.8).  These are the options, all of which are captured. */
+static void source_routed_destination(struct tcpaudit_segment *segment, const uint8_t *p, size_t left)
+{
+	while (left > 0 && p[0] != 0) { /* end of option list */
+		size_t length = p[0] == 1 ? 1 : left >= 2 ? p[1] : 0; /* no-operation has none */
+
+		if (length > left || length < (p[0] == 1 ? 1 : 2))
+			return;
+		if (p[0] == 131 || p[0] == 137) { /* loose, strict */
+			if (length >= 7 && length % 4 == 3 && p[2] >= 4 && p[2] % 4 == 0 && p[2] < length)
+				segment->dst = ipv4_address_of(get_native32(p + length - 4));
+			return;
+		}
+		p += length;
+		left -= length;
+	}
+}
+
 static enum step ipv4(struct walk *w)
 {
 	const uint8_t *p = w->p;
@@ -153,6 +172,8 @@ static enum step ipv4(struct walk *w)
 	segment->ip_id = get_be16(p + 4);
 	segment->src = ipv4_address_of(get_native32(p + 12));
 	segment->dst = ipv4_address_of(get_native32(p + 16));
+	if (header_len > 20)
+		source_routed_destination(segment, p + 20, header_len - 20);
 	w->protocol = p[9];
 	fragmentation = get_be16(p + 6);
 	w->wire = length;

@@ -374,6 +374,53 @@ Test(decode, ipv4_options)
 	cr_assert_eq(segment.noticed, TCPAUDIT_SAW_IP_CHECKSUM_BAD);
 }
 
+/* Behind an IPv4 header with options, whose destination is an address on the way. */
+static void decode_options_of_ipv4(const uint8_t *octets, size_t n)
+{
+	uint8_t *ip;
+
+	put_tcp(4, 0x10, NULL, 0, TEXT, 5);
+	put(octets, n);
+	ip = put_ipv4(6);
+	ip[0] = (uint8_t)(0x45 + n / 4);
+	ip[19] = 99;
+	set16(ip + 10, 0);
+	set16(ip + 10, ~sum16(0, ip, 20 + n) & 0xffff);
+	cr_assert_eq(decode(101), TCPAUDIT_FATE_TCP);
+}
+
+/* The pseudo header has the last address of a route (RFC 1122 4.2.3.8), and that is whom the other direction comes from. */
+Test(decode, ipv4_source_routes)
+{
+	static const uint8_t kinds[] = {131, 137};
+
+	for (size_t i = 0; i < sizeof kinds; i++) {
+		uint8_t route[16] = {1, 7, 3, 4, kinds[i], 11, 4, 192, 0, 2, 98, b4[0], b4[1], b4[2], b4[3], 0};
+
+		decode_options_of_ipv4(route, sizeof route);
+		expect_plain("a route");
+		route[6] = 8;
+		decode_options_of_ipv4(route, sizeof route);
+		expect_plain("one more to go");
+		static const uint8_t pointers[] = {0, 3, 5, 11, 12, 255}; /* it has arrived, or no pointer points there */
+		for (size_t j = 0; j < sizeof pointers; j++) {
+			route[6] = pointers[j];
+			decode_options_of_ipv4(route, sizeof route);
+			cr_assert_eq(segment.dst.byte[3], 99, "pointer %u", pointers[j]);
+		}
+	}
+	/* What is no route, or not whole, leads nowhere. */
+	static const uint8_t others[][8] = {
+	        {7, 7, 4, 1, 2, 3, 4},       {0, 131, 7, 4, 1, 2, 3, 4}, {131, 0, 4, 1, 2, 3, 4}, {131, 9, 4, 1, 2, 3, 4, 5},
+	        {131, 3, 4, 7, 5, 4, 1, 2},  {131, 6, 4, 1, 2, 3, 0, 0}, {131, 8, 4, 1, 2, 3, 4}, {1, 1, 1, 1, 1, 1, 1, 131},
+	        {1, 1, 1, 1, 1, 1, 131, 2},  {131, 2, 4, 1, 2, 3, 4, 5},
+	};
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		decode_options_of_ipv4(others[i], sizeof others[i]);
+		cr_assert_eq(segment.dst.byte[3], 99, "row %zu", i);
+	}
+}
+
 /* Less than four octets hold no ports: Wireshark does not count that either. */
 Test(decode, ends_by_the_ip_length)
 {
