@@ -5,6 +5,7 @@
  kept       no file that is read is overwritten; a FIFO that nobody reads ends with a signal
  early      a signal that asks for something of a run waits until there is one
  outputs    what cannot be written ends with status 5 and a line, a reader who went away without one
+ begins     with the time of the first packet, whatever stands before it
  filters    what a filter picks out is told as without it
  damage     the line names the file, the offset and the reason
  incomplete what was not judged is said, though quiet"""
@@ -117,6 +118,25 @@ def test_empty(room):
                   set(known["required"]) - set(r), set(r) - set(known["properties"]))
         whole = json.loads(run("-q", "-T", "json", "-r", path).stdout)
         check(whole["flows"] == [] and whole["findings"] == [], f"an empty {name} as one object", whole)
+
+
+def test_begins_with_a_packet(room):
+    """Blocks that are no packets have no time: the report begins with the first that is one."""
+    with open(INCIDENT, "rb") as file:
+        octets = file.read()
+    section = struct.unpack("<I", octets[4:8])[0]
+    at = section + struct.unpack("<I", octets[section + 4:section + 8])[0]
+    custom = struct.pack("<IIIII", 0xBAD, 24, 32473, 0, 0) + struct.pack("<I", 24)
+    path = os.path.join(room, "custom.pcapng")
+    begun = []
+    for blocks in 0, 1, 20:
+        with open(path, "wb") as file:
+            file.write(octets[:at] + blocks * custom + octets[at:])
+        result = run("-q", "-T", "jsonl", "-r", path)
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        begun.append((records[0]["timestamp"], records[-1]["packets"]["not_analysed"].get("not-packet", 0)))
+    check(begun[0][0].startswith("2023-") and begun == [(begun[0][0], blocks) for blocks in (0, 1, 20)],
+          "the time of the first packet", begun)
 
 
 def test_kept(room):
@@ -299,6 +319,7 @@ def main():
         test_many()
         test_nothing()
         test_empty(room)
+        test_begins_with_a_packet(room)
         test_kept(room)
         test_early_signals(room)
         test_outputs(room)

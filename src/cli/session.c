@@ -218,6 +218,16 @@ static void on_tick(struct session *session, int64_t now)
 	session->tick = now + SECOND / 4;
 }
 
+/* Of blocks that are no packets nobody knows the time before one that is. */
+static int64_t first_time(const struct capture_batch *batch)
+{
+	size_t i = 0;
+
+	while (i + 1 < batch->count && batch->fate[i] == TCPAUDIT_FATE_NOT_PACKET)
+		i++;
+	return batch->frame[i].time;
+}
+
 /* The first batch comes before the report begins: then the inputs know what they are. */
 static bool begin(struct session *session)
 {
@@ -225,7 +235,7 @@ static bool begin(struct session *session)
 	struct report_state state = state_now(session);
 
 	if (!state.live && batch->count > 0)
-		state.time = batch->frame[0].time;
+		state.time = first_time(batch);
 	session->begun = clock_ns(CLOCK_MONOTONIC);
 	session->progress.begun = session->begun;
 	session->tick = session->begun + SECOND / 2;
