@@ -191,10 +191,11 @@ static bool see(const struct history *h, unsigned count, unsigned x, const struc
 		twin[i] = (int8_t)(far && !(e->is & EVENT_PREDATES) ? twin_at(h, count, i, own) : -1);
 		closing |= (e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)) != 0;
 		to[i] = (int8_t)v->count;
-		if (!far || (twin[i] < 0 && (e->from != x || e->is & EVENT_PREDATES)))
-			show(v, h, i, far && closing);
-		else if (twin[i] < 0 && e->flags & control && !rank_of(h, i))
+		bool lone = far && twin[i] < 0, own_control = e->from == x && e->flags & control && !(e->is & EVENT_PREDATES);
+		if (lone && own_control && !rank_of(h, i))
 			return false;
+		if (!far || (lone && !own_control && (e->from != x || !closing)))
+			show(v, h, i, far && closing);
 		else
 			to[i] = -1;
 	}
