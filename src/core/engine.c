@@ -34,19 +34,24 @@ static bool tells_states(const struct tcpaudit_settings *settings)
 	return settings->states || settings->points;
 }
 
+static void set_idle_timeout(struct tcpaudit *e, const struct tcpaudit_settings *settings)
+{
+	e->settings.idle_timeout = bounded(settings->idle_timeout);
+	e->handed_on = CONN_SETTLED | CONN_CLOSED | CONN_SYN_ACK | CONN_ESTABLISHED;
+	if (e->settings.idle_timeout < HALF_OPEN_FOR)
+		e->handed_on = UINT32_MAX; /* of any, it may be over sooner than was foreseen */
+	e->soonest = e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
+}
+
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part)
 {
 	struct tcpaudit *e = calloc(1, sizeof *e);
 	if (!e)
 		return NULL;
 	e->settings = *settings;
-	e->settings.idle_timeout = bounded(settings->idle_timeout);
+	set_idle_timeout(e, settings);
 	e->settings.msl = bounded_msl(settings);
 	e->settings.states = tells_states(settings);
-	e->handed_on = CONN_SETTLED | CONN_CLOSED | CONN_SYN_ACK | CONN_ESTABLISHED;
-	if (e->settings.idle_timeout < HALF_OPEN_FOR)
-		e->handed_on = UINT32_MAX; /* of any, it may be over sooner than was foreseen */
-	e->soonest = e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
 	e->sink = *sink;
 	e->part = part;
 	check_plan_init(&e->plan, settings);
@@ -84,6 +89,9 @@ bool tcpaudit_configure(struct tcpaudit *e, const struct tcpaudit_settings *sett
 	if (e->settings.msl != bounded_msl(settings)) /* its slices are parts of the MSL */
 		memset(&e->hosts.pressure, 0, sizeof e->hosts.pressure);
 	e->settings.msl = bounded_msl(settings);
+	if (bounded(settings->idle_timeout) < e->settings.idle_timeout)
+		flow_hasten(e->table, e->now + bounded(settings->idle_timeout));
+	set_idle_timeout(e, settings);
 	e->settings.own = settings->own;
 	e->settings.own_count = settings->own_count;
 	e->settings.points = settings->points;

@@ -383,6 +383,9 @@ void flow_schedule(struct flow_table *table, uint32_t slot, int64_t due);
 /* The same, unless it will be looked at before that anyway. */
 void flow_schedule_by(struct flow_table *table, uint32_t slot, int64_t due);
 
+/* The same for all connections that are to be looked at at all. */
+void flow_hasten(struct flow_table *table, int64_t due);
+
 /* The next record whose time has come, SLOT_NONE if none: schedule or remove it. Call until none is left. */
 uint32_t flow_due(struct flow_table *table, int64_t now);
 

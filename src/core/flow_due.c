@@ -25,6 +25,21 @@ void flow_schedule_by(struct flow_table *t, uint32_t slot, int64_t due)
 		flow_schedule(t, slot, due);
 }
 
+void flow_hasten(struct flow_table *t, int64_t due)
+{
+	const uint32_t tick = tick_behind(t, due);
+
+	for (uint32_t i = 0; i < t->pool[CONNECTIONS].chunks; i++) {
+		struct chunk *chunk = &t->pool[CONNECTIONS].chunk[i];
+		if (!chunk->live)
+			continue;
+		for (uint32_t k = 0; k < CHUNK; k++)
+			if (chunk->due[k] != NEVER && chunk->due[k] > tick)
+				chunk->due[k] = tick;
+		chunk->soonest = tick < chunk->soonest ? tick : chunk->soonest;
+	}
+}
+
 void flow_start_clock(struct flow_table *t, int64_t now)
 {
 	t->ticking = true;
