@@ -40,6 +40,7 @@ struct session {
 	struct report *report;
 	struct progress progress;
 	struct links links;
+	bool output_fails; /* as far as that was told */
 	struct worker_state state; /* as of the last state_now() */
 	struct report_workers workers;
 	bool scopes; /* are asked for */
@@ -190,6 +191,19 @@ static void tell_links(struct session *session)
 	}
 }
 
+/* Where nobody asks for stats, nothing else would say that the disk is full before the end. */
+static void tell_output(struct session *session)
+{
+	bool fails = output_fails(session->output);
+
+	if (fails == session->output_fails)
+		return;
+	session->output_fails = fails;
+	progress_clear(&session->progress);
+	say("%s: %s%s", session->options->output != NULL ? session->options->output : "standard output",
+	    fails ? output_error(session->output) : "it can be written to again", fails ? ": it is tried again each second" : "");
+}
+
 /* What depends on the time: a few times a second. */
 static void on_tick(struct session *session, int64_t now)
 {
@@ -208,6 +222,8 @@ static void on_tick(struct session *session, int64_t now)
 	output_push(session->output);
 	if (output_broken(session->output))
 		stop(session, WORKER_DISCARD);
+	if (session->options->live)
+		tell_output(session);
 	crew_unlock(&session->crew);
 	if (session->progress.on) {
 		struct report_state state = state_now(session);

@@ -462,6 +462,11 @@ bool output_reader_gone(const struct output *output)
 	return output->broken && output->error == EPIPE;
 }
 
+bool output_fails(const struct output *output)
+{
+	return output->retry != 0 && !output->broken;
+}
+
 void output_counters(const struct output *output, uint64_t *records, uint64_t *lost)
 {
 	*records = output->records;

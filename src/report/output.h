@@ -48,6 +48,9 @@ bool output_broken(const struct output *output);
 /* ... because who read it has seen enough. */
 bool output_reader_gone(const struct output *output);
 
+/* The last attempt to write failed, and is made again; what comes waits meanwhile, as far as there is room. */
+bool output_fails(const struct output *output);
+
 /* Records taken, and those of them that will never be written. */
 void output_counters(const struct output *output, uint64_t *records, uint64_t *lost);
 

@@ -63,6 +63,17 @@ def check(tap, net, path, workers):
     tap.check(f"{name}: no record is lost", [] if complete else [f"exit status {status}, {flows} flows, {len(records)} records, {output}"])
 
 
+def check_full_disk(tap, net):
+    """Nobody reads the stats, and the end may be weeks away."""
+    run = subprocess.run(["ip", "netns", "exec", net.name[1], lab.program(), "-i", net.device[1], "-T", "jsonl", "-o", "/dev/full",
+                          "-a", "duration:3"], capture_output=True, text=True, check=False)
+    lines = run.stderr.splitlines()
+    told = [i for i, line in enumerate(lines) if line == "tcpaudit: /dev/full: No space left on device: it is tried again each second"]
+    lost = [i for i, line in enumerate(lines) if line.endswith("records lost: No space left on device")]
+    good = run.returncode == 5 and len(told) == len(lost) == 1 and told < lost
+    tap.check("a full disk: told once, while it lasts, and at the end", [] if good else [f"exit status {run.returncode}", *lines])
+
+
 def main():
     reason = line_rate.why_not()
     if reason:
@@ -74,6 +85,7 @@ def main():
             path = line_rate.known_capture(directory, CONNECTIONS)
             for workers in (1, 2):
                 check(tap, net, path, workers)
+            check_full_disk(tap, net)
     finally:
         net.close()
     return tap.done()
