@@ -78,16 +78,28 @@ static bool is_nearer_to_client(const struct history *h, uint16_t here, uint16_t
 	return true;
 }
 
+#define PLACES_MOST 8 /* inputs that are looked at: each costs a search through all events */
+
+/* Is it the first event of its input? */
+static bool is_new(const struct history *h, int i)
+{
+	for (int k = 0; k < i; k++)
+		if (h->event[k].input == h->event[i].input)
+			return false;
+	return true;
+}
+
 /* False: it was captured at one place, or what was kept does not tell. */
 static bool find_places(const struct history *h, struct places *p)
 {
 	if (!h->count)
 		return false;
 	*p = (struct places){.of = {h->event[0].input, h->event[0].input}};
-	for (int i = 1; i < h->count; i++) {
+	for (int i = 1, n = 1; i < h->count && n < PLACES_MOST; i++) {
 		uint16_t input = h->event[i].input;
-		if (input == p->of[0] || input == p->of[1])
+		if (input == p->of[0] || input == p->of[1] || !is_new(h, i))
 			continue;
+		n++;
 		if (is_nearer_to_client(h, input, p->of[TCPAUDIT_CLIENT], &p->disagree))
 			p->of[TCPAUDIT_CLIENT] = input;
 		if (is_nearer_to_client(h, p->of[TCPAUDIT_SERVER], input, &p->disagree))
