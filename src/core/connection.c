@@ -587,7 +587,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 
 	if (sent.duplicate && since <= DUPLICATE_WITHIN) {
 		keep_copy(c, table, s, from);
-		c->entry.capture |= CAPTURE_DUPLICATE;
+		c->entry.capture |= s->input != c->entry.input ? CAPTURE_DUPLICATE | CAPTURE_MULTI_IF : CAPTURE_DUPLICATE;
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_DUPLICATE};
 	}
 	if (tcb_needs_rare(tcb, s, &sent))

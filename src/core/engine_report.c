@@ -58,7 +58,7 @@ static void note_clock(struct connection *c)
 {
 	const struct history *h = c->entry.bits & CONN_BRIEF ? NULL : connection_kept(c).history;
 
-	if (h && (history_clock_jumped(h) || places_disagree(h)))
+	if (h && (history_clock_jumped(h) || (c->entry.capture & CAPTURE_MULTI_IF && places_disagree(h))))
 		c->entry.capture |= CAPTURE_CLOCK_STEP;
 }
 
