@@ -13,7 +13,6 @@ struct view {
 	struct history history; /* its events are those below; all else is borrowed */
 	struct event event[HISTORY_MOST];
 	int8_t index[HISTORY_MOST]; /* where each stands in the whole history */
-	uint8_t count;
 };
 
 /* ---- copies ---- */
@@ -150,7 +149,7 @@ static int8_t find_first_fin(struct view *v, unsigned x, const struct fin_facts 
 	const uint16_t control = TCPAUDIT_FIN | TCPAUDIT_RST;
 	int8_t first = -1;
 
-	for (int i = 0; i < v->count; i++) {
+	for (int i = 0; i < v->history.count; i++) {
 		struct event *e = &v->event[i];
 		if (e->from != x || (e->flags & control) != TCPAUDIT_FIN || e->is & EVENT_STRAY || seq_add(e->seq, e->len) != f->u)
 			continue;
@@ -183,9 +182,11 @@ static void move_facts(struct view *v, const int8_t *to)
 
 static void show(struct view *v, const struct history *h, int i, bool elsewhere)
 {
-	v->index[v->count] = (int8_t)i;
-	v->event[v->count] = h->event[i];
-	v->event[v->count++].is |= elsewhere ? EVENT_ELSEWHERE : 0;
+	uint8_t n = v->history.count++;
+
+	v->index[n] = (int8_t)i;
+	v->event[n] = h->event[i];
+	v->event[n].is |= elsewhere ? EVENT_ELSEWHERE : 0;
 }
 
 /* Of end x.  False: its place does not have all that it sent, and so is not its own, or was not captured all the time. */
@@ -196,13 +197,15 @@ static bool see(const struct history *h, unsigned count, unsigned x, const struc
 	int8_t twin[HISTORY_MOST], to[HISTORY_MOST] = {0};
 	bool closing = false; /* before that, not every copy is kept */
 
-	v->count = 0;
+	memcpy(&v->history, h, offsetof(struct history, inside));
+	v->history.event = v->event;
+	v->history.count = 0;
 	for (int i = 0; i < (int)count; i++) {
 		const struct event *e = &h->event[i];
 		bool far = e->input != own;
 		twin[i] = (int8_t)(far && !(e->is & EVENT_PREDATES) ? twin_at(h, count, i, own) : -1);
 		closing |= (e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)) != 0;
-		to[i] = (int8_t)v->count;
+		to[i] = (int8_t)v->history.count;
 		bool lone = far && twin[i] < 0, own_control = e->from == x && e->flags & control && !(e->is & EVENT_PREDATES);
 		if (lone && own_control && !rank_of(h, i))
 			return false;
@@ -217,12 +220,9 @@ static bool see(const struct history *h, unsigned count, unsigned x, const struc
 			if (i < twin[i])
 				take_over(&v->event[to[i]], &h->event[i]);
 		}
-	for (uint8_t i = 0; i < v->count; i++)
+	for (uint8_t i = 0; i < v->history.count; i++)
 		if (v->event[i].input == own && (v->event[i].from != x || p->disagree))
 			put_in_order(v, i);
-	memcpy(&v->history, h, offsetof(struct history, inside));
-	v->history.event = v->event;
-	v->history.count = v->count;
 	move_facts(v, to);
 	return true;
 }
@@ -233,7 +233,7 @@ static struct turnaround turnaround_of_end(const struct view *v, unsigned x, uin
 	struct turnaround t = {{TURNAROUND_UNKNOWN, TURNAROUND_UNKNOWN}};
 	int64_t asked = INT64_MIN;
 
-	for (int i = 0; i < v->count; i++) {
+	for (int i = 0; i < v->history.count; i++) {
 		const struct event *e = &v->event[i];
 		if (e->input != own)
 			continue;
@@ -294,7 +294,7 @@ void places_follow(struct mirror *m, const struct history *h, unsigned count, co
 		return;
 	count = count < h->count ? count : h->count;
 	for (unsigned x = 0; x < 2; x++)
-		if (!h->dropped && !h->copies_dropped && see(h, count, x, &places, &view) && view.count)
+		if (!h->dropped && !h->copies_dropped && see(h, count, x, &places, &view) && view.history.count)
 			follow(m, &view, x, places.of[x], end, midstream, now, route ? &route[x] : NULL);
 		else if (places.disagree && route)
 			leave_unproven(&route[x]);
