@@ -232,9 +232,9 @@ void tcpaudit_lost(struct tcpaudit *engine);
 /* The capture has ended: reports every connection that is left. */
 void tcpaudit_finish(struct tcpaudit *engine);
 
-/* From now on these settings hold: those of checks, rules, thresholds, MSL and idle timeout; the others stay as they were.  Rows of own rules
- * must keep their meaning.  false: all of that holds, but an engine that was split does not ask its sink what it would have stayed in one
- * piece for (suppressions, own rules while connections are open). */
+/* From now on these settings hold: those of checks, rules, thresholds, MSL and idle timeout; the others stay as they were.  Rows of
+ * own rules must keep their meaning.  false: all of that holds, but an engine that was split does not ask its sink what it would
+ * have stayed in one piece for (suppressions, own rules while connections are open). */
 bool tcpaudit_configure(struct tcpaudit *engine, const struct tcpaudit_settings *settings);
 
 void tcpaudit_counters(const struct tcpaudit *engine, struct tcpaudit_counters *counters);
