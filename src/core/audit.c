@@ -79,9 +79,8 @@ static void show_watched(struct tcpaudit *e, struct connection *c, const struct 
 	if (!e->sink.segment)
 		return;
 	if (connection_history(c, e->table)) {
-		const struct turnaround turnaround = connection_turnaround(c);
-		mirror_run(&mirror, connection_kept(c).history, HISTORY_MOST, c->end, &turnaround, c->entry.bits & CONN_MIDSTREAM);
-		places_follow(&mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM, e->now, NULL);
+		const struct captured captured = connection_captured(c);
+		places_follow(&mirror, &captured, e->now, NULL);
 		for (unsigned x = 0; x < 2; x++)
 			states[x] = mirror_states(&mirror, x);
 	}

@@ -559,8 +559,8 @@ static void compare_states(const struct case_file *file, unsigned x)
 {
 	struct mirror mirror;
 
-	const struct turnaround turnaround = connection_turnaround(file->connection);
-	mirror_run(&mirror, file->history, HISTORY_MOST, file->connection->end, &turnaround, false);
+	const struct captured captured = connection_captured(file->connection);
+	mirror_run(&mirror, &captured, BOTH_ENDS);
 	struct hypothesis route = mirror_route(&mirror, x, file->now);
 	assert(mirror_states(&mirror, x) == plain_states(file->history, x));
 	assert((route.state == TCPAUDIT_TIME_WAIT) == plainly_holds(file->history, x) && !mirror.end[x].contradicted);

@@ -3,6 +3,7 @@
 #define CONNECTION_H
 
 #include "flow.h"
+#include "mirror/mirror.h"
 
 /* What the capture hides of a connection; each is a cap- check. */
 enum {
@@ -154,6 +155,16 @@ static inline void connection_answered(struct connection *c)
 		if (connection_rarity(c))
 			connection_rarity(c)->unanswered = 0;
 	}
+}
+
+/* All of it, for the mirror; there must be a history. */
+static inline struct captured connection_captured(const struct connection *c)
+{
+	return (struct captured){.history = connection_kept(c).history,
+	                         .count = HISTORY_MOST,
+	                         .end = c->end,
+	                         .turnaround = connection_turnaround(c),
+	                         .midstream = c->entry.bits & CONN_MIDSTREAM};
 }
 
 /* Repeats by one end since the other was heard. */

@@ -109,11 +109,8 @@ static void open_case(struct tcpaudit *e, const struct connection *c, int64_t at
 	file->ended = e->ended;
 	if (!mirror)
 		return;
-	const struct turnaround turnaround = connection_turnaround(c);
-	mirror_run(mirror, connection_kept(c).history, HISTORY_MOST, c->end, &turnaround, c->entry.bits & CONN_MIDSTREAM);
-	for (unsigned x = 0; x < 2; x++)
-		file->route[x] = mirror_route(mirror, x, at);
-	places_follow(mirror, connection_kept(c).history, HISTORY_MOST, c->end, c->entry.bits & CONN_MIDSTREAM, at, file->route);
+	const struct captured captured = connection_captured(c);
+	places_follow(mirror, &captured, at, file->route);
 }
 
 /* Asks the user's own rules.  Without memory for what was told, it is told again. */

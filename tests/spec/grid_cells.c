@@ -271,8 +271,9 @@ static struct outcome arrive(struct bench *b, const struct cell *cell)
 	struct outcome o;
 	unsigned before = h->count - 1u;
 
-	const struct turnaround turnaround = connection_turnaround(&b->c);
-	mirror_run(&m, h, before, b->c.end, &turnaround, false);
+	struct captured captured = connection_captured(&b->c);
+	captured.count = before;
+	mirror_run(&m, &captured, BOTH_ENDS);
 	o.reached = state_in((enum tcpaudit_state)cell->way->state, mirror_states(&m, b->x)) || !before;
 	m.count = h->count;
 	without = end;

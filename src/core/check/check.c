@@ -194,16 +194,14 @@ static int severity_of(const struct judging *j, const struct claim *cl, int conf
 static void states_around(const struct judging *j, int at, struct tcpaudit_finding *f)
 {
 	struct mirror before, after;
-	const struct turnaround turnaround = connection_turnaround(j->c);
-	bool midstream = j->c->entry.bits & CONN_MIDSTREAM;
+	struct captured captured = connection_captured(j->c);
 	bool last = at + 1 >= j->h->count; /* the end of all: known already */
 
-	mirror_run(&before, j->h, (unsigned)at, j->c->end, &turnaround, midstream);
-	places_follow(&before, j->h, (unsigned)at, j->c->end, midstream, j->file->now, NULL);
-	if (!last) {
-		mirror_run(&after, j->h, (unsigned)at + 1, j->c->end, &turnaround, midstream);
-		places_follow(&after, j->h, (unsigned)at + 1, j->c->end, midstream, j->file->now, NULL);
-	}
+	captured.count = (unsigned)at;
+	places_follow(&before, &captured, j->file->now, NULL);
+	captured.count = (unsigned)at + 1;
+	if (!last)
+		places_follow(&after, &captured, j->file->now, NULL);
 	for (unsigned x = 0; x < 2; x++) {
 		f->before[x] = mirror_states(&before, x);
 		f->after[x] = last ? j->record->end[x].states : mirror_states(&after, x);

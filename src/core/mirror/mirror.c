@@ -519,22 +519,25 @@ static bool has_trouble(const struct mirror *m, const struct tcb end[2])
 	return false;
 }
 
-void mirror_run(struct mirror *m, const struct history *history, unsigned count, const struct tcb end[2],
-                const struct turnaround *turnaround, bool midstream)
+void mirror_run(struct mirror *m, const struct captured *captured, unsigned ends)
 {
+	const struct history *history = captured->history;
+	const struct tcb *end = captured->end;
+	const bool midstream = captured->midstream;
+
 	m->event = history->event;
-	m->count = (uint8_t)(count < history->count ? count : history->count);
+	m->count = (uint8_t)(captured->count < history->count ? captured->count : history->count);
 	m->fin = history->fin;
 	for (unsigned x = 0; x < 2; x++)
 		m->queued[x] = history_may_have_queued(history, x);
 	m->loss = has_trouble(m, end) ? COST_LOSS : COST_FIRST_LOSS;
 	for (unsigned x = 0; x < 2; x++) {
-		begin(&m->end[x], &end[x], &end[!x], turnaround->of[x], x, midstream);
+		begin(&m->end[x], &end[x], &end[!x], captured->turnaround.of[x], x, midstream);
 		find_stimuli(m, x, &m->end[x]);
 	}
 	for (int i = midstream ? 0 : begin_established(m); i < m->count; i++) {
 		const struct event *e = &m->event[i];
-		if (e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN))
+		if (!(ends >> e->from & 1) || e->is & (EVENT_DUPLICATE | EVENT_REORDERED | EVENT_STRAY | EVENT_FOREIGN))
 			continue;
 		if (e->is & (EVENT_SUSPECT | EVENT_MADE_HERE))
 			doubtful_emission(m, e->from, i, COST_UNSEEN, 0);

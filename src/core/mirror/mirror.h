@@ -65,9 +65,19 @@ struct mirror {
 	struct mirror_end end[2];
 };
 
-/* Runs the mirror over the first `count` events of the history. `midstream`: the handshake was not captured. */
-void mirror_run(struct mirror *mirror, const struct history *history, unsigned count, const struct tcb end[2],
-                const struct turnaround *turnaround, bool midstream);
+/* What was captured of a connection. */
+struct captured {
+	const struct history *history;
+	unsigned count;        /* of its events, from the first on; more than there are: all */
+	const struct tcb *end; /* both */
+	struct turnaround turnaround;
+	bool midstream; /* the handshake was not */
+};
+
+#define BOTH_ENDS 3u
+
+/* Runs the mirror of `ends`, a bit for each; what it says of others means nothing. */
+void mirror_run(struct mirror *mirror, const struct captured *captured, unsigned ends);
 
 /* The states in which the end can be after all that, undelivered stimuli included. */
 state_set mirror_states(const struct mirror *mirror, unsigned end);

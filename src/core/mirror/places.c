@@ -258,23 +258,39 @@ static void move_route(struct hypothesis *route, const struct view *v)
 	}
 }
 
-static void follow(struct mirror *m, const struct view *v, unsigned x, uint16_t own, const struct tcb end[2], bool midstream,
-                   int64_t now, struct hypothesis *route)
+/* What the mirror that has run says of an end. */
+static void tell(struct mirror *m, unsigned x, int64_t now, struct hypothesis *route)
 {
-	const struct turnaround turnaround = turnaround_of_end(v, x, own);
-	struct tcb seen[2] = {end[0], end[1]};
-	struct mirror here;
+	if (route)
+		*route = mirror_route(m, x, now);
+	else
+		m->end[x].states = mirror_states(m, x);
+}
+
+static void follow(struct mirror *m, const struct captured *captured, unsigned x, int64_t now, struct hypothesis *route)
+{
+	struct mirror one;
+
+	mirror_run(&one, captured, 1u << x);
+	tell(&one, x, now, route);
+	m->end[x] = one.end[x];
+}
+
+static void follow_view(struct mirror *m, const struct view *v, const struct captured *captured, unsigned x, uint16_t own, int64_t now,
+                        struct hypothesis *route)
+{
+	struct tcb end[2] = {captured->end[0], captured->end[1]};
+	const struct captured there = {.history = &v->history,
+	                               .count = HISTORY_MOST,
+	                               .end = end,
+	                               .turnaround = turnaround_of_end(v, x, own),
+	                               .midstream = captured->midstream};
 
 	for (unsigned i = 0; i < 2; i++)
-		seen[i].bits &= ~(uint32_t)TCB_REPEATED; /* of every text there was a second copy */
-	mirror_run(&here, &v->history, HISTORY_MOST, seen, &turnaround, midstream);
-	if (route) {
-		*route = mirror_route(&here, x, now);
+		end[i].bits &= ~(uint32_t)TCB_REPEATED; /* of every text there was a second copy */
+	follow(m, &there, x, now, route);
+	if (route)
 		move_route(route, v);
-	} else {
-		here.end[x].states = mirror_states(&here, x);
-	}
-	m->end[x] = here.end[x];
 }
 
 /* In the order of clocks that disagree, what seems to prove may have come first. */
@@ -284,18 +300,27 @@ static void leave_unproven(struct hypothesis *route)
 		route->step[i].proof = -1;
 }
 
-void places_follow(struct mirror *m, const struct history *h, unsigned count, const struct tcb end[2], bool midstream, int64_t now,
-                   struct hypothesis route[2])
+void places_follow(struct mirror *m, const struct captured *captured, int64_t now, struct hypothesis route[2])
 {
+	const struct history *h = captured->history;
+	const unsigned count = captured->count < h->count ? captured->count : h->count;
 	struct places places;
 	struct view view;
 
-	if (!find_places(h, &places))
+	if (!find_places(h, &places)) {
+		mirror_run(m, captured, BOTH_ENDS);
+		for (unsigned x = 0; x < 2; x++)
+			tell(m, x, now, route ? &route[x] : NULL);
 		return;
-	count = count < h->count ? count : h->count;
-	for (unsigned x = 0; x < 2; x++)
-		if (!h->dropped && !h->copies_dropped && see(h, count, x, &places, &view) && view.history.count)
-			follow(m, &view, x, places.of[x], end, midstream, now, route ? &route[x] : NULL);
-		else if (places.disagree && route)
-			leave_unproven(&route[x]);
+	}
+	for (unsigned x = 0; x < 2; x++) {
+		struct hypothesis *way = route ? &route[x] : NULL;
+		if (!h->dropped && !h->copies_dropped && see(h, count, x, &places, &view) && view.history.count) {
+			follow_view(m, &view, captured, x, places.of[x], now, way);
+			continue;
+		}
+		follow(m, captured, x, now, way);
+		if (places.disagree && way)
+			leave_unproven(way);
+	}
 }

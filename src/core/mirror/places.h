@@ -8,10 +8,9 @@
 
 #include "mirror.h"
 
-/* To be called behind mirror_run(), and behind mirror_route() of both ends if `route` is not NULL: if the history has two places, tells
- * each end again from its own.  The first `count` events count, `now` is packet time. */
-void places_follow(struct mirror *mirror, const struct history *history, unsigned count, const struct tcb end[2], bool midstream,
-                   int64_t now, struct hypothesis route[2]);
+/* Follows each end by what its own place has; what was captured at one place is all that both have.  Tells the states of both, and
+ * writes their routes by packet time `now`, if `route` is not NULL. */
+void places_follow(struct mirror *mirror, const struct captured *captured, int64_t now, struct hypothesis route[2]);
 
 /* Was it captured at two places whose clocks differ by more than segments take from one to the other? */
 bool places_disagree(const struct history *history);
