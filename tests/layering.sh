@@ -9,12 +9,12 @@ stage() {
     include/tcpaudit/*) echo public ;;
     src/core/seq.h | src/core/aside.h) echo seq ;;
     src/core/names.c) echo names ;;
-    src/core/decode* | src/core/defrag* | src/core/walk.h | src/core/wire.h | src/core/link_layer* | src/core/tunnel* | src/core/tcp_options* | src/core/checksum*) echo decode ;;
-    src/core/mirror/* | src/core/history* | src/core/brief* | src/core/stream*) echo mirror ;;
-    src/core/flow* | src/core/pages* | src/core/prefetch.h | src/core/embryo* | src/core/connection* | src/core/plain* | src/core/unusual* | src/core/pressure* | src/core/incarnation* | src/core/isn*) echo flow ;;
-    src/core/close* | src/core/forgery*) echo close ;;
+    src/core/decode/*) echo decode ;;
+    src/core/mirror/*) echo mirror ;;
+    src/core/flow/*) echo flow ;;
+    src/core/close/*) echo close ;;
     src/core/check/*) echo check ;;
-    src/core/audit* | src/core/front* | src/core/packed* | src/core/reader* | src/core/late* | src/core/losses* | src/core/hosts* | src/core/endings* | src/core/engine* | src/core/shards* | src/core/outbox*) echo audit ;;
+    src/core/engine/*) echo engine ;;
     src/capture/*) echo capture ;;
     src/report/*) echo report ;;
     src/rules/*) echo rules ;;
@@ -33,7 +33,7 @@ allowed() {
     flow) echo public seq mirror decode ;;
     close) echo public seq mirror flow ;;
     check) echo public seq mirror flow close ;;
-    audit) echo public seq decode mirror flow close check ;;
+    engine) echo public seq decode mirror flow close check ;;
     capture) echo public ;;
     report) echo public capture ;;
     rules) echo public capture report ;;

@@ -15,8 +15,8 @@
 #include <tcpaudit/audit.h>
 
 #include "capture/capture.h"
-#include "decode.h"
-#include "flow.h"
+#include "decode/decode.h"
+#include "flow/flow.h"
 #include "loop.h"
 
 static int64_t clock_ns(void)

@@ -12,8 +12,8 @@
 
 #include <tcpaudit/audit.h>
 
-#include "connection.h"
-#include "flow.h"
+#include "flow/connection.h"
+#include "flow/flow.h"
 #include "mirror/mirror.h"
 
 #define MILLISECONDS INT64_C(1000000)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "close.h"
-#include "connection.h"
+#include "close/close.h"
+#include "flow/connection.h"
 
 #define MILLISECONDS INT64_C(1000000)
 #define START        (INT64_C(1700000000) * 1000 * MILLISECONDS)

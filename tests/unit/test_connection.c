@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "connection.h"
+#include "flow/connection.h"
 
 #define EPOCH  INT64_C(1700000000000000000)
 #define MILLI  INT64_C(1000000)

@@ -1,8 +1,8 @@
 /* test_decode.c - frames to segments: every link type, tunnel, option, and every way to be cut short. */
 #include "packets.h"
 
-#include "decode.h"
-#include "tcp_options.h"
+#include "decode/decode.h"
+#include "decode/tcp_options.h"
 
 #include <sys/mman.h>
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "defrag.h"
+#include "decode/defrag.h"
 
 #define SECOND INT64_C(1000000000)
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "connection.h"
-#include "embryo.h"
-#include "flow_order.h"
+#include "flow/connection.h"
+#include "flow/embryo.h"
+#include "flow/flow_order.h"
 #include "frames.h"
 
 static const uint8_t key[16] = "0123456789abcdef";

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow.h"
-#include "flow_index.h"
-#include "flow_order.h"
+#include "flow/flow.h"
+#include "flow/flow_index.h"
+#include "flow/flow_order.h"
 
 #define SECONDS INT64_C(1000000000)
 #define TICK (INT64_C(1) << 30) /* what deadlines can tell apart */

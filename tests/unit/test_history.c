@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "history.h"
+#include "mirror/history.h"
 
 #define MILLISECONDS INT64_C(1000000)
 #define A TCPAUDIT_CLIENT

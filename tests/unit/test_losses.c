@@ -1,7 +1,7 @@
 /* test_losses.c - spans of time in which frames were lost. */
 #include <criterion/criterion.h>
 
-#include "losses.h"
+#include "engine/losses.h"
 
 Test(losses, nothing)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "packed.h"
+#include "engine/packed.h"
 
 static uint64_t state = 88172645463325252u;
 static const uint8_t octets[4096];

@@ -1,6 +1,6 @@
 /* capture.c - cap-: what the capture hides of a connection.  Each lowers what others may claim. */
-#include "../unusual.h"
 #include "check.h"
+#include "flow/unusual.h"
 
 static void note_if(struct judging *j, bool holds)
 {

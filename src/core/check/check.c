@@ -1,9 +1,9 @@
 /* check.c - runs the catalogue, and decides what a claim is worth (design: classes S C X A T, premises, presence and absence). */
 #include <string.h>
 
-#include "../mirror/places.h"
-#include "../unusual.h"
 #include "check.h"
+#include "flow/unusual.h"
+#include "mirror/places.h"
 
 static const struct tcpaudit_check rows[] = {
 #define CHECK(id, name, wakes, severity, normative, rests_on, basis, title, rfc, advice)                                         \

@@ -5,7 +5,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#include "../close.h"
+#include "close/close.h"
 
 struct claim {
 	uint8_t endpoint;         /* enum tcpaudit_who: whom it is about */

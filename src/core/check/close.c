@@ -1,7 +1,7 @@
 /* close.c - close-: the orderly close as a whole (RFC 9293 3.6). */
-#include "../forgery.h"
 #include "check.h"
 #include "events.h"
+#include "close/forgery.h"
 
 #define SECOND 1000000000ll
 

@@ -1,6 +1,6 @@
 /* data.c - data-: what the rest of a connection must keep for its close to be judged (RFC 9293 3.4, 3.10.7.4; RFC 7323). */
-#include "../unusual.h"
 #include "check.h"
+#include "flow/unusual.h"
 
 void check_data_no_ack_flag(struct judging *j)
 {

@@ -2,8 +2,8 @@
 #ifndef EVENTS_H
 #define EVENTS_H
 
-#include "../history.h"
-#include "../unusual.h"
+#include "flow/unusual.h"
+#include "mirror/history.h"
 
 static inline bool is_fin(const struct event *e)
 {

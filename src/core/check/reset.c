@@ -1,8 +1,8 @@
 /* reset.c - rst-: resets (RFC 9293 3.5.2, 3.5.3; RFC 5961). */
-#include "../forgery.h"
-#include "../unusual.h"
 #include "check.h"
 #include "events.h"
+#include "close/forgery.h"
+#include "flow/unusual.h"
 
 #define MILLISECOND 1000000ll
 #define SECOND      1000000000ll

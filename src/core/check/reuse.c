@@ -1,7 +1,7 @@
 /* reuse.c - reuse-: one incarnation of a socket pair after another (RFC 9293 3.4.1, 3.6.1; RFC 1337, 6191). */
-#include "../unusual.h"
 #include "check.h"
 #include "events.h"
+#include "flow/unusual.h"
 
 #define SECOND 1000000000ll
 

@@ -1,6 +1,6 @@
 /* silence.c - repeated FINs that nobody acknowledged again (RFC 9293 3.10.7.4 first). */
 #include "silence.h"
-#include "../mirror/owes.h"
+#include "mirror/owes.h"
 
 #define SECOND 1000000000ll
 

@@ -1,7 +1,7 @@
 /* syn.c - syn-: connection setup (RFC 9293 3.5, 3.10.7.1 to 3.10.7.3; RFC 7413, 7323, 3168). */
-#include "../isn.h"
-#include "../unusual.h"
 #include "check.h"
+#include "flow/isn.h"
+#include "flow/unusual.h"
 
 #define SECOND 1000000000ll
 

@@ -9,7 +9,7 @@
 #ifndef MIRROR_H
 #define MIRROR_H
 
-#include "../history.h"
+#include "history.h"
 #include "state.h"
 
 #define ROUTE_MOST      12

@@ -5,7 +5,7 @@
 #ifndef OWES_H
 #define OWES_H
 
-#include "../history.h"
+#include "history.h"
 
 enum owed {
 	OWED_ACK_OF_FIN,    /* 3.10.7.4 eighth: advance RCV.NXT over the FIN, and acknowledge it */

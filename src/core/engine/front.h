@@ -4,8 +4,8 @@
 #ifndef FRONT_H
 #define FRONT_H
 
-#include "decode.h"
-#include "flow.h"
+#include "decode/decode.h"
+#include "flow/flow.h"
 
 #define BATCH TCPAUDIT_BATCH
 _Static_assert(BATCH <= 32, "a bit for each frame");

@@ -6,9 +6,9 @@
 #ifndef HOSTS_H
 #define HOSTS_H
 
-#include "flow_twins.h"
-#include "isn.h"
-#include "pressure.h"
+#include "flow/flow_twins.h"
+#include "flow/isn.h"
+#include "flow/pressure.h"
 
 /* Zeroed: nothing was seen. */
 struct hosts {

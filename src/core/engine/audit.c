@@ -3,17 +3,17 @@
  * The engine as a whole is engine.c's.  Which incarnation of a socket pair each is for, incarnation.c finds out.  Frames become
  * segments, and get their packet time, in front.c; when a connection is over, engine_time.c decides; what is said of it,
  * engine_report.c finds out. */
-#include "aside.h"
-#include "connection.h"
-#include "embryo.h"
 #include "engine.h"
-#include "incarnation.h"
 #include "late.h"
-#include "mirror/places.h"
-#include "prefetch.h"
 #include "reader.h"
 #include "shards.h"
-#include "unusual.h"
+#include "flow/connection.h"
+#include "flow/embryo.h"
+#include "flow/incarnation.h"
+#include "flow/prefetch.h"
+#include "flow/unusual.h"
+#include "mirror/places.h"
+#include "aside.h"
 
 #define DUE_A_FRAME 16 /* connections and tombstones looked at when a frame comes: more than a frame can begin */
 

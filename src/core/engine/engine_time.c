@@ -1,8 +1,8 @@
 /* engine_time.c - when a connection is over: deadlines, what is due, and time that goes on without a frame. */
-#include "connection.h"
-#include "embryo.h"
 #include "engine.h"
 #include "shards.h"
+#include "flow/connection.h"
+#include "flow/embryo.h"
 
 #define SECOND        1000000000ll
 #define RESET_SETTLED (15 * SECOND)  /* ... by a reset: nothing acknowledges it, and its receiver may go on without it */

@@ -1,8 +1,8 @@
 /* hosts.c - see hosts.h. */
 #include "hosts.h"
 
-#include "close.h"
-#include "connection.h"
+#include "close/close.h"
+#include "flow/connection.h"
 
 /* Its client had held TIME-WAIT on this very socket pair, for less than 2MSL and a tenth. */
 static bool takes_again(const struct flow_table *table, const struct connection *c, int64_t time_wait)

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "connection.h"
-#include "decode.h"
 #include "plain.h"
 #include "unusual.h"
+#include "decode/decode.h"
 
 #define DUPLICATE_WITHIN 2000000
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "engine.h"
-#include "flow_order.h"
 #include "shards.h"
+#include "flow/flow_order.h"
 
 #define SECOND     1000000000ll
 #define PART_WORTH (UINT64_C(16) << 20) /* bytes of memory: with less, a part gives up connections for want of it too soon */

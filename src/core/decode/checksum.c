@@ -3,9 +3,9 @@
  * Whether a bad one matters is the connection's question. */
 #include "checksum.h"
 
-#include "aside.h"
 #include "decode.h"
 #include "wire.h"
+#include "aside.h"
 
 /* The last 1 to 8 octets of many, as if zeros came behind them: what is read along before them is shifted out. */
 static uint64_t last_octets(const uint8_t *end, size_t n)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "decode/decode_usual.h"
 #include "aside.h"
-#include "decode_usual.h"
 
 #define JUMP     (3600ll * 1000000000)                             /* ns */
 #define DECIDED  (TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE) /* by the filter: there is nothing to decode */

@@ -4,7 +4,7 @@
 #ifndef FORGERY_H
 #define FORGERY_H
 
-#include "connection.h"
+#include "flow/connection.h"
 
 #define FORGERY_SIGNALS 2
 

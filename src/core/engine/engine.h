@@ -2,11 +2,11 @@
 #ifndef ENGINE_H
 #define ENGINE_H
 
-#include "check/check.h"
 #include "endings.h"
 #include "front.h"
 #include "hosts.h"
 #include "losses.h"
+#include "check/check.h"
 
 struct tcpaudit {
 	struct tcpaudit_settings settings;

@@ -5,7 +5,7 @@
 #define FLOW_ENTRY_H
 
 #include "flow_key.h"
-#include "wire.h"
+#include "decode/wire.h"
 
 enum {
 	PLACE_VLAN = 0x0fff,

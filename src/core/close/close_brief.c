@@ -3,8 +3,8 @@
  *
  * One end closes, the other one acknowledges that, and closes too; both FINs come once, and whatever follows one acknowledges it.
  * So there is nothing to weigh: who closed first is left in TIME-WAIT, and all is certain. */
-#include "brief.h"
 #include "close.h"
+#include "mirror/brief.h"
 
 /* What the brief says of either FIN. */
 struct fins {

@@ -10,9 +10,9 @@
 
 #include <tcpaudit/audit.h>
 
-#include "brief.h"
 #include "flow_entry.h"
-#include "history.h"
+#include "mirror/brief.h"
+#include "mirror/history.h"
 #include "mirror/tcb.h"
 
 /* The handshake's frames, kept small until somebody asks. */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow_order.h"
 #include "outbox.h"
-#include "prefetch.h"
 #include "reader.h"
+#include "flow/flow_order.h"
+#include "flow/prefetch.h"
 
 #define SECOND     1000000000ll
 #define LONGEST    (3 * SECOND) /* of a round */

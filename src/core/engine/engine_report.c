@@ -1,14 +1,14 @@
 /* engine_report.c - what is said of a connection: what has ended goes through mirror, close and checks to the sink. */
 #include <string.h>
 
-#include "aside.h"
-#include "connection.h"
-#include "embryo.h"
 #include "engine.h"
-#include "forgery.h"
 #include "late.h"
-#include "mirror/places.h"
 #include "shards.h"
+#include "close/forgery.h"
+#include "flow/connection.h"
+#include "flow/embryo.h"
+#include "mirror/places.h"
+#include "aside.h"
 
 #define SECOND        1000000000ll
 #define SWEEP_SLICES  1024

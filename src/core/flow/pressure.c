@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "history.h"
+#include "mirror/history.h"
 
 #define MINUTE 60000000000ll
 

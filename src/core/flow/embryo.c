@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "connection.h"
-#include "decode.h"
 #include "unusual.h"
+#include "decode/decode.h"
 
 #define PLAIN_FLAGS   (TCPAUDIT_ECE | TCPAUDIT_CWR | TCPAUDIT_AE)
 #define PLAIN_OPTIONS (TCPAUDIT_OPT_MSS | TCPAUDIT_OPT_WSCALE | TCPAUDIT_OPT_SACK_PERMITTED | TCPAUDIT_OPT_TIMESTAMPS)

@@ -3,7 +3,7 @@
  * It differs from another one's in who, when and how many octets; everything else follows from there being one SYN, and from
  * settings that hold as long as the engine. */
 #include "close.h"
-#include "embryo.h"
+#include "flow/embryo.h"
 
 static uint8_t kind_of(const struct embryo *e, int64_t silence)
 {

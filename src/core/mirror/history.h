@@ -8,7 +8,7 @@
 #define HISTORY_H
 
 #include <tcpaudit/connection.h>
-#include "mirror/tcb.h"
+#include "tcb.h"
 
 #define HISTORY_INLINE 9  /* events that need no memory of their own */
 #define HISTORY_MOST   64 /* events; what does not fit is counted in `dropped` */

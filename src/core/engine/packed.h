@@ -6,7 +6,7 @@
 #define PACKED_H
 
 #include "front.h"
-#include "prefetch.h"
+#include "flow/prefetch.h"
 
 enum {
 	PACKED_WHOLE = 1, /* it is elsewhere */

@@ -1,10 +1,10 @@
 /* plain.c - the short way: the handshake, text in order, and the close, as long as nobody could ask about any of it.
  *
  * What tcb_judge() and the rest of the long way would find out is then known beforehand, and so is all that changes. */
-#include "aside.h"
-#include "decode.h"
 #include "plain.h"
 #include "unusual.h"
+#include "decode/decode.h"
+#include "aside.h"
 
 #define HANDSHAKE (CONN_ESTABLISHED | CONN_MARKED_ACK)
 #define OPEN      (HANDSHAKE | CONN_MARKED_RESPONSE)

@@ -3,12 +3,12 @@
 #ifndef FLOW_TABLE_H
 #define FLOW_TABLE_H
 
-#include "brief.h"
 #include "embryo.h"
 #include "flow.h"
 #include "flow_index.h"
 #include "pages.h"
 #include "prefetch.h"
+#include "mirror/brief.h"
 
 #define CHUNK_BITS   12
 #define CHUNK        (1u << CHUNK_BITS)

@@ -2,8 +2,8 @@
 #ifndef CLOSE_H
 #define CLOSE_H
 
-#include "connection.h"
-#include "pressure.h"
+#include "flow/connection.h"
+#include "flow/pressure.h"
 #include "mirror/mirror.h"
 
 /* Everything a judgment may look at. `history` is never NULL here: a connection without one is given an empty or

@@ -4,7 +4,7 @@
 #ifndef ENDINGS_H
 #define ENDINGS_H
 
-#include "flow.h"
+#include "flow/flow.h"
 
 #define ENDINGS_READY 16 /* whose memory is on its way */
 
