@@ -23,6 +23,7 @@ struct facts {
 	bool acked[2];     /* K */
 	unsigned first;    /* end whose FIN comes first, if any */
 	bool crossed_fins; /* neither FIN acknowledges the other */
+	bool order_unseen; /* the second one's first copy was not captured, and may not have acknowledged the other */
 	bool repeated;     /* each acknowledges the other: one is a repeat, and its first copy was not captured */
 	int64_t silence;   /* capture time behind the last frame */
 };
@@ -38,12 +39,38 @@ static bool acknowledges_fin(const struct history *h, unsigned x)
 	return h->fin[x].first >= 0 && event_acks_fin(h->event, h->fin[x].first, &h->fin[!x]);
 }
 
+/* A segment of X that is numbered behind its FIN, and was captured before it: an earlier copy of the FIN was not.  Of several, one
+ * that does not acknowledge the peer's; -1: there is none. */
+static int behind_unseen_fin(const struct history *h, unsigned x)
+{
+	const struct fin_facts *own = &h->fin[x];
+	int found = -1;
+
+	for (int i = 0; own->sent && i < own->first; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from != x || (e->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_ACK ||
+		    e->is & (EVENT_STRAY | EVENT_PREDATES | EVENT_FOREIGN | EVENT_SUSPECT) || !fin_is_below(own, e->seq, i))
+			continue;
+		if (found < 0 || !event_acks_fin(h->event, i, &h->fin[!x]))
+			found = i;
+	}
+	return found;
+}
+
+/* Did X have the peer's FIN when it sent its own?  The first copy says so, that was captured or that another segment shows. */
+static bool closed_second(const struct history *h, unsigned x)
+{
+	int behind = behind_unseen_fin(h, x);
+
+	return acknowledges_fin(h, x) && (behind < 0 || event_acks_fin(h->event, behind, &h->fin[!x]));
+}
+
 static unsigned first_closer(const struct history *h)
 {
 	if (!h->fin[0].sent || !h->fin[1].sent)
 		return h->fin[0].sent ? 0 : 1;
-	if (acknowledges_fin(h, 0) != acknowledges_fin(h, 1))
-		return acknowledges_fin(h, 0) ? 1 : 0;
+	if (closed_second(h, 0) != closed_second(h, 1))
+		return closed_second(h, 0) ? 1 : 0;
 	return h->fin[0].first <= h->fin[1].first ? 0 : 1;
 }
 
@@ -119,8 +146,9 @@ static struct facts find_facts(const struct case_file *file)
 		f.acked[x] = h->fin[x].acked >= 0;
 	}
 	f.first = first_closer(h);
-	f.crossed_fins = f.fin[0] && f.fin[1] && !acknowledges_fin(h, 0) && !acknowledges_fin(h, 1);
-	f.repeated = acknowledges_fin(h, 0) && acknowledges_fin(h, 1);
+	f.crossed_fins = f.fin[0] && f.fin[1] && !closed_second(h, 0) && !closed_second(h, 1);
+	f.order_unseen = f.fin[0] && f.fin[1] && !f.crossed_fins && behind_unseen_fin(h, !f.first) >= 0;
+	f.repeated = closed_second(h, 0) && closed_second(h, 1);
 	f.silence = file->now - connection_last(c);
 	f.self = entry_is_self(&c->entry);
 	if (f.self)
@@ -475,7 +503,7 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 		return TCPAUDIT_LIKELY;
 	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)
 		holes |= !resets_handshake(f);
-	if (f->unseen || f->h->dropped || f->repeated || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
+	if (f->unseen || f->h->dropped || f->repeated || f->order_unseen || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
 	    (kind >= TCPAUDIT_KIND_SIMULTANEOUS && (lacks_stream(f, 0) || lacks_stream(f, 1))))
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
