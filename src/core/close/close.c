@@ -487,9 +487,24 @@ static bool rests_on_doubtful_reset(const struct facts *f, enum tcpaudit_kind ki
 	       (!both_acked(f) && f->h->first_reset >= 0 && reset_is_doubtful(f->c, f->h, f->h->first_reset));
 }
 
+/* The first FIN came several times until the second one answered it, and nothing else did: away from its sender, an earlier copy of that
+ * may have been lost before the tap, sent without knowing of the first. */
+static bool may_have_crossed(const struct facts *f, const struct tcpaudit_connection *r)
+{
+	int copies = 0;
+
+	if (!f->fin[0] || !f->fin[1] || f->crossed_fins || r->end[!f->first].vantage >= TCPAUDIT_VANTAGE_NEAR || acked_apart(f))
+		return false;
+	for (int i = 0; i < f->h->fin[!f->first].first; i++) {
+		const struct event *e = &f->h->event[i];
+		copies += e->from == f->first && e->flags & TCPAUDIT_FIN && !(e->is & (EVENT_STRAY | EVENT_DUPLICATE));
+	}
+	return copies > 1;
+}
+
 /* A kind that negates something ("no reset", "separate ACK") is certain only of a capture without holes; the FIN kinds
  * need the first copy of each FIN, and none that is probably not its sender's; the others a reset that is nobody else's. */
-static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
+static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind, const struct tcpaudit_connection *r)
 {
 	const struct connection *c = f->c;
 	bool holes = c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
@@ -503,7 +518,8 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind)
 		return TCPAUDIT_LIKELY;
 	if (kind == TCPAUDIT_KIND_HS_RST_INITIATOR || kind == TCPAUDIT_KIND_HS_RST_RESPONDER)
 		holes |= !resets_handshake(f);
-	if (f->unseen || f->h->dropped || f->repeated || f->order_unseen || (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
+	if (f->unseen || f->h->dropped || f->repeated || f->order_unseen || may_have_crossed(f, r) ||
+	    (c->end[0].bits | c->end[1].bits) & (TCB_GAP | TCB_HOLE) ||
 	    (kind >= TCPAUDIT_KIND_SIMULTANEOUS && (lacks_stream(f, 0) || lacks_stream(f, 1))))
 		holes = true;
 	return holes && broken ? TCPAUDIT_POSSIBLE : holes || broken ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN;
@@ -788,7 +804,7 @@ void close_describe(const struct case_file *file, struct tcpaudit_connection *r,
 	if (f.h->first_reset_any >= 0 && f.h->event[f.h->first_reset_any].flags & TCPAUDIT_ACK)
 		r->completeness |= TCPAUDIT_COMPLETE_ACK; /* as for Wireshark */
 	r->forged_suspect = f.h->fin[0].forged || f.h->fin[1].forged || is_suspected(&f, reset_plausible(f.c, f.h));
-	r->confidence = confidence_of(&f, (enum tcpaudit_kind)r->kind);
+	r->confidence = confidence_of(&f, (enum tcpaudit_kind)r->kind, r);
 	r->post_close_reset = was_reset_after_close(&f);
 	describe_half_close(&f, r);
 	describe_time_wait(&f, r);
