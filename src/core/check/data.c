@@ -61,7 +61,8 @@ void check_data_ts_missing(struct judging *j)
 		               &(struct claim){.at_most = j->at[x] ? 0 : TCPAUDIT_LIKELY, .rests_on = 1 + first_timestamps(j)});
 }
 
-/* Without IP identifications nothing tells it from an older segment that was delayed. */
+/* Without IP identifications nothing tells it from an older segment that was delayed, and what was captured before it from a repeat
+ * of text that was lost before the tap: only at its sender's are there neither. */
 void check_data_ts_regress(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -70,7 +71,7 @@ void check_data_ts_regress(struct judging *j)
 			continue;
 		struct claim c = {.observed = {{"tsval", j->h->event[at].tsval}}};
 		if (!j->h->event[at].ip_id) {
-			c.alike = 1;
+			c.alike = j->at[x] ? 1 : 2;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
 		claim_segments(j, x, UNUSUAL_TS_REGRESS, &c);
