@@ -95,9 +95,32 @@ static unsigned needed_by(uint8_t rests_on, const struct claim *cl)
 	return 0;
 }
 
+#define CHANCE 0.002 /* that the path took all of them: three where it takes one in ten */
+
+/* How many stimuli without an answer are more than the path explains: by the share of each end's segments that had to be repeated
+ * before, of which each lost one shows that it, or its answer, was lost. */
+static unsigned silences_that_tell(const struct judging *j, const struct claim *cl)
+{
+	double share = 0.1, chance = 1;
+	unsigned count = 0;
+
+	for (unsigned x = 0; x < 2; x++) {
+		const struct tcpaudit_end *end = &j->record->end[x];
+		if (end->packets > cl->unanswered && end->retransmissions > cl->unanswered) {
+			double repeated = (double)(end->retransmissions - cl->unanswered) / (double)(end->packets - cl->unanswered);
+			share = repeated > share ? repeated : share;
+		}
+	}
+	while (chance > CHANCE && count < UINT8_MAX) {
+		chance *= share;
+		count++;
+	}
+	return count;
+}
+
 /* `vouched_for`: the user says that whatever this host sends is captured.  To be inside it is not enough for that: there may be
  * another interface.  Nor has what was captured there arrived for certain: a firewall, or a full buffer, comes behind. */
-static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at, bool vouched_for)
+static int starting_confidence(const struct judging *j, uint8_t rests_on, const struct claim *cl, bool at, bool vouched_for)
 {
 	switch ((enum tcpaudit_class)rests_on) {
 	case TCPAUDIT_CLASS_SEGMENT:
@@ -110,7 +133,7 @@ static int starting_confidence(uint8_t rests_on, const struct claim *cl, bool at
 	case TCPAUDIT_CLASS_ABSENCE:
 		if (at && cl->proven)
 			return vouched_for ? TCPAUDIT_CERTAIN : TCPAUDIT_LIKELY;
-		return cl->unanswered >= 3 ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
+		return cl->unanswered >= silences_that_tell(j, cl) ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE;
 	case TCPAUDIT_CLASS_TIME:
 		if (vouched_for && cl->over_in_time)
 			return TCPAUDIT_CERTAIN;
@@ -154,7 +177,7 @@ static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 	bool at = at_its_end(j, cl);
 	unsigned missing = (needed_by(row->rests_on, cl) | needed_for_order(j, row->rests_on)) & ~premises_for(j, cl);
 
-	return starting_confidence(row->rests_on, cl, at, is_vouched_for(j, cl)) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
+	return starting_confidence(j, row->rests_on, cl, at, is_vouched_for(j, cl)) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
 }
 
 static int confidence_of(const struct judging *j, const struct claim *cl)

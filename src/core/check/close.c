@@ -100,7 +100,7 @@ void check_close_last_ack_stuck(struct judging *j)
 		claim(j, &(struct claim){
 		                 .endpoint = (uint8_t)x,
 		                 .proven = true,
-		                 .unanswered = 3,
+		                 .unanswered = (uint8_t)(f->copies < 200 ? f->copies : 200),
 		                 .evidence = {f->first, newest, -1},
 		                 .observed = {{"duration_us", (j->h->event[newest].time - j->h->event[f->first].time) / 1000}}});
 	}
@@ -204,7 +204,7 @@ void check_close_rexmit_abandoned(struct judging *j)
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
-		                         .unanswered = 3,
+		                         .unanswered = (uint8_t)(asks < 200 ? asks : 200),
 		                         .count = asks,
 		                         .evidence = {f->first, first, last, -1},
 		                         .expected = {{"seq", j->h->event[last].ack}}});
