@@ -449,17 +449,19 @@ void check_fin_rexmit_timing(struct judging *j)
 	for (unsigned x = 0; x < 2; x++) {
 		int copy[4], copies = 0, flat = 0, most = 0;
 		struct claim c = {0};
-		for (int i = 0; i < j->h->count && most < FLAT_FOR_SURE; i++) {
+		for (int i = 0; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
 			if (e->from != x)
 				copies = flat = 0; /* answered: begin again */
+			if (e->from != x && e->run)
+				most = 0; /* it stands for others, which may have been between those copies */
 			if (e->from != x || !is_fin(e))
 				continue;
 			copies = push_copy(copy, copies, i);
 			if (copies < 3)
 				continue;
 			flat = is_flat(j->h, copy + copies - 3) ? flat + 1 : 0;
-			if (flat < FLAT_AT_LEAST || flat <= most)
+			if (flat < FLAT_AT_LEAST || flat <= most || most >= FLAT_FOR_SURE)
 				continue;
 			most = flat;
 			int64_t before = j->h->event[copy[2]].time - j->h->event[copy[1]].time;
