@@ -97,8 +97,8 @@ static unsigned needed_by(uint8_t rests_on, const struct claim *cl)
 
 #define CHANCE 0.002 /* that the path took all of them: three where it takes one in ten */
 
-/* How many stimuli without an answer are more than the path explains: by the share of each end's segments that had to be repeated
- * before, of which each lost one shows that it, or its answer, was lost. */
+/* How many stimuli without an answer are more than the path explains, by the share of an end's segments that had to be repeated before.
+ * One acknowledgment makes up for those that were lost before it, so that share is about what is lost one way; an answer takes both. */
 static unsigned silences_that_tell(const struct judging *j, const struct claim *cl)
 {
 	double share = 0.1, chance = 1;
@@ -108,6 +108,7 @@ static unsigned silences_that_tell(const struct judging *j, const struct claim *
 		const struct tcpaudit_end *end = &j->record->end[x];
 		if (end->packets > cl->unanswered && end->retransmissions > cl->unanswered) {
 			double repeated = (double)(end->retransmissions - cl->unanswered) / (double)(end->packets - cl->unanswered);
+			repeated *= 2 - repeated;
 			share = repeated > share ? repeated : share;
 		}
 	}

@@ -70,7 +70,7 @@ void check_data_ts_regress(struct judging *j)
 		if (at < 0)
 			continue;
 		struct claim c = {.observed = {{"tsval", j->h->event[at].tsval}}};
-		if (!j->h->event[at].ip_id) {
+		if (!j->h->event[at].ip_id || j->h->event[at].is & EVENT_ID_LEAPS) {
 			c.alike = j->at[x] ? 1 : 2;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}

@@ -71,6 +71,7 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 	tcb->packets++;
 	tcb->bytes += s->wirelen;
 	tcb->fingerprint = fingerprint;
+	tcb->bits |= tcb_id_leaps(tcb, s, s->time - c->last_from[from]) ? TCB_ID_LEAPS : 0;
 	tcb->ip_id = s->ip_id;
 	tcb->hiack = s->ack;
 	tcb->redge = seq_max(tcb->redge, seq_add(s->ack, window));

@@ -110,7 +110,7 @@ static bool third_is_wrong(const struct connection *c, const struct tcpaudit_seg
 /* Not an older segment that was delayed: IP identifications say so, where there are any. */
 static bool built_behind(const struct tcb *tcb, const struct tcpaudit_segment *s)
 {
-	return !s->ip_id || !tcb->ip_id || (uint16_t)(s->ip_id - tcb->ip_id - 1) < 255;
+	return !s->ip_id || !tcb->ip_id || tcb->bits & TCB_ID_LEAPS || (uint16_t)(s->ip_id - tcb->ip_id - 1) < 255;
 }
 
 /* RFC 7413 4.2.2: text of the SYN that was not acknowledged is sent again, first of all. */

@@ -144,7 +144,8 @@ void brief_tell(const struct brief *b, const struct tcb end[2], int64_t start, u
 		                        .window = (uint32_t)told->window << end[from].wscale,
 		                        .flags = told->flags,
 		                        .input = input,
-		                        .is = (stamped ? EVENT_TIMESTAMPS : 0u) | (told->fresh ? EVENT_TSVAL_FRESH : 0u),
+		                        .is = (stamped ? EVENT_TIMESTAMPS : 0u) | (told->fresh ? EVENT_TSVAL_FRESH : 0u) |
+		                              (end[from].bits & TCB_ID_LEAPS ? EVENT_ID_LEAPS : 0u),
 		                        .ip_id = told->ip_id,
 		                        .from = told->from,
 		                        .ttl = told->ttl,

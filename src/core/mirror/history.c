@@ -72,6 +72,11 @@ static bool answers_older(const struct tcb *receiver, const struct tcpaudit_segm
 	       seq_diff(receiver->hiack, s->seq) < 1 << 24;
 }
 
+static unsigned id_bits(const struct tcb *sender)
+{
+	return sender->bits & TCB_ID_LEAPS ? EVENT_ID_LEAPS : 0;
+}
+
 static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segment *s, unsigned from, const struct sent *sent,
                            const struct history *h)
 {
@@ -96,6 +101,7 @@ static unsigned event_bits(const struct tcb end[2], const struct tcpaudit_segmen
 	for (unsigned i = 0; i < s->sack_count; i++)
 		if (seq_gt(s->sack[i][1], s->ack))
 			is |= h->fin[!from].sent && seq_gt(s->sack[i][1], h->fin[!from].u) ? EVENT_HOLE | EVENT_FIN_QUEUED : EVENT_HOLE;
+	is |= id_bits(&end[from]);
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)
 		is |= EVENT_OUTBOUND;
 	if (s->noticed & TCPAUDIT_SAW_CHECKSUM_BAD)
@@ -188,7 +194,7 @@ static bool built_before(const struct event *e, const struct event *o)
 		return false;
 	if (o->is & e->is & EVENT_TIMESTAMPS && o->tsval != e->tsval)
 		return seq_gt(o->tsval, e->tsval);
-	if (!o->ip_id || !e->ip_id || e->time - o->time >= 1000000000)
+	if (!o->ip_id || !e->ip_id || (o->is | e->is) & EVENT_ID_LEAPS || e->time - o->time >= 1000000000)
 		return false;
 	return (uint16_t)(o->ip_id - e->ip_id - 1) < 255;
 }
@@ -429,7 +435,7 @@ static struct event event_of(const struct tcb end[2], const struct tcpaudit_segm
 	                      .window = (uint32_t)s->window << (s->flags & TCPAUDIT_SYN ? 0 : end[from].wscale),
 	                      .flags = s->flags,
 	                      .input = s->input,
-	                      .is = (ts ? EVENT_TIMESTAMPS : 0u) | (known ? 0u : EVENT_NXT_UNKNOWN),
+	                      .is = (ts ? EVENT_TIMESTAMPS : 0u) | (known ? 0u : EVENT_NXT_UNKNOWN) | id_bits(&end[from]),
 	                      .ip_id = s->ip_id,
 	                      .from = (uint8_t)from,
 	                      .ttl = s->ttl,

@@ -43,6 +43,7 @@ enum {
 	EVENT_MADE_HERE = 0x2000000, /* a reset that left the capturing host and never came in, unlike all else of its sender: built there */
 	EVENT_OLD_ACK = 0x4000000, /* acknowledges less than its sender had before; numbers of events far from each other do not tell */
 	EVENT_ELSEWHERE = 0x8000000, /* of a view (places.h): where its receiver was captured, it was not */
+	EVENT_ID_LEAPS = 0x10000000, /* the IP identifications of its sender tell no order */
 	EVENT_KNOWS_ACK = 0x8000,    /* sender must have had the acknowledgment of its FIN: it acknowledges what came with it */
 };
 
@@ -247,7 +248,7 @@ static inline bool built_later(const struct event *a, const struct event *b)
 {
 	if (a->is & b->is & EVENT_TIMESTAMPS && a->tsval != b->tsval)
 		return seq_gt(b->tsval, a->tsval);
-	if (a->ip_id && b->ip_id && a->ip_id != b->ip_id)
+	if (a->ip_id && b->ip_id && a->ip_id != b->ip_id && !((a->is | b->is) & EVENT_ID_LEAPS))
 		return (uint16_t)(b->ip_id - a->ip_id) < 1024;
 	return false;
 }

@@ -108,7 +108,7 @@ bool history_is_plain(const struct history *h)
 
 bool history_is_abort(const struct history *h)
 {
-	const uint32_t harmless = EVENT_RST_EXACT | EVENT_TIMESTAMPS | EVENT_TSVAL_FRESH | EVENT_OUTBOUND;
+	const uint32_t harmless = EVENT_RST_EXACT | EVENT_TIMESTAMPS | EVENT_TSVAL_FRESH | EVENT_OUTBOUND | EVENT_ID_LEAPS;
 	const struct event *e = h->event;
 
 	return h->count == 1 && h->front_due && h->first_reset == 0 && !h->dropped && !h->odd && !h->unusual && !h->former &&

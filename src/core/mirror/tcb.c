@@ -94,6 +94,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 	if ((old || s->flags & TCPAUDIT_RST) && tcb->packets && since_last <= 2000000 && tcb->fingerprint == tcb_fingerprint(s) &&
 	    (s->ip_id || forwarded || (occupies == 0 && s->options & TCPAUDIT_OPT_TIMESTAMPS && since_last <= 50000)))
 		is.duplicate = true;
+	is.leaps = tcb_id_leaps(tcb, s, since_last);
 	is.fits = sequence_fits(tcb, peer, s) && acknowledgment_fits(tcb, peer, s);
 	if (!(tcb->bits & TCB_SEQ)) {
 		is.new_text = s->len > 0;
@@ -115,7 +116,7 @@ struct sent tcb_judge(const struct tcb *tcb, const struct tcb_rare *rare, const 
 		is.repeat = false;
 	if (s->options & TCPAUDIT_OPT_TIMESTAMPS && tcb->tsval)
 		is.reordered = seq_lt(s->tsval, tcb->tsval);
-	else if (seq_lt(s->seq, tcb->maxseq) && s->ip_id && tcb->ip_id)
+	else if (seq_lt(s->seq, tcb->maxseq) && s->ip_id && tcb->ip_id && !(tcb->bits & TCB_ID_LEAPS))
 		is.reordered = (uint16_t)(tcb->ip_id - s->ip_id - 1) < 255;
 	is.reordered |= is.repeat && forwarded; /* nobody repeats that soon what he has just sent: others came in between */
 	return is;
@@ -304,6 +305,7 @@ void tcb_sent(struct tcb *tcb, struct tcb_rare *rare, struct tcb *peer, const st
 	add(&tcb->packets, rare ? &rare->packets_high : NULL, 1);
 	add(&tcb->bytes, rare ? &rare->bytes_high : NULL, s->wirelen);
 	tcb->fingerprint = tcb_fingerprint(s);
+	tcb->bits |= is->leaps ? TCB_ID_LEAPS : 0;
 	if (!is->reordered)
 		tcb->ip_id = s->ip_id;
 	if (s->noticed & TCPAUDIT_SAW_OUTBOUND)

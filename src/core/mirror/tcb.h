@@ -39,6 +39,7 @@ enum {
 	TCB_OPTIONS_CUT = 0x2000000,   /* the capture cut a segment of it within the options: what is not there may have been */
 	TCB_ENDS_UNSEEN = 0x4000000,   /* the capture does not have what is before maxseq, so that it may be its FIN */
 	TCB_TS_VARIES = 0x8000000,     /* of its SYNs some carried timestamps, some did not: which one counted is not known */
+	TCB_ID_LEAPS = 0x20000000,     /* its IP identifications do not count up: they tell no order */
 	TCB_NAME_USED = 0x10000000,    /* the capturing host has sent a reset in its name: it came in, and that did not */
 };
 
@@ -100,6 +101,7 @@ struct sent {
 	bool ack_unsent; /* acknowledges more than the peer was seen to send */
 	bool reordered;  /* older than what came before it: timestamps, or IP identifications */
 	bool fills_hole; /* text that was jumped over: first seen now */
+	bool leaps;      /* tcb_id_leaps() */
 	uint32_t fresh;  /* octets of new text */
 };
 
@@ -108,6 +110,17 @@ struct sent {
 static inline bool tcb_stamps_vary(const struct tcb end[2])
 {
 	return (end[0].bits | end[1].bits) & TCB_TS_VARIES;
+}
+
+#define ID_LEAP      4096        /* more than a host sends in ... */
+#define ID_LEAP_TIME 1000000000ll /* ns */
+
+/* Is its IP identification far from that of its sender's segment before, `since_last` ns ago?  Drawn by lot, then (RFC 6864 4.1
+ * asks for no order), so that one in some hundred seems to be right behind another. */
+static inline bool tcb_id_leaps(const struct tcb *tcb, const struct tcpaudit_segment *s, int64_t since_last)
+{
+	return (uint16_t)(s->ip_id - tcb->ip_id + ID_LEAP) >= 2 * ID_LEAP && s->ip_id && tcb->ip_id && since_last < ID_LEAP_TIME &&
+	       !(s->flags & TCPAUDIT_RST);
 }
 
 /* Opens a block with the first segment of an end. */
