@@ -56,7 +56,7 @@ enum tcpaudit_ruling {
 struct tcpaudit_settings {
 	uint8_t hash_key[16]; /* of the keyed hash over socket pairs: random, secret */
 	uint64_t max_flows;   /* connections in memory at once; 0 none but memcap */
-	uint64_t memcap;      /* bytes of connection memory; 0 none */
+	uint64_t memcap;      /* bytes that an engine holds; 0 none */
 	int64_t idle_timeout; /* ns without a frame until an open connection is given up */
 	int64_t msl;          /* ns; TIME-WAIT is presumed to last twice this */
 	uint32_t tunnels;     /* TCPAUDIT_TUNNEL_ bits */
@@ -134,6 +134,9 @@ struct tcpaudit;
 
 /* NULL when out of memory.  Both arguments are copied. */
 struct tcpaudit *tcpaudit_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink);
+
+/* The least memcap that an engine keeps to: with less, connections are given up as soon as they begin. */
+uint64_t tcpaudit_least_memcap(void);
 
 /* Has applications named; the argument is copied.  To be called before the first frame, if at all. */
 void tcpaudit_set_labeller(struct tcpaudit *engine, const struct tcpaudit_labeller *labeller);

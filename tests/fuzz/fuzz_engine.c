@@ -553,8 +553,7 @@ static void check_counters(const struct told *t, bool finished)
 	assert(!finished || c.open == 0);
 	assert(!t->settings.max_flows || c.open <= t->settings.max_flows);
 	if (t->settings.memcap)
-		assert(c.memory <= t->settings.memcap + t->settings.memcap / 20 + (4 << 20) +
-		                           (4 << 20)); /* fragments have 4 MiB of their own */
+		assert(c.memory <= t->settings.memcap + t->settings.memcap / 20 + tcpaudit_least_memcap());
 }
 
 static void hand_in(struct told *t, struct tcpaudit_frame *frame, size_t *n)

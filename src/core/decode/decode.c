@@ -525,6 +525,11 @@ void decoder_free(struct decoder *decoder)
 	free(decoder);
 }
 
+void decoder_limit(struct decoder *decoder, size_t bytes)
+{
+	defrag_limit(decoder->defrag, bytes);
+}
+
 void decoder_release(struct decoder *decoder)
 {
 	defrag_release(decoder->defrag);

@@ -14,6 +14,9 @@ struct decoder;
 struct decoder *decoder_new(uint32_t tunnels, enum tcpaudit_checksum_mode checksum, const int64_t *clock);
 void decoder_free(struct decoder *decoder);
 
+/* Its fragments take so many bytes at most, or less. */
+void decoder_limit(struct decoder *decoder, size_t bytes);
+
 /* Fills `segment` when the fate is TCP (look at segment->unusable first), and, as far as an ICMP error quotes a TCP
  * segment, when it is ICMP.  Otherwise `segment` is undefined. */
 enum tcpaudit_fate decoder_decode(struct decoder *decoder, const struct tcpaudit_frame *frame, struct tcpaudit_segment *segment);

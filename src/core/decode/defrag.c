@@ -47,6 +47,7 @@ struct defrag {
 	struct whole *wholes;
 	size_t count;
 	size_t memory;
+	size_t most; /* bytes of it */
 	uint64_t lost;
 };
 
@@ -54,9 +55,16 @@ struct defrag *defrag_new(void)
 {
 	struct defrag *defrag = calloc(1, sizeof *defrag);
 
-	if (defrag != NULL)
-		defrag->memory = sizeof *defrag;
+	if (defrag == NULL)
+		return NULL;
+	defrag->memory = sizeof *defrag;
+	defrag->most = DEFRAG_BYTES;
 	return defrag;
+}
+
+void defrag_limit(struct defrag *defrag, size_t bytes)
+{
+	defrag->most = bytes < DEFRAG_BYTES ? bytes : DEFRAG_BYTES;
 }
 
 static uint64_t load64(const uint8_t *p)
@@ -150,14 +158,14 @@ static bool make_room(struct defrag *defrag, const struct partial *keep, size_t 
 {
 	struct partial *p = defrag->oldest;
 
-	while (p != NULL && defrag->memory + bytes > DEFRAG_BYTES) {
+	while (p != NULL && defrag->memory + bytes > defrag->most) {
 		struct partial *newer = p->newer;
 
 		if (p != keep)
 			give_up(defrag, p);
 		p = newer;
 	}
-	return defrag->memory + bytes <= DEFRAG_BYTES;
+	return defrag->memory + bytes <= defrag->most;
 }
 
 static bool waited_too_long(int64_t since, int64_t now)

@@ -11,7 +11,7 @@
 #include <tcpaudit/segment.h>
 
 #define DEFRAG_DATAGRAMS 4096                 /* held at once */
-#define DEFRAG_BYTES     ((size_t)16 << 20)   /* held at once, including those completed in this batch */
+#define DEFRAG_BYTES     ((size_t)16 << 20)   /* held at most, including those completed in this batch */
 #define DEFRAG_PIECES    256                  /* of one datagram: 64 KiB over links of 296 octets */
 #define DEFRAG_WAIT      INT64_C(30000000000) /* ns, as Linux waits */
 
@@ -55,6 +55,9 @@ enum defrag_result {
 
 /* NULL when out of memory. */
 struct defrag *defrag_new(void);
+/* From now on it holds so many bytes at most, where that is less than DEFRAG_BYTES. */
+void defrag_limit(struct defrag *defrag, size_t bytes);
+
 /* Accepts NULL. */
 void defrag_free(struct defrag *defrag);
 

@@ -43,6 +43,23 @@ static void set_idle_timeout(struct tcpaudit *e, const struct tcpaudit_settings 
 	e->soonest = e->settings.idle_timeout < SETTLING ? e->settings.idle_timeout : SETTLING;
 }
 
+/* What the cap leaves for connections: beside them there are the engine, and the fragments that wait in front of it. */
+static uint64_t table_share(const struct tcpaudit_settings *settings, const struct part *part)
+{
+	uint64_t aside = sizeof(struct tcpaudit) + (part ? 0 : front_share(settings->memcap));
+
+	if (!settings->memcap)
+		return 0;
+	return settings->memcap > aside ? settings->memcap - aside : 1;
+}
+
+uint64_t tcpaudit_least_memcap(void)
+{
+	uint64_t least = (sizeof(struct tcpaudit) + flow_least_memory()) * FRONT_SHARE / (FRONT_SHARE - 1);
+
+	return (least / 1024 + 1) * 1024; /* a figure that can be typed */
+}
+
 struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const struct tcpaudit_sink *sink, struct part *part)
 {
 	struct tcpaudit *e = calloc(1, sizeof *e);
@@ -55,7 +72,7 @@ struct tcpaudit *engine_new(const struct tcpaudit_settings *settings, const stru
 	e->sink = *sink;
 	e->part = part;
 	check_plan_init(&e->plan, settings);
-	e->table = flow_table_new(settings->hash_key, settings->memcap);
+	e->table = flow_table_new(settings->hash_key, table_share(settings, part));
 	if ((!part && !front_init(&e->front, settings)) || !e->table) {
 		tcpaudit_free(e);
 		return NULL;

@@ -4,12 +4,18 @@
 #include <string.h>
 
 #include "decode/decode_usual.h"
+#include "decode/defrag.h"
 #include "aside.h"
 
 #define JUMP     (3600ll * 1000000000)                             /* ns */
 #define DECIDED  (TCPAUDIT_FRAME_REJECTED | TCPAUDIT_FRAME_OPAQUE) /* by the filter: there is nothing to decode */
 #define UNSTEADY (TCPAUDIT_FRAME_LOST | DECIDED)
 #define TOGETHER 8 /* buckets that are asked for in a row */
+
+uint64_t front_share(uint64_t memcap)
+{
+	return memcap / FRONT_SHARE < DEFRAG_BYTES ? memcap / FRONT_SHARE : DEFRAG_BYTES;
+}
 
 bool front_init(struct front *front, const struct tcpaudit_settings *settings)
 {
@@ -18,6 +24,8 @@ bool front_init(struct front *front, const struct tcpaudit_settings *settings)
 	front->key = flow_key(settings->hash_key);
 	for (size_t i = 0; i < sizeof front->source / sizeof front->source[0]; i++)
 		front->source[i] = (struct clock){INT64_MIN, INT64_MIN};
+	if (front->decoder != NULL && settings->memcap)
+		decoder_limit(front->decoder, front_share(settings->memcap));
 	return front->decoder != NULL;
 }
 

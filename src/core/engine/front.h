@@ -61,6 +61,11 @@ static inline int64_t bounded(int64_t time)
 /* Of a zeroed one.  false when out of memory. */
 bool front_init(struct front *front, const struct tcpaudit_settings *settings);
 
+#define FRONT_SHARE 8 /* one in so many bytes of the memcap is its own, or less of a large one: fragments wait there */
+
+/* Bytes of it. */
+uint64_t front_share(uint64_t memcap);
+
 /* Accepts a zeroed one. */
 void front_fini(struct front *front);
 

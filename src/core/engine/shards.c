@@ -104,7 +104,7 @@ static struct tcpaudit_settings part_of(const struct tcpaudit_settings *settings
 {
 	struct tcpaudit_settings part = *settings;
 
-	part.memcap = settings->memcap / parts;
+	part.memcap = settings->memcap ? (settings->memcap - front_share(settings->memcap)) / parts : 0;
 	part.in_order = false; /* that is seen to here */
 	return part;
 }

@@ -32,6 +32,17 @@ struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap)
 	return t;
 }
 
+uint64_t flow_least_memory(void)
+{
+	struct flow_table blank = {0};
+
+	pools_init(&blank);
+	uint64_t bytes = sizeof blank + index_least_memory();
+	for (int kind = 0; kind < POOLS; kind++)
+		bytes += pool_more(&blank, kind);
+	return bytes + stock_more(&blank.histories) + stock_more(&blank.briefs) + stock_more(&blank.names);
+}
+
 void flow_table_shares(struct flow_table *t, unsigned tables)
 {
 	if (!t->memcap || t->memcap >= CAP_OF_LARGE)

@@ -265,6 +265,9 @@ struct embryo;
 
 /* `memcap`: bytes that the table may take, 0 any; it is kept for as long as flow_full() is asked before an insertion. */
 struct flow_table *flow_table_new(const uint8_t key[16], uint64_t memcap);
+
+/* The least memcap with which there is a place for records of each kind. */
+uint64_t flow_least_memory(void);
 void flow_table_free(struct flow_table *table);
 
 /* It is one of so many tables that share what there is to be kept: what is large for all of them is large for each. */

@@ -42,6 +42,11 @@ bool index_init(struct flow_index *x)
 	return side_init(&x->now, LEAST);
 }
 
+size_t index_least_memory(void)
+{
+	return LEAST * sizeof(struct bucket);
+}
+
 void index_free(struct flow_index *x)
 {
 	side_free(&x->old);

@@ -109,6 +109,9 @@ static inline bool index_next(uint32_t hash, struct probe *p, uint32_t *slot)
 bool index_init(struct flow_index *index);
 void index_free(struct flow_index *index);
 
+/* Bytes of one that is empty. */
+size_t index_least_memory(void);
+
 size_t index_memory(const struct flow_index *index);
 
 /* Buckets begin to overflow; searches have become long. */
