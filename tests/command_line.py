@@ -14,6 +14,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -78,6 +79,19 @@ def test_refused(room):
     refused("an option of tshark", "-j", says="jq")
     result = run("-q", "-f", "", "-r", INCIDENT)
     check(result.returncode == 0 and result.stdout.count(b'"flow"') > 50, "an empty expression matches all")
+
+
+def test_memcap(room):
+    """One that cannot be kept is refused, and what the line says is the least is accepted."""
+    for what, words in ("a file", ("-r", INCIDENT)), ("workers of an interface", ("--workers", "3", "-i", "no-such-interface")):
+        refused("too little memory for " + what, *words, "--memcap", "1", says="K is the least")
+        least = re.search(rb"(\d+)K is the least", run(*words, "--memcap", "1").stderr)
+        if least is None:
+            continue
+        refused("almost enough memory for " + what, *words, "--memcap", f"{int(least[1]) - 1}K", says=least[0].decode())
+        said = run("-q", *words, "--memcap", f"{int(least[1])}K", "-o", os.path.join(room, "out")).stderr
+        check(b"memcap" not in said, "enough memory for " + what, said)
+    refused("as little for two workers as one needs", "-i", "no-such-interface", "--workers", "2", "--memcap", "4M", says="for 2 workers")
 
 
 def test_many():
@@ -305,8 +319,8 @@ def test_damage(room):
 def test_gaps(room):
     said = run("-q", "-r", os.path.join(PCAPS, "link-types.pcapng"), "-o", os.path.join(room, "out")).stderr.decode()
     check(said == "tcpaudit: incomplete: packets of a link type that is not read: 1\n", "incomplete: a link type, though quiet", repr(said))
-    said = run("-q", "-r", INCIDENT, "--memcap", "1", "-o", os.path.join(room, "out")).stderr.decode()
-    check("given up for want of memory" in said and "without room for their connection" in said, "incomplete: memory, though quiet", repr(said))
+    said = run("-q", "-r", INCIDENT, "--max-flows", "1", "-o", os.path.join(room, "out")).stderr.decode()
+    check("given up for want of memory" in said, "incomplete: memory, though quiet", repr(said))
     rules = os.path.join(room, "rules.yaml")
     with open(rules, "wb") as file:
         file.write(b"version: 1\n\nsettings: {msl: \"\xff\"}\n")
@@ -316,6 +330,7 @@ def test_gaps(room):
 def main():
     with tempfile.TemporaryDirectory() as room:
         test_refused(room)
+        test_memcap(room)
         test_many()
         test_nothing()
         test_empty(room)

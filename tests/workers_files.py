@@ -203,7 +203,7 @@ def try_mix(folder):
     for what, options in (
             ("without labels", ["--no-dpi"]), ("no checksums", ["--checksum", "off"]), ("a filter", ["-f", "tcp port 80 or udp"]),
             ("-c", ["-c", "5003"]), ("-c and a filter", ["-c", "777", "-f", "port 443"]), ("few flows", ["--max-flows", "50"]),
-            ("little memory", ["--memcap", "1M"]), ("rules", ["--rules", rules]), ("rules on close", ["--rules", at_the_end]), ("short idle", ["--idle-timeout", "1"]),
+            ("little memory", ["--memcap", "3200K"]), ("rules", ["--rules", rules]), ("rules on close", ["--rules", at_the_end]), ("short idle", ["--idle-timeout", "1"]),
             ("no tunnels", ["--tunnels", "none"]), ("another end", ["--vantage", "client", "--msl", "1"])):
         same(f"mix, {what}", *everything, *options, "-r", path)
         same(f"mix, {what}, in parts", *everything, "--no-dpi", *options, "-r", path, workers=(2, 4))

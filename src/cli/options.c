@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -790,6 +791,19 @@ static bool reads_standard_input_once(struct parse *parse)
 	return readers < 2 || refuse(parse, "standard input can be read only once");
 }
 
+/* A cap that cannot be kept is none. */
+static bool can_keep_memcap(struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const uint64_t workers = options->live ? options->workers : 1; /* a small one keeps a file's connections in one part */
+	const uint64_t least = workers * tcpaudit_least_memcap();
+
+	if (options->settings.memcap == 0 || options->settings.memcap >= least)
+		return true;
+	return workers == 1 ? refuse(parse, "--memcap: %" PRIu64 "K is the least, or 0 for no limit", least / 1024)
+	                    : refuse(parse, "--memcap: %" PRIu64 "K is the least for %" PRIu64 " workers, or 0 for no limit", least / 1024, workers);
+}
+
 /* What the options say together. */
 static bool settle(struct parse *parse)
 {
@@ -802,6 +816,8 @@ static bool settle(struct parse *parse)
 		return false;
 	if (options->action != OPTIONS_RUN)
 		return true;
+	if (!can_keep_memcap(parse))
+		return false;
 	if (options->report.ladder != 0) {
 		if (options->format != NULL && options->format != &report_text)
 			return refuse(parse, "--ladder draws text: it does not go with -T %s", options->format->name);

@@ -248,6 +248,7 @@ Test(options, wrong_values_are_refused)
 	refuse("-r x -c many", "'many'");
 	refuse("-r x -s 99999999", "-s");
 	refuse("-r x --memcap 12Q", "--memcap");
+	refuse("-r x --memcap 2", "is the least");
 	refuse("-r x --msl fast", "--msl");
 	refuse("-r x -a 10", "duration:");
 	refuse("-i lo --stats-interval often", "'often' is not a time");
