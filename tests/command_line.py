@@ -178,6 +178,19 @@ def test_kept(room):
         with open(rules) as file:
             check(result.returncode == 2 and file.read() == "version: 1\n" and b"also an input" in result.stderr,
                   f"kept: rules of a directory {words[:1]}", result.stderr.decode())
+    told = os.path.join(room, "told")
+    ladder = ("-q", "-r", INCIDENT, "-o", told, "--ladder")
+    status = run(*ladder, "71").returncode
+    check(status == 2 and not os.path.exists(told), "kept: no file of a ladder that is not drawn", status)
+    for content in b"", b"of another run\n" * 9999:
+        with open(told, "wb") as file:
+            file.write(content)
+        status = run(*ladder, "71").returncode
+        with open(told, "rb") as file:
+            check(status == 2 and file.read() == content, f"kept: {len(content)} octets, of a ladder that is not drawn", status)
+    status = run(*ladder, "32").returncode
+    with open(told, "rb") as file:
+        check(status == 0 and file.read() == run(*ladder[:3], "--ladder", "32").stdout, "of a ladder that is drawn, nothing else is there", status)
     fifo = os.path.join(room, "fifo")
     os.mkfifo(fifo)
     with subprocess.Popen([PROGRAM, "-q", "-r", INCIDENT, "-o", fifo], stderr=subprocess.PIPE) as program:

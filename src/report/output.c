@@ -67,6 +67,8 @@ struct output {
 	uint64_t written;
 	uint64_t refused; /* not taken: no room */
 	bool regular;
+	bool created; /* by this run, and nothing was told yet */
+	bool stale;   /* it holds what another run told */
 	bool live;    /* nobody waits */
 	bool broken;  /* the reader went away, or there never was one: nothing more can be written */
 	int error;    /* errno of the last failure, 0 none */
@@ -111,6 +113,15 @@ static void writer_init(struct writer *w)
 		CPU_ZERO(&w->processors);
 }
 
+/* Whatever is there stays until something is told: a run that has nothing to tell spoils nothing. */
+static void open_path(struct output *output)
+{
+	output->fd = open_file(output->path, O_EXCL);
+	output->created = output->fd >= 0;
+	if (output->fd < 0 && errno == EEXIST)
+		output->fd = open_file(output->path, 0);
+}
+
 struct output *output_open(const char *path, char **error)
 {
 	bool standard = path == NULL || strcmp(path, "-") == 0;
@@ -124,13 +135,17 @@ struct output *output_open(const char *path, char **error)
 	output->path = standard ? NULL : strdup(path);
 	if (!piece_init(&output->piece) || (!standard && output->path == NULL))
 		goto fail;
-	output->fd = standard ? STDOUT_FILENO : open_file(path, O_TRUNC);
+	if (standard)
+		output->fd = STDOUT_FILENO;
+	else
+		open_path(output);
 	if (output->fd < 0) {
 		if (asprintf(error, "%s: %s", path, errno == EINTR ? "interrupted" : strerror(errno)) < 0)
 			*error = NULL;
 		goto fail;
 	}
 	output->regular = is_regular(output->fd);
+	output->stale = output->regular && !standard;
 	return output;
 fail:
 	output_close(output, NULL);
@@ -389,9 +404,22 @@ static bool make_room(struct output *output, size_t more)
 	return true;
 }
 
+/* Before the first line. */
+static void begin(struct output *output)
+{
+	output->created = false;
+	if (output->stale && ftruncate(output->fd, 0) != 0) {
+		output->error = errno;
+		output->broken = true;
+	}
+	output->stale = false;
+}
+
 /* What was put behind the waiting lines is one of them now. */
 static void take(struct output *output, uint64_t lines, size_t length)
 {
+	if (output->created || output->stale)
+		begin(output);
 	output->piece.lines += lines;
 	output->piece.used += length;
 	if (output->piece.used >= (output->regular ? OUTPUT_PIECE : OUTPUT_CHUNK) && (output->retry == 0 || now() >= output->retry))
@@ -493,6 +521,16 @@ bool output_is_terminal(const struct output *output)
 	return isatty(output->fd) == 1;
 }
 
+/* Unless it is another file by now. */
+static void remove_empty(const struct output *output)
+{
+	struct stat own, there;
+
+	if (output->regular && fstat(output->fd, &own) == 0 && lstat(output->path, &there) == 0 && own.st_dev == there.st_dev &&
+	    own.st_ino == there.st_ino && own.st_size == 0)
+		unlink(output->path);
+}
+
 void output_close(struct output *output, uint64_t *lost)
 {
 	if (output == NULL)
@@ -500,6 +538,8 @@ void output_close(struct output *output, uint64_t *lost)
 	if (output->fd >= 0)
 		output_flush(output);
 	writer_ends(&output->writer);
+	if (output->created)
+		remove_empty(output);
 	if (lost != NULL)
 		*lost = output->records - output->written;
 	if (output->path != NULL && output->fd >= 0 && close(output->fd) != 0 && lost != NULL && *lost == 0)

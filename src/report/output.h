@@ -8,7 +8,8 @@
 
 struct output;
 
-/* NULL or "-" is standard output; a file is emptied.  NULL and *error (caller frees) if it cannot be opened. */
+/* NULL or "-" is standard output; a file is emptied when the first line comes,
+ * and one that did not exist goes again if none comes.  NULL and *error (caller frees) if it cannot be opened. */
 struct output *output_open(const char *path, char **error);
 
 /* For a live capture: whoever gives records never waits for those who read them.  To be called before the first one. */
