@@ -119,6 +119,12 @@ enum walk file_damage(struct file *file, uint64_t at, const char *format, ...) _
 /* The same: what begins here says that it is so long. */
 enum walk file_claims(struct file *file, uint64_t length);
 
+/* The same: another file begins here, of this format. */
+static inline enum walk file_another(struct file *file, const char *format)
+{
+	return file_damage(file, file->offset, "another %s file begins here, which is not read (mergecap makes one of several)", format);
+}
+
 /* Values that some systems wrote without translation from their DLT_. */
 static inline uint16_t linktype_known(uint16_t linktype)
 {
@@ -129,6 +135,10 @@ static inline uint16_t linktype_known(uint16_t linktype)
  * it); 0: of another one. */
 size_t pcap_recognised(struct file *file);
 size_t pcapng_recognised(struct file *file);
+
+/* Does a file begin with these octets?  Of pcap 8 are looked at, of pcapng 12. */
+bool pcap_begins(const uint8_t *octets);
+bool pcapng_begins(const uint8_t *octets);
 
 /* Reads the header, and what is known before the first frame.  false without an error: it is no capture after all. */
 bool pcap_begin(struct file *file, size_t header, char **error);

@@ -48,6 +48,8 @@ __attribute__((always_inline)) static inline void walk_records(struct file *file
 		get_lengths(form, p, &caplen, &wirelen);
 		if (caplen > FRAME_MOST || (size_t)(end - p) - header < caplen)
 			break;
+		if (wirelen == 0 && pcap_begins(p)) /* where a record has its length, a file header has 0 */
+			break;
 		__builtin_prefetch(p + header + caplen + READ_AHEAD);
 		frame->time = (int64_t)get32(form, p) * 1000000000 + (int64_t)parts * is.fraction;
 		frame->ordinal = frame->number = ++number;
@@ -84,6 +86,10 @@ static enum walk pcap_walk(struct file *file, struct capture_batch *batch)
 		return must_have(file, header);
 	uint32_t caplen, wirelen;
 	get_lengths(file, p, &caplen, &wirelen);
+	if ((wirelen == 0 || caplen > FRAME_MOST) && pcap_begins(p))
+		return file_another(file, "pcap");
+	if (caplen > FRAME_MOST && pcapng_begins(p))
+		return file_another(file, "pcapng");
 	if (caplen > FRAME_MOST)
 		return file_claims(file, caplen);
 	return must_have(file, header + caplen);
@@ -98,6 +104,20 @@ static const struct pcap_magic {
         {PCAP_MICRO, 24, 16, 1000},      {PCAP_NANO, 24, 16, 1},      {PCAP_KUZNETZOV, 24, 24, 1000},
         {PCAP_IXIA_MICRO, 28, 16, 1000}, {PCAP_IXIA_NANO, 28, 16, 1},
 };
+
+bool pcap_begins(const uint8_t *octets)
+{
+	struct file other = {.swapped = false};
+	uint32_t native;
+
+	memcpy(&native, octets, sizeof native);
+	for (size_t i = 0; i < sizeof pcap_magics / sizeof pcap_magics[0]; i++) {
+		other.swapped = native != pcap_magics[i].magic;
+		if (get32(&other, octets) == pcap_magics[i].magic && get16(&other, octets + 4) == 2 && get16(&other, octets + 6) <= 4)
+			return true;
+	}
+	return false;
+}
 
 size_t pcap_recognised(struct file *file)
 {

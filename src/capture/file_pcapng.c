@@ -337,7 +337,10 @@ static uint32_t block_length(struct file *file, const uint8_t *p)
 {
 	uint32_t type = get32(file, p), length = get32(file, p + 4);
 	if (length < 12 || length % 4 != 0 || length > (holds_packet(type) ? PACKET_BLOCK_MOST : BLOCK_MOST)) {
-		file_claims(file, length);
+		if (pcap_begins(p))
+			file_another(file, "pcap");
+		else
+			file_claims(file, length);
 		return 0;
 	}
 	return length;
@@ -442,6 +445,13 @@ static enum walk pcapng_walk(struct file *file, struct capture_batch *batch)
 }
 
 /* --- the file's header --- */
+
+bool pcapng_begins(const uint8_t *octets)
+{
+	struct file other = {.swapped = false};
+
+	return get32(&other, octets) == BLOCK_SECTION && section_order(&other, octets);
+}
 
 size_t pcapng_recognised(struct file *file)
 {

@@ -420,6 +420,39 @@ Test(file, pcap_damage)
 	cr_assert_eq(input.bytes_unread, 40);
 }
 
+/* Put one behind the other, they are two files still: the second is told, and none of it is taken for a record. */
+Test(file, another_file_behind_it)
+{
+	static const uint32_t magics[] = {0xa1b2c3d4, 0xa1b23c4d, 0xa1b2cd34};
+	static const char another[] = "another pcap file begins here, which is not read (mergecap makes one of several)";
+
+	for (size_t i = 0; i < 12; i++) {
+		length = 0;
+		big = i & 1;
+		put_pcap(magics[0], 2, 4, 65535, 1);
+		put_record(1, 0, TEXT, TEXT);
+		put_record(magics[0], 0x40002, TEXT, TEXT); /* a packet of 2055 is one */
+		put_record(magics[0], 0, 0, 0);
+		size_t whole = length;
+		big = i & 2;
+		put_pcap(magics[i / 4], 2, 4, 65535, 1);
+		expect_damage(3, whole, another);
+		put_record(2, 0, TEXT, TEXT);
+		expect_damage(3, whole, another);
+		length = whole;
+		put_section();
+		expect_damage(3, whole, "another pcapng file begins here, which is not read (mergecap makes one of several)");
+	}
+	big = false;
+	length = 0;
+	put_section();
+	put_interface(1, 0, 6, 0);
+	put_packet(0, 1);
+	size_t whole = length;
+	put_pcap(magics[0], 2, 4, 65535, 1);
+	expect_damage(1, whole, another);
+}
+
 Test(file, the_longest_frame)
 {
 	put_pcap(0xa1b2c3d4, 2, 4, 0, 1); /* no snapshot length: no limit */
