@@ -71,7 +71,16 @@ def test_refused(room):
         refused("tunnels " + value, "--tunnels", value, "-r", INCIDENT, says="ipip,6in4,gre")
     for option in ("-r", "-F", "--rules", "-o", "--tunnels", "--disable", "-T"):
         refused("an empty value of " + option, option, "", "-r", INCIDENT, says="needs a value")
-    for readers in (("--rules", "-", "--rules", "-", "-r", INCIDENT), ("-r", "-", "--rules", "-"), ("--rules", "-")):
+    for words in ("--rules", "-"), ("--rules", "-", "--rules", "-"):
+        refused("rules without an input: " + " ".join(words), *words, says="no input, and the rules are read from standard input")
+    refused("a file that is not named as one", "--rules", "-", INCIDENT, says="is a file")
+    primary, terminal = pty.openpty()
+    for words, says in ((), "no input: "), (("--rules", "-"), "no input, and"), (("--rules", "-", "-r", "-"), "only once"):
+        said = run(*words, stdin=terminal)
+        check(said.returncode == 2 and says in said.stderr.decode(), "refused: on a terminal " + " ".join(words), said.stderr)
+    os.close(terminal)
+    os.close(primary)
+    for readers in ("--rules", "-", "--rules", "-", "-r", INCIDENT), ("-r", "-", "--rules", "-"):
         refused("standard input twice: " + " ".join(readers[:4]), *readers, says="only once")
     refused("a connection that is not there", "-q", "-r", INCIDENT, "--ladder", "71", says="flow_id 71")
     refused("a name with control characters", "-r", "no\nsuch\x1b[31mfile", says="no?such?[31mfile: No such file")

@@ -777,17 +777,35 @@ static bool open_rules(struct parse *parse)
 	return true;
 }
 
-/* Its second reader would find it empty. */
-static bool reads_standard_input_once(struct parse *parse)
+#define HOW_TO_READ "tcpaudit -r FILE reads a capture, tcpaudit -i INTERFACE captures (see tcpaudit --help)"
+
+/* Who names no input means a pipe: tcpdump -w - | tcpaudit.  `taken`: standard input is the rules'. */
+static bool has_input(struct parse *parse, bool taken)
+{
+	const struct options *options = parse->options;
+
+	if (options->action != OPTIONS_RUN || options->input_count > 0)
+		return true;
+	if (options->filter[0] != '\0' && access(options->filter, F_OK) == 0)
+		return refuse(parse, "%s is a file: tcpaudit -r %s reads it", options->filter, options->filter);
+	if (taken)
+		return refuse(parse, "no input, and the rules are read from standard input: " HOW_TO_READ);
+	return !isatty(STDIN_FILENO) || refuse(parse, "no input: " HOW_TO_READ);
+}
+
+/* A second reader of standard input would find it empty. */
+static bool has_all_to_read(struct parse *parse)
 {
 	const struct options *options = parse->options;
 	const struct rulebook_sources *rules = &options->sources;
-	unsigned readers = options->action == OPTIONS_RUN && options->input_count == 0; /* as in a pipe */
+	unsigned readers = 0;
 
-	for (size_t i = 0; !options->live && i < options->input_count; i++)
-		readers += strcmp(options->inputs[i], "-") == 0;
 	for (size_t i = 0; i < rules->paths; i++)
 		readers += strcmp(rules->path[i], "-") == 0;
+	if (!has_input(parse, readers > 0))
+		return false;
+	for (size_t i = 0; !options->live && i < options->input_count; i++)
+		readers += strcmp(options->inputs[i], "-") == 0;
 	return readers < 2 || refuse(parse, "standard input can be read only once");
 }
 
@@ -809,7 +827,7 @@ static bool settle(struct parse *parse)
 {
 	struct options *options = parse->options;
 
-	if (!reads_standard_input_once(parse))
+	if (!has_all_to_read(parse))
 		return false;
 	if ((options->action == OPTIONS_RUN || options->action == OPTIONS_CHECK_RULES || options->action == OPTIONS_DUMP_RULES) &&
 	    !open_rules(parse))
@@ -824,12 +842,7 @@ static bool settle(struct parse *parse)
 		options->format = &report_ladder;
 		options->settings.watch = options->report.ladder;
 	}
-	if (options->input_count == 0 && parse->options->filter[0] != '\0' && access(parse->options->filter, F_OK) == 0)
-		return refuse(parse, "%s is a file: tcpaudit -r %s reads it", parse->options->filter, parse->options->filter);
-	if (options->input_count == 0 && isatty(STDIN_FILENO))
-		return refuse(parse,
-		              "no input: tcpaudit -r FILE reads a capture, tcpaudit -i INTERFACE captures (see tcpaudit --help)");
-	if (options->input_count == 0) { /* as in a pipe: tcpdump -w - | tcpaudit */
+	if (options->input_count == 0) {
 		parse->value = "-";
 		if (!add_input(parse, false))
 			return false;
