@@ -44,7 +44,8 @@ struct tcpaudit_frame {
 	X(IP_BAD, "ip-bad")               /* header length or version that cannot be */                                          \
 	X(NOT_TCP, "not-tcp")             /* UDP, ... */                                                                         \
 	X(ICMP, "icmp")                   /* ICMP, ICMPv6 */                                                                     \
-	X(FRAGMENT, "fragment")           /* part of a datagram that was completed by another frame, or still may be */          \
+	X(FRAGMENT, "fragment")           /* part of a datagram that was completed by another frame */                           \
+	X(FRAGMENT_WAITING, "fragment-waiting") /* ... that still may be: until then, or until it is lost; none at the end */    \
 	X(FRAGMENT_LOST, "fragment-lost") /* part of a datagram that was never completed */                                      \
 	X(ENCAP_DEPTH, "encap-depth")     /* more encapsulation than we look through */                                          \
 	X(FILTER, "filter")               /* rejected by the user's BPF expression (files) */                                    \

@@ -797,7 +797,7 @@ static const struct field table[] = {
 	{"exit_status", LAST, FIELD_INTEGER, LAST, "", "of the program", get_exit_status, NULL},
 	{"packets.read", SUMS, FIELD_INTEGER, SUMS, "packets", "frames read: tcp and all of not_analysed together", get_packets_read, NULL},
 	{"packets.tcp", SUMS, FIELD_INTEGER, SUMS, "packets", "frames in which a TCP header begins", get_packets_tcp, NULL},
-	{"packets.not_analysed", SUMS, FIELD_COUNTS, SUMS, "packets", "the others, by reason", get_not_analysed, NULL},
+	{"packets.not_analysed", SUMS, FIELD_COUNTS, SUMS, "packets", "the others, by reason; fragment-waiting: whose datagram is not complete now, the other numbers only grow", get_not_analysed, NULL},
 	{"packets.tcp_unusable", SUMS, FIELD_COUNTS, SUMS, "packets", "part of tcp whose numbers could not be used, by reason", get_unusable, NULL},
 	{"kernel.received", SUMS, FIELD_INTEGER, SUMS, "packets", "passed the filter: read and dropped together, and in stats what the ring still holds (live)", get_kernel_received, NULL},
 	{"kernel.dropped", SUMS, FIELD_INTEGER, SUMS, "packets", "no room in the ring (live)", get_kernel_dropped, NULL},

@@ -134,6 +134,7 @@ static const char *const fate_words[TCPAUDIT_FATE_COUNT] = {
         [TCPAUDIT_FATE_NOT_TCP] = "not TCP",
         [TCPAUDIT_FATE_ICMP] = "ICMP",
         [TCPAUDIT_FATE_FRAGMENT] = "IP fragments",
+        [TCPAUDIT_FATE_FRAGMENT_WAITING] = "IP fragments that wait for others",
         [TCPAUDIT_FATE_FRAGMENT_LOST] = "IP fragments never completed",
         [TCPAUDIT_FATE_ENCAP_DEPTH] = "in too many tunnels",
         [TCPAUDIT_FATE_FILTER] = "rejected by the filter",

@@ -93,6 +93,7 @@ static void account_for_lost(struct run *run)
 
 	assert(lost <= run->fragments);
 	run->fragments -= lost;
+	assert(decoder_waiting(run->decoder) <= run->fragments);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

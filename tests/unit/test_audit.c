@@ -1140,6 +1140,47 @@ Test(audit, fragments_of_an_identification_that_is_used_again)
 	}
 }
 
+static void expect_fragments(const struct bench *b, uint64_t joined, uint64_t waiting, uint64_t lost)
+{
+	struct tcpaudit_counters c = bench_counters(b);
+	uint64_t sum = 0;
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_FRAGMENT], joined, "%lu", (unsigned long)c.fate[TCPAUDIT_FATE_FRAGMENT]);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_FRAGMENT_WAITING], waiting, "%lu", (unsigned long)c.fate[TCPAUDIT_FATE_FRAGMENT_WAITING]);
+	cr_assert_eq(c.fate[TCPAUDIT_FATE_FRAGMENT_LOST], lost, "%lu", (unsigned long)c.fate[TCPAUDIT_FATE_FRAGMENT_LOST]);
+	for (unsigned i = 0; i < TCPAUDIT_FATE_COUNT; i++)
+		sum += c.fate[i];
+	cr_assert_eq(sum, c.frames);
+}
+
+/* What a live capture has counted it does not take back: of a fragment that waits, neither one nor the other is said. */
+Test(audit, fragments_are_counted_once)
+{
+	struct wire a = {.from = A, .flags = TCPAUDIT_SYN, .seq = 100}, other = {.from = A, .port = {41000, 80}, .flags = TCPAUDIT_SYN, .seq = 5};
+	static struct batch batch;
+	struct bench *b = bench_new();
+
+	batch.count = 0;
+	batch_add_fragments(&batch, &a, EPOCH);
+	tcpaudit_frames(b->engine, batch.frame, 1);
+	expect_fragments(b, 0, 1, 0);
+	tcpaudit_frames(b->engine, batch.frame + 1, 1);
+	expect_fragments(b, 1, 0, 0);
+	for (int i = 0; i < 3; i++)
+		tcpaudit_frames(b->engine, batch.frame, 1);
+	expect_fragments(b, 1, 3, 0);
+	batch.count = 0;
+	batch_add(&batch, &other, EPOCH + 31 * SECONDS);
+	tcpaudit_frames(b->engine, batch.frame, 1);
+	expect_fragments(b, 1, 0, 3);
+	batch.count = 0;
+	batch_add_fragments(&batch, &a, EPOCH + 32 * SECONDS);
+	tcpaudit_frames(b->engine, batch.frame, 1);
+	expect_fragments(b, 1, 1, 3);
+	bench_finish(b);
+	expect_fragments(b, 1, 0, 4);
+	bench_free(b);
+}
+
 /* An ICMP error in the same batch as the SYN that it quotes. */
 Test(audit, icmp_is_judged_behind_what_was_captured_before_it)
 {

@@ -545,6 +545,11 @@ uint64_t decoder_take_lost(struct decoder *decoder)
 	return defrag_take_lost(decoder->defrag);
 }
 
+uint64_t decoder_waiting(const struct decoder *decoder)
+{
+	return defrag_waiting(decoder->defrag);
+}
+
 size_t decoder_memory(const struct decoder *decoder)
 {
 	return sizeof *decoder + defrag_memory(decoder->defrag);

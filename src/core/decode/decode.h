@@ -33,6 +33,9 @@ void decoder_expire(struct decoder *decoder, int64_t now);
 /* How many frames, since the last call, that had been called FRAGMENT turned out to be FRAGMENT_LOST. */
 uint64_t decoder_take_lost(struct decoder *decoder);
 
+/* How many of the others may still become that: their datagrams are not complete. */
+uint64_t decoder_waiting(const struct decoder *decoder);
+
 /* Bytes held. */
 size_t decoder_memory(const struct decoder *decoder);
 

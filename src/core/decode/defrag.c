@@ -49,6 +49,7 @@ struct defrag {
 	size_t memory;
 	size_t most; /* bytes of it */
 	uint64_t lost;
+	uint64_t waiting; /* pieces that were kept */
 };
 
 struct defrag *defrag_new(void)
@@ -134,6 +135,7 @@ static void forget(struct defrag *defrag, struct partial *partial)
 	*(partial->newer != NULL ? &partial->newer->older : &defrag->newest) = partial->older;
 	drop_stretches(defrag, partial);
 	defrag->memory -= sizeof *partial;
+	defrag->waiting -= partial->kept;
 	defrag->count--;
 	free(partial);
 }
@@ -147,6 +149,7 @@ static void give_up(struct defrag *defrag, struct partial *partial)
 static enum defrag_result condemn(struct defrag *defrag, struct partial *partial)
 {
 	defrag->lost += partial->kept;
+	defrag->waiting -= partial->kept;
 	partial->kept = 0;
 	drop_stretches(defrag, partial);
 	partial->condemned = true;
@@ -354,6 +357,7 @@ enum defrag_result defrag_add(struct defrag *defrag, const struct piece *piece, 
 	if (partial->length != 0 && partial->octets == partial->length)
 		return join(defrag, partial, whole);
 	partial->kept++;
+	defrag->waiting++;
 	return DEFRAG_KEPT;
 }
 
@@ -390,6 +394,11 @@ uint64_t defrag_take_lost(struct defrag *defrag)
 
 	defrag->lost = 0;
 	return lost;
+}
+
+uint64_t defrag_waiting(const struct defrag *defrag)
+{
+	return defrag->waiting;
 }
 
 size_t defrag_memory(const struct defrag *defrag)

@@ -73,6 +73,9 @@ void defrag_expire(struct defrag *defrag, int64_t now);
 /* How many pieces answered with DEFRAG_KEPT have been lost since the last call. */
 uint64_t defrag_take_lost(struct defrag *defrag);
 
+/* How many of them may still be completed. */
+uint64_t defrag_waiting(const struct defrag *defrag);
+
 /* Bytes held. */
 size_t defrag_memory(const struct defrag *defrag);
 

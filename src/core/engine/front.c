@@ -207,25 +207,27 @@ void front_fill(struct front *front, struct batch *batch, const struct tcpaudit_
 	batch->now = front->now;
 }
 
-static void count_lost(struct front *front)
+/* Of fragments that wait nobody knows yet what will become of them, and what was counted once stays so. */
+static void count_fragments(struct front *front)
 {
-	uint64_t lost = decoder_take_lost(front->decoder);
+	uint64_t *fate = front->counters.fate, lost = decoder_take_lost(front->decoder), waiting = decoder_waiting(front->decoder);
 
-	front->counters.fate[TCPAUDIT_FATE_FRAGMENT] -= lost;
-	front->counters.fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
+	fate[TCPAUDIT_FATE_FRAGMENT] += fate[TCPAUDIT_FATE_FRAGMENT_WAITING] - lost - waiting;
+	fate[TCPAUDIT_FATE_FRAGMENT_LOST] += lost;
+	fate[TCPAUDIT_FATE_FRAGMENT_WAITING] = waiting;
 }
 
 void front_release(struct front *front)
 {
 	decoder_expire(front->decoder, front->now);
-	count_lost(front);
+	count_fragments(front);
 	decoder_release(front->decoder);
 }
 
 void front_end(struct front *front)
 {
 	decoder_expire(front->decoder, INT64_MAX);
-	count_lost(front);
+	count_fragments(front);
 }
 
 void front_count(struct front *front, enum tcpaudit_fate fate)
