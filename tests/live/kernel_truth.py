@@ -287,8 +287,6 @@ class Together:
         sock.settimeout(10)
         sock.bind((lab.ADDRESS[version][end], port))
         self.barrier.wait(10)
-        if end:
-            time.sleep(0.02)  # within the 50 ms that a packet needs; the client's SYN is the first that is captured
         sock.connect((lab.ADDRESS[version][not end], peer_port))
         return sock
 
@@ -518,7 +516,7 @@ def crossing_lab(directory):
                                              "SYN-SENT SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED")))
         return plan
 
-    return relay_lab(directory, scenarios.Crossing(), prepare)
+    return relay_lab(directory, scenarios.Crossing((scenarios.FIN, 7660), (scenarios.SYN, 7661)), prepare)
 
 
 def cut_lab(directory):

@@ -193,8 +193,8 @@ def offload(net, end, on):
 class Relay(Namespaces):
     """Two TUN devices and a thread that carries packets between them.
 
-    `policy(direction, packet)` says after how many seconds a packet arrives, None for never; direction 0 is from the
-    client.  What passes the middle is written to `path` (raw IP), dropped packets too: they were lost after it."""
+    `policy(direction, packet)` says after how many seconds a packet arrives, None for never, or what must be true for it to
+    go on (a function that is asked when others have come); direction 0 is from the client.  What passes the middle is written to `path` (raw IP), dropped packets too: they were lost after it."""
 
     def __init__(self, policy, path):
         super().__init__()
@@ -219,9 +219,12 @@ class Relay(Namespaces):
         return fd
 
     def _carry(self):
-        waiting, count = [], 0
+        waiting, held, count = [], [], 0
         while self.running or waiting:
             now = time.monotonic()
+            for item in [item for item in held if item[0]()]:
+                held.remove(item)
+                heapq.heappush(waiting, (now, *item[1:]))
             while waiting and waiting[0][0] <= now:
                 _, _, direction, packet = heapq.heappop(waiting)
                 try:
@@ -240,8 +243,10 @@ class Relay(Namespaces):
                 stamp = time.time_ns()
                 self.file.write(struct.pack("<IIII", stamp // 10**9, stamp % 10**9, len(packet), len(packet)) + packet)
                 delay = self.policy(direction, packet)
-                if delay is not None:
-                    count += 1
+                count += 1
+                if callable(delay):
+                    held.append((delay, count, direction, packet))
+                elif delay is not None:
                     heapq.heappush(waiting, (time.monotonic() + delay, count, direction, packet))
 
     def settle(self):

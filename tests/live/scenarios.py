@@ -204,11 +204,26 @@ class LastAckLoss:
         return 0.002
 
 
+FIN, SYN = (0x01, 0x01), (0x12, 0x02)  # flags: those looked at, those that are set; a SYN-ACK only answers
+
+
 class Crossing:
-    """Delays, so that what both ends send within that time crosses."""
+    """What each end says, FIN or SYN, waits in the middle until the other one has said the same: neither can be an answer.
+
+    `which`: (FIN or SYN, the server's port or 0 for any)..."""
+
+    def __init__(self, *which):
+        self.which, self.sent = which, set()
 
     def __call__(self, direction, packet):
-        return 0.05
+        source, target, _, _, flags, _ = lab.numbers(packet)
+        server, client = (source, target) if direction else (target, source)
+        for (mask, said), port in self.which:
+            if port in (0, server) and flags & mask == said:
+                key = packet[0] >> 4, said, server, client
+                self.sent.add((*key, direction))
+                return lambda: (*key, not direction) in self.sent
+        return 0.002
 
 
 class Meeting:
@@ -231,7 +246,7 @@ def on_a_relay():
     """[(policy, scenario)]: barriers are used once."""
     meeting = Meeting()
     return [
-        (Crossing(), Scenario("simultaneous close", meeting.serve, meeting.act, kind="simultaneous", closed_first="both",
+        (Crossing((FIN, 0)), Scenario("simultaneous close", meeting.serve, meeting.act, kind="simultaneous", closed_first="both",
                               holder="both")),
         (LastAckLoss(), Scenario("last acknowledgment lost", serve_then_late_close, act_close, kind="four-way",
                                  closed_first="client", holder="client", fin_copies_server=2)),
