@@ -231,7 +231,7 @@ def test_early_signals(room):
 def test_outputs(room):
     """What cannot be written is an error, and said; a reader who has seen enough is not spoken of."""
     for words in (["-T", "jsonl"], ["-T", "json"], ["-T", "text"], ["--ladder", "32"]):
-        for how, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")):
+        for how, reason in ((">&-", "Bad file descriptor"), ("-o - >&-", "Bad file descriptor"), (">/dev/full", "No space left on device")):
             line = " ".join(["exec", PROGRAM, "-q", "-r", INCIDENT, *words, how])
             result = subprocess.run(["sh", "-c", line], capture_output=True, check=False, timeout=60)
             said = result.stderr.decode()

@@ -172,6 +172,12 @@ static bool take_text(struct parse *parse)
 	return true;
 }
 
+static bool take_output(struct parse *parse)
+{
+	*(const char **)target(parse) = strcmp(parse->value, "-") == 0 ? NULL : parse->value;
+	return true;
+}
+
 /* Of several, it would not be clear which one is meant. */
 static bool take_filter(struct parse *parse)
 {
@@ -500,7 +506,7 @@ static const struct option_row table[] = {
 
         {.name = "Output"},
         {'T', NULL, "FORMAT", "text, jsonl or json (default: text on a terminal, else jsonl)", take_format, 0, NULL},
-        {'o', "output", "FILE", "write there; - is standard output", take_text, AT(output), NULL},
+        {'o', "output", "FILE", "write there; - is standard output", take_output, AT(output), NULL},
         {OPTION_FLOWS, "flows", "WHICH", "flow records: all, flagged or none (default: files all, interfaces flagged)", take_flows, 0, NULL},
         {OPTION_TRANSITIONS, "transitions", NULL, "each end's way through the state diagram, in flow records", take_flag, AT(report.transitions), NULL},
         {OPTION_LADDER, "ladder", "FLOW", "draw one connection, by its flow_id", take_positive, AT(report.ladder), NULL},
