@@ -33,12 +33,19 @@ static uint8_t vantage_shown(const struct connection *c, const struct tcpaudit_s
 	return TCPAUDIT_VANTAGE_FAR;
 }
 
+/* Who opened the connection is shown by its handshake.  Where that was not captured, a port tells, but only one below 512: those up to
+ * 1023 are clients' as well, of NFS and rlogin, and above there is nothing but a guess. */
+static bool roles_are_known(const struct connection *c)
+{
+	return !(c->entry.bits & CONN_MIDSTREAM) || (c->entry.port[0] < 512) != (c->entry.port[1] < 512);
+}
+
 /* A proxy accepts some connections and opens others: `--vantage server` holds for the former.  What shows that the capture stands at
  * the other end is none of those meant; a quick answer shows it not, hosts are slow at times. */
 static uint8_t vantage_of(const struct connection *c, const struct tcpaudit_settings *settings, const struct turnaround *took,
                           unsigned x)
 {
-	if (settings->vantage >> x & 1 && vantage_shown(c, settings, took, !x) != TCPAUDIT_VANTAGE_AT)
+	if (settings->vantage >> x & 1 && roles_are_known(c) && vantage_shown(c, settings, took, !x) != TCPAUDIT_VANTAGE_AT)
 		return TCPAUDIT_VANTAGE_AT;
 	return vantage_shown(c, settings, took, x);
 }
