@@ -381,18 +381,19 @@ void check_fin_ack_over_hole(struct judging *j)
 
 #define QUEUES_FOR 100000000ll /* ns that a segment may wait on its way, beyond what the handshake shows */
 
-/* How much later than it was sent an acknowledgment of an end may come, for what the path does to it: queues grow behind the handshake,
- * and where segments are lost, an earlier one may have been. */
+/* How much later yet an acknowledgment of an end may come, for what the path does to it: queues grow behind the handshake, and where
+ * segments are lost, an earlier one may have been. */
 static int64_t path_explains(const struct judging *j, unsigned from)
 {
 	if (j->at[from])
 		return 0;
 	if ((j->c->end[0].bits | j->c->end[1].bits) & TCB_REPEATED)
 		return INT64_MAX;
-	return QUEUES_FOR + (j->record->rtt > 0 ? 2 * j->record->rtt : 0);
+	return QUEUES_FOR + (j->record->rtt > 0 ? j->record->rtt : 0);
 }
 
-/* Only a FIN sent once tells: of several copies, nobody knows which one arrived.  A hole before it explains silence. */
+/* Only a FIN sent once tells: of several copies, nobody knows which one arrived.  A hole before it explains silence, and so does the
+ * way to its receiver and back. */
 void check_fin_ack_late(struct judging *j)
 {
 	if (j->c->entry.capture & CAPTURE_CLOCK_STEP)
@@ -403,16 +404,17 @@ void check_fin_ack_late(struct judging *j)
 			continue;
 		const struct event *fin = &j->h->event[f->first], *ack = &j->h->event[f->acked];
 		int64_t took = ack->time - fin->time;
+		int64_t beyond = took - threshold(j, FIN_ACK_DELAY) - way_to_and_back(j, !x);
 		bool hole = false;
 		for (int i = f->first + 1; i < f->acked; i++) {
 			const struct event *e = &j->h->event[i];
 			hole |= (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u)) ||
 			        (e->from == x && e->is & EVENT_REPEAT);
 		}
-		if (took <= threshold(j, FIN_ACK_DELAY) || hole || f->acked < f->first)
+		if (beyond <= 0 || hole || f->acked < f->first)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)!x,
-		                  .over_in_time = took - threshold(j, FIN_ACK_DELAY) > path_explains(j, !x),
+		                  .over_in_time = beyond > path_explains(j, !x),
 		                  .evidence = {f->first, f->acked, -1},
 		                  .expected = {{"delay_us", 500000}},
 		                  .observed = {{"delay_us", took / 1000}}};

@@ -510,9 +510,11 @@ void check_syn_ecn_blackhole(struct judging *j)
 		                         .evidence = {with, without, answer, -1}});
 }
 
-/* A bare ACK that was seen may have been lost behind us; and a server may wait for text on purpose. */
+/* A bare ACK that was seen may have been lost behind us; and a server may wait for text on purpose.  What it sends within its
+ * turn-around it built without knowing the ACK. */
 void check_syn_accept_stalled(struct judging *j)
 {
+	const int64_t due = threshold(j, SYN_STALLED_DELAY) + way_to_and_back(j, TCPAUDIT_SERVER);
 	int ack = -1;
 
 	if (!(j->c->entry.bits & CONN_SYN_ACK_REPEATED))
@@ -525,7 +527,7 @@ void check_syn_accept_stalled(struct judging *j)
 		if (answers && ack < 0)
 			ack = i;
 		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) ||
-		    e->time - j->h->event[ack].time <= threshold(j, SYN_STALLED_DELAY))
+		    e->time - j->h->event[ack].time <= due)
 			continue;
 		claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
 		                         .unanswered = (uint8_t)(j->at[TCPAUDIT_SERVER] ? 3 : 1),
