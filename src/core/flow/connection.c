@@ -280,13 +280,16 @@ static void mark(struct connection *c, struct flow_table *table, int which, cons
 		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time - (after >= MARK_FINE ? after % 1000 : 0)};
 }
 
-/* An end has answered what was seen at `from` (ns); most take as long as lies between the marks. */
-static void note_answer(struct connection *c, struct flow_table *table, unsigned end, int64_t from, int64_t to)
+/* An end has answered; most take as long as lies between the marks.  Of several copies it is the newest that was answered, unless an
+ * echoed timestamp is older: then the path is longer than a timeout (RFC 7323 4.3). */
+static void note_answer(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned end)
 {
 	const int stimulus = end == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
-	int64_t took = (to - from) / 1000;
+	const bool older = c->end[!end].bits & TCB_TS && s->options & TCPAUDIT_OPT_TIMESTAMPS && seq_lt(s->tsecr, c->end[!end].tsval);
+	const int64_t from = older ? connection_mark_time(c, stimulus) : c->last_from[!end];
+	const int64_t took = (s->time - from) / 1000;
 
-	if (connection_mark_is_of(c, stimulus, from) && connection_mark_is_of(c, stimulus + 1, to))
+	if (connection_mark_is_of(c, stimulus, from) && connection_mark_is_of(c, stimulus + 1, s->time))
 		return;
 	c->end[end].bits |= TCB_TOOK_APART;
 	if (flow_rarity(table, c))
@@ -336,7 +339,7 @@ static void follow_syn(struct connection *c, struct flow_table *table, const str
 		c->entry.bits |= CONN_SYN_ACK;
 		mark(c, table, MARK_SYN_ACK, s);
 		if (connection_marked(c, MARK_SYN))
-			note_answer(c, table, from, c->last_from[TCPAUDIT_CLIENT], s->time);
+			note_answer(c, table, s, from);
 		if (!(c->end[TCPAUDIT_CLIENT].bits & TCB_SEQ) || s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
 			*odd = true; /* fast open acknowledged in part, or not at all */
 		return;
@@ -367,7 +370,7 @@ static bool follow_ack(struct connection *c, struct flow_table *table, const str
 		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK | CONN_MARKED_ACK;
 		mark(c, table, MARK_ACK, s);
 		if (connection_marked(c, MARK_SYN_ACK))
-			note_answer(c, table, from, c->last_from[TCPAUDIT_SERVER], s->time);
+			note_answer(c, table, s, from);
 		return true;
 	}
 	if (c->entry.bits & CONN_MARKED_RESPONSE || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
