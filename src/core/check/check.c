@@ -143,6 +143,22 @@ static int starting_confidence(const struct judging *j, uint8_t rests_on, const 
 	return TCPAUDIT_POSSIBLE;
 }
 
+/* It shows in the handshake.  Of several copies the first may have been answered, where no timestamp says which (RFC 6298 3). */
+int64_t way_to_and_back(const struct judging *j, unsigned x)
+{
+	const int stimulus = x == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
+	int64_t way = j->record->end[x].turnaround;
+
+	if (j->at[x])
+		return 0;
+	if (!(j->c->end[0].bits & j->c->end[1].bits & TCB_TS) && connection_marked(j->c, stimulus) &&
+	    connection_marked(j->c, stimulus + 1)) {
+		int64_t most = connection_mark_time(j->c, stimulus + 1) - connection_mark_time(j->c, stimulus);
+		way = most > way ? most : way;
+	}
+	return way > 0 ? way : 0;
+}
+
 static bool at_its_end(const struct judging *j, const struct claim *cl)
 {
 	return cl->endpoint <= TCPAUDIT_WHO_SERVER && j->at[cl->endpoint ^ cl->whole_at_peer];

@@ -78,10 +78,7 @@ static inline struct tcpaudit_label check_label(const struct tcpaudit_labeller *
 #define threshold(j, name) ((j)->file->settings->threshold[TCPAUDIT_THRESHOLD_##name])
 
 /* How much of an end's answer (ns) is due to the path between the capture and that end, as far as is known. */
-static inline int64_t way_to_and_back(const struct judging *j, unsigned x)
-{
-	return !j->at[x] && j->record->end[x].turnaround > 0 ? j->record->end[x].turnaround : 0;
-}
+int64_t way_to_and_back(const struct judging *j, unsigned x);
 
 /* Claims.  To be called by check functions. */
 void claim(struct judging *j, const struct claim *claim);
