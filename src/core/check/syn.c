@@ -275,12 +275,13 @@ void check_syn_retry_after_rst(struct judging *j)
 	claim(j, &c);
 }
 
-/* RFC 5961 4.2: whatever its number, a SYN is met by a challenge ACK. */
+/* RFC 5961 4.2: whatever its number, a SYN is met by a challenge ACK.  Behind a reset there is no connection that it could meet, and what
+ * was under way then is answered by resets. */
 void check_syn_in_sync_reply(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		int syn = first_unusual(j, x, UNUSUAL_SYN_SYNCHRONIZED), reply = -1;
-		if (syn < 0)
+		if (syn < 0 || (j->h->first_reset >= 0 && j->h->first_reset < syn))
 			continue;
 		for (int i = syn + 1; i < j->h->count && reply < 0; i++)
 			if (j->h->event[i].from != x && !(j->h->event[i].unusual & UNUSUAL_SYN_SYNCHRONIZED))
