@@ -313,11 +313,23 @@ static int64_t unacknowledged(const struct judging *j, unsigned x)
 	return octets > 0 ? octets : 0;
 }
 
+/* Its sender has sent another SYN, and SYN-SENT refuses what is acknowledged of the connection before (RFC 9293 3.5.1 figure 9, 3.10.7.3
+ * first): what has become of that one, the reset does not say. */
+static bool is_from_syn_sent(const struct judging *j, const struct event *reset)
+{
+	if (reset->flags & TCPAUDIT_ACK)
+		return false;
+	for (const struct event *e = j->h->event; e < reset; e++)
+		if (e->from == reset->from && is_next_syn(e))
+			return true;
+	return false;
+}
+
 void check_rst_abort_dirty(struct judging *j)
 {
 	const struct event *reset = ending_reset(j);
 
-	if (!reset || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN || j->h->fin[reset->from].sent)
+	if (!reset || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN || j->h->fin[reset->from].sent || is_from_syn_sent(j, reset))
 		return;
 	const struct before_reset *was = j->h->before_reset;
 	unsigned x = reset->from;
@@ -348,7 +360,7 @@ void check_rst_instead_of_fin(struct judging *j)
 	const struct event *reset = ending_reset(j);
 
 	if (!reset || j->record->aborted_by == TCPAUDIT_WHO_UNKNOWN || j->h->fin[0].sent || j->h->fin[1].sent ||
-	    unacknowledged(j, 0) || unacknowledged(j, 1) || goes_on(j, 0) || goes_on(j, 1))
+	    unacknowledged(j, 0) || unacknowledged(j, 1) || goes_on(j, 0) || goes_on(j, 1) || is_from_syn_sent(j, reset))
 		return;
 	const struct before_reset *was = j->h->before_reset;
 	if (!was->text[0] || !was->text[1])
