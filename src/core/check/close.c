@@ -80,12 +80,21 @@ void check_close_simul_ack_missing(struct judging *j)
 	}
 }
 
+/* Text that came before the FIN may have found no reader and reset the connection (RFC 9293 3.6.1 SHLD-3): without the key of a block that
+ * is gone, nobody can sign that reset (RFC 2385 4.1, RFC 5925 7.7). */
+static bool may_have_reset_unsigned(const struct judging *j, unsigned x)
+{
+	const struct fin_facts *peer = &j->h->fin[!x];
+
+	return peer->in_flight && j->h->event[peer->first].options & (TCPAUDIT_OPT_MD5 | TCPAUDIT_OPT_AO);
+}
+
 void check_close_final_ack_missing(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		int newest =
 		        !crossed(j) && j->h->fin[x].acked >= 0 ? fin_unanswered(j, !x, threshold(j, CLOSE_FINAL_COPIES)) : -1;
-		if (newest >= 0)
+		if (newest >= 0 && !may_have_reset_unsigned(j, x))
 			claim_unanswered_fin(j, x, newest);
 	}
 }
