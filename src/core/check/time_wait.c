@@ -162,7 +162,7 @@ void check_tw_active_reopen(struct judging *j)
 	                  .expected = {{"age_us", 2 * j->file->settings->msl / 1000}},
 	                  .observed = {{"age_us", age / 1000}}};
 	if (recycled)
-		c.deliberate = "Linux: tcp_tw_reuse";
+		c.deliberate = "Linux: tcp_tw_reuse, or connect() from a port that was bound"; /* which asks for timestamps alone */
 	claim(j, &c);
 }
 
