@@ -77,6 +77,13 @@ static inline struct tcpaudit_label check_label(const struct tcpaudit_labeller *
 /* A threshold in force, in its unit: threshold(j, FIN_ACK_DELAY). */
 #define threshold(j, name) ((j)->file->settings->threshold[TCPAUDIT_THRESHOLD_##name])
 
+/* How long TIME-WAIT is seen at least (ns): it begins when the FIN comes, up to half a second before that is acknowledged (RFC 9293
+ * 3.6.1, MUST-40). */
+static inline int64_t time_wait_seen(const struct tcpaudit_settings *settings)
+{
+	return 2 * settings->msl - 500000000ll;
+}
+
 /* How much of an end's answer (ns) is due to the path between the capture and that end, as far as is known. */
 int64_t way_to_and_back(const struct judging *j, unsigned x);
 

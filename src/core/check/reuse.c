@@ -46,7 +46,7 @@ void check_reuse_early(struct judging *j)
 	const struct former *was = j->h->former;
 	int syn = opening(j);
 
-	if (syn < 0 || !was->closed || was->reset || interval(j) >= 2 * j->file->settings->msl || protected_by_timestamps(j, syn) ||
+	if (syn < 0 || !was->closed || was->reset || interval(j) >= time_wait_seen(j->file->settings) || protected_by_timestamps(j, syn) ||
 	    (!was->agreed && j->h->event[syn].is & EVENT_TIMESTAMPS))
 		return;
 	if (was->client_again && was->holder == TCPAUDIT_WHO_SERVER && seq_gt(j->h->event[syn].seq, was->next[TCPAUDIT_CLIENT]))

@@ -42,7 +42,7 @@ void check_tw_early_gone(struct judging *j)
 				entered = route->step[i].proof;
 		if (entered < 0)
 			continue;
-		int64_t since = j->h->event[entered].time, longest = 2 * j->file->settings->msl;
+		int64_t since = j->h->event[entered].time;
 		for (int i = entered + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
 			if (e->from != x && e->flags & TCPAUDIT_RST)
@@ -57,12 +57,12 @@ void check_tw_early_gone(struct judging *j)
 				if (j->h->event[k].from != x && j->h->event[k].ack == e->seq &&
 				    !(j->h->event[k].flags & TCPAUDIT_RST))
 					asked = k;
-			if (asked < 0 || e->time - since >= longest)
+			if (asked < 0 || e->time - since >= time_wait_seen(j->file->settings))
 				continue;
 			struct claim c = {.endpoint = (uint8_t)x,
 			                  .proven = true,
 			                  .evidence = {entered, asked, i, -1},
-			                  .expected = {{"age_us", longest / 1000}},
+			                  .expected = {{"age_us", 2 * j->file->settings->msl / 1000}},
 			                  .observed = {{"age_us", (e->time - since) / 1000}}};
 			if (e->time - since > 20000000000ll)
 				c.at_most = TCPAUDIT_LIKELY;
@@ -100,7 +100,7 @@ static int syn_in_time_wait(const struct judging *j, unsigned x, int64_t *age)
 		    (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK)) != TCPAUDIT_SYN)
 			continue;
 		*age = e->time - was->time_wait_since;
-		return *age >= 0 && *age < 2 * j->file->settings->msl ? i : -1;
+		return *age >= 0 && *age < time_wait_seen(j->file->settings) ? i : -1;
 	}
 	return -1;
 }

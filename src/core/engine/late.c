@@ -71,16 +71,17 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 static void late_reset(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
 {
 	bool holder = t->was.holder == from || t->was.holder == TCPAUDIT_WHO_BOTH;
-	int64_t age = s->time - t->was.time_wait_since, longest = 2 * result->settings->msl;
+	int64_t age = s->time - t->was.time_wait_since;
 
-	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack || age >= longest)
+	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack ||
+	    age >= time_wait_seen(result->settings))
 		return;
 	if (t->links.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
 		return;
 	struct tcpaudit_finding f = {.confidence = age > 20 * SECOND || t->was.doubtful ? TCPAUDIT_LIKELY : TCPAUDIT_CERTAIN,
 	                             .endpoint = (uint8_t)from,
 	                             .deliberate = check_time_wait_timer(age),
-	                             .expected = {{"age_us", longest / 1000}},
+	                             .expected = {{"age_us", 2 * result->settings->msl / 1000}},
 	                             .observed = {{"age_us", age / 1000}},
 	                             .evidence = {t->asked, segment_evidence(s, from)},
 	                             .evidence_count = 2};
