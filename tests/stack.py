@@ -109,13 +109,17 @@ class Segment:
 class Endpoint:
     """One end.  `send` takes a segment, `application` (what, endpoint, octets); `listens`: it has a listener."""
 
-    def __init__(self, world, make, send, application, listens=False):
+    def __init__(self, world, make, send, application, listens=False, before=None):
+        """`before`: an endpoint that had the same sockets, on the same host."""
         rng = world.rng
         self.world, self.make, self.send, self.application, self.listens = world, make, send, application, listens
         self.state, self.states = "CLOSED", []  # as the wire may know them: FIN-WAIT-1 begins with the FIN
         self.dead, self.resets = False, 0
         self.clock, self.next_id = rng.randrange(2**32), rng.randrange(65536)
-        self.iss = rng.randrange(2**32)
+        self.iss, self.begun = rng.randrange(2**32), world.now
+        if before:  # RFC 9293 3.4.1: a clock of 4 us; the hosts' other clocks go on
+            self.clock, self.next_id = before.clock, before.next_id
+            self.iss = (before.iss + int((world.now - before.begun) * 250000)) & MASK
         self.snd_una = self.snd_nxt = self.iss
         self.snd_wnd = self.rcv_nxt = self.wl1 = self.wl2 = self.irs = 0
         self.peer_mss, self.peer_wscale, self.snd_shift, self.rcv_shift = 536, None, 0, 0
@@ -469,6 +473,14 @@ class Endpoint:
         if not window:
             return not s.length() and not first
         return 0 <= first < window or (s.length() > 0 and 0 <= last < window)
+
+    def yields_to(self, s):
+        """TIME-WAIT, to a SYN that no segment of the connection before can be taken for (RFC 9293 3.10.7.4 fourth, RFC 6191 2)."""
+        if self.state != "TIME-WAIT" or s.flags & (SYN | ACK | RST) != SYN:
+            return False
+        if self.stamps and s.stamp is not None:
+            return distance(s.stamp[0], self.ts_recent) > 0
+        return distance(s.seq, self.rcv_nxt) > 0
 
     def answer_unacceptable(self, s):
         if self.state == "SYN-RECEIVED" and s.flags & SYN and s.seq == self.irs:
