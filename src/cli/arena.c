@@ -16,14 +16,13 @@ struct arena_block {
 	struct arena_block *next; /* while it is free */
 	uint32_t size;            /* in units of 16, with this */
 	uint32_t class;
-};
+} __attribute__((aligned(16)));
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	uint64_t used;
 	uint64_t size;
-	uint64_t pad;
-};
+} __attribute__((aligned(16)));
 
 _Static_assert(sizeof(struct arena_block) == 16 && sizeof(struct arena_chunk) == 32, "what is handed out is aligned");
 

@@ -86,6 +86,7 @@ union kept {
 	struct history *history; /* NULL until something happens that is worth keeping */
 	struct brief *brief;     /* with CONN_BRIEF */
 	struct rarity *rarity;   /* with CONN_RARE: that has the others */
+	uint64_t room;           /* where pointers are smaller, a connection has its ends at the same place */
 };
 
 /* What is told of the host whose connection made it too many. */
