@@ -267,7 +267,7 @@ void check_syn_retry_after_rst(struct judging *j)
 	if (plain_now || gap < 3000000)
 		return; /* RFC 3168 6.1.1.1 allows to try without ECN; right behind it, it was on its way */
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
-	                  .alike = !j->at[TCPAUDIT_CLIENT],
+	                  .at_most = j->at[TCPAUDIT_CLIENT] ? 0 : TCPAUDIT_POSSIBLE, /* lost, or on its way, when the timer ran out */
 	                  .evidence = {refusal, again, -1},
 	                  .observed = {{"gap_us", gap / 1000}}};
 	if (gap > 400000000 && gap < 600000000)
