@@ -78,6 +78,7 @@ static bool clock_may_have_turned(const struct judging *j, unsigned x)
 	return age == ISS_AGE_UNKNOWN || interval(j) + age * SECOND >= threshold(j, REUSE_ISN_INTERVAL);
 }
 
+/* A server's may be a SYN cookie (RFC 4987 3.6), and anybody can send a SYN that nobody answers. */
 void check_reuse_isn_regress(struct judging *j)
 {
 	const struct former *was = j->h->former;
@@ -89,7 +90,7 @@ void check_reuse_isn_regress(struct judging *j)
 		if (!(tcb->bits & TCB_ISS) || !was->known[x] || seq_gt(tcb->iss, was->next[x]) || clock_may_have_turned(j, x))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
-		                         .alike = !(j->c->entry.bits & CONN_SYN_ACK), /* anybody can send a SYN that nobody answers */
+		                         .alike = (uint8_t)(x == TCPAUDIT_SERVER ? 1 : !(j->c->entry.bits & CONN_SYN_ACK)),
 		                         .evidence = {opening(j), -1},
 		                         .expected = {{"seq_low", was->next[x]}},
 		                         .observed = {{"seq", tcb->iss}}});
