@@ -133,10 +133,13 @@ static bool is_too_much(void *user)
 	return on_their_way(h) > atomic_load(&h->wanted);
 }
 
-/* Until no more than `most` are on their way, there is time to help. */
+/* Until no more than `most` are on their way, there is time to help.  What waits is worth waking the judge for, however little it
+ * is. */
 static void await_judge(struct handover *h, unsigned most)
 {
 	atomic_store(&h->wanted, most);
+	if (atomic_load(&h->judge_sleeps))
+		wake_judge(h);
 	while (is_too_much(h)) {
 		if (team_help(h->team))
 			continue;
@@ -169,8 +172,6 @@ void handover_tidy(struct handover *h)
 		return;
 	let_go(h);
 	while (capture_crowded(h->capture)) {
-		if (atomic_load(&h->judge_sleeps))
-			wake_judge(h);
 		await_judge(h, on_their_way(h) / 2);
 		let_go(h);
 	}
@@ -221,8 +222,6 @@ void handover_settle(struct handover *h)
 		return;
 	if (h->own.counted)
 		handover_frames(h, NULL, 0);
-	if (atomic_load(&h->judge_sleeps))
-		wake_judge(h);
 	await_judge(h, 0);
 }
 
