@@ -158,6 +158,13 @@ static bool acknowledges_on(const struct judging *j, int from)
 	return false;
 }
 
+/* A FIN without timestamps, of an end that has sent some: one signal that it is not its sender's, whatever the SYNs said (RFC 7323
+ * 3.2). */
+static bool is_unlike_its_sender(const struct judging *j, unsigned x)
+{
+	return !(j->h->event[j->h->fin[x].first].is & EVENT_TIMESTAMPS) && j->c->end[x].tsval;
+}
+
 void check_fin_ack_beyond(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -170,7 +177,7 @@ void check_fin_ack_beyond(struct judging *j)
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
 		if (acknowledged_another(j, x) || acknowledges_on(j, f->acked_wrong) || may_be_injected(j, f->acked_wrong) ||
-		    (f->first >= 0 && may_be_injected(j, f->first))) {
+		    (f->first >= 0 && (may_be_injected(j, f->first) || is_unlike_its_sender(j, x)))) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
 		}
