@@ -1,4 +1,4 @@
-/* connection.c - takes a segment into a connection: accounts, handshake, and what is kept for judgment.
+/* connection.c - takes a segment into a connection: accounts, and what is kept for judgment.
  *
  * What is expected next goes the short way (plain.c).  What opens, closes, resets or contradicts goes into the history, from
  * which mirror.c, close.c and the checks judge. */
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "connection.h"
+#include "handshake.h"
 #include "plain.h"
 #include "unusual.h"
 #include "decode/decode.h"
@@ -246,144 +247,6 @@ static void keep_copy(struct connection *c, struct flow_table *table, const stru
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
-/* ---- handshake ---- */
-
-/* Without memory for that, no mark is there any more. */
-static struct far_mark *take_far(struct connection *c, struct flow_table *table)
-{
-	struct far_mark far[MARKS] = {{0}};
-	struct rarity *r = flow_rarity(table, c);
-
-	if (r && r->is_far)
-		return r->mark;
-	for (int i = 0; i < MARKS; i++)
-		if (connection_marked(c, i))
-			far[i] = (struct far_mark){.frame = connection_mark_frame(c, i), .time = connection_mark_time(c, i)};
-	memset(c->mark, 0, sizeof c->mark);
-	c->apart = APART_MOST;
-	if (!r)
-		return NULL;
-	r->is_far = true;
-	return memcpy(r->mark, far, sizeof far);
-}
-
-/* Remembers a segment as one of the handshake's marks. */
-static void mark(struct connection *c, struct flow_table *table, int which, const struct tcpaudit_segment *s)
-{
-	if (mark_is_near(c, which, s)) {
-		connection_mark_near(c, which, s);
-		return;
-	}
-	struct far_mark *far = take_far(c, table);
-	int64_t after = s->time - c->start;
-	if (far)
-		far[which] = (struct far_mark){.frame = connection_frame(s), .time = s->time - (after >= MARK_FINE ? after % 1000 : 0)};
-}
-
-/* An end has answered; most take as long as lies between the marks.  Of several copies it is the newest that was answered, unless an
- * echoed timestamp is older: then the path is longer than a timeout (RFC 7323 4.3). */
-static void note_answer(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned end)
-{
-	const int stimulus = end == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK;
-	const bool older = c->end[!end].bits & TCB_TS && s->options & TCPAUDIT_OPT_TIMESTAMPS && seq_lt(s->tsecr, c->end[!end].tsval);
-	const int64_t from = older ? connection_mark_time(c, stimulus) : c->last_from[!end];
-	const int64_t took = (s->time - from) / 1000;
-
-	if (connection_mark_is_of(c, stimulus, from) && connection_mark_is_of(c, stimulus + 1, s->time))
-		return;
-	c->end[end].bits |= TCB_TOOK_APART;
-	if (flow_rarity(table, c))
-		connection_rare(c, end)->took = took >= 0 && took < TURNAROUND_UNKNOWN ? (uint32_t)took : TURNAROUND_UNKNOWN;
-}
-
-/* RFC 7323 2.2, 3.2: an option counts only if both SYNs carried it. */
-void connection_agree_options(struct connection *c)
-{
-	struct tcb *a = &c->end[0], *b = &c->end[1];
-	if (!(a->bits & b->bits & TCB_WSCALE)) {
-		a->wscale = b->wscale = (a->bits | b->bits) & TCB_OPTIONS_CUT ? 14 : 0; /* unknown: the widest */
-		a->bits &= ~(uint32_t)TCB_WSCALE;
-		b->bits &= ~(uint32_t)TCB_WSCALE;
-	}
-	if (!(a->bits & b->bits & TCB_TS)) {
-		a->bits &= ~(uint32_t)TCB_TS;
-		b->bits &= ~(uint32_t)TCB_TS;
-	}
-}
-
-/* Follows the handshake; true when this segment is one of its marks, or disturbs it: `odd`. */
-static void follow_syn(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from, bool *odd)
-{
-	bool first = !(c->end[from].bits & TCB_ISS);
-
-	if (s->options & TCPAUDIT_OPT_FAST_OPEN && s->len)
-		c->entry.bits |= CONN_FAST_OPEN;
-	if (!(s->flags & TCPAUDIT_ACK)) {
-		if (from == TCPAUDIT_CLIENT && first && !connection_marked(c, MARK_SYN)) {
-			c->entry.bits |= CONN_SYN;
-			c->syn_tsval = s->options & TCPAUDIT_OPT_TIMESTAMPS ? s->tsval : 0;
-			mark(c, table, MARK_SYN, s);
-			if (connection_marked(c, MARK_SYN_ACK)) /* whatever that took, it is not known */
-				c->end[TCPAUDIT_SERVER].bits |= TCB_TOOK_APART;
-			*odd |= s->len > 0;
-		} else {
-			*odd = true;
-			if (from == TCPAUDIT_CLIENT)
-				c->entry.bits |= CONN_SYN_REPEATED;
-			if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SYN_ACK))
-				c->entry.bits |= CONN_SIMULTANEOUS_OPEN;
-		}
-		return;
-	}
-	if (from == TCPAUDIT_SERVER && first && !(c->entry.bits & CONN_SIMULTANEOUS_OPEN)) {
-		c->entry.bits |= CONN_SYN_ACK;
-		mark(c, table, MARK_SYN_ACK, s);
-		if (connection_marked(c, MARK_SYN))
-			note_answer(c, table, s, from);
-		if (!(c->end[TCPAUDIT_CLIENT].bits & TCB_SEQ) || s->ack != c->end[TCPAUDIT_CLIENT].maxseq || s->len)
-			*odd = true; /* fast open acknowledged in part, or not at all */
-		return;
-	}
-	*odd = true;
-	c->entry.bits |= CONN_SYN_ACK;
-	if (!first && from == TCPAUDIT_SERVER)
-		c->entry.bits |= CONN_SYN_ACK_REPEATED;
-	const struct tcb *peer = &c->end[!from];
-	bool acknowledged = peer->bits & TCB_ACK && c->end[from].bits & TCB_ISS && seq_gt(peer->hiack, c->end[from].iss);
-	if (c->entry.bits & CONN_SIMULTANEOUS_OPEN && acknowledged && peer->bits & TCB_ISS && seq_gt(s->ack, peer->iss))
-		c->entry.bits |= CONN_ESTABLISHED;
-}
-
-/* The first acknowledgment of the server's SYN, and the server's first segment that shows progress behind it (E3, E4). */
-static bool follow_ack(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from,
-                       const struct sent *sent)
-{
-	const struct tcb *peer = &c->end[!from];
-
-	if (!(s->flags & TCPAUDIT_ACK) || !sent->fits || !(peer->bits & TCB_ISS) || !seq_gt(s->ack, peer->iss))
-		return false;
-	if (from == TCPAUDIT_CLIENT) {
-		if (c->entry.bits & CONN_MARKED_ACK)
-			return false;
-		if (!(c->entry.bits & CONN_ESTABLISHED))
-			connection_agree_options(c);
-		c->entry.bits |= CONN_ESTABLISHED | CONN_ACK | CONN_MARKED_ACK;
-		mark(c, table, MARK_ACK, s);
-		if (connection_marked(c, MARK_SYN_ACK))
-			note_answer(c, table, s, from);
-		return true;
-	}
-	if (c->entry.bits & CONN_MARKED_RESPONSE || !(sent->new_text || s->flags & TCPAUDIT_FIN || seq_gt(s->ack, seq_add(peer->iss, 1))))
-		return false;
-	if (c->entry.bits & CONN_FAST_OPEN && !(c->entry.bits & CONN_ESTABLISHED))
-		return false; /* RFC 7413 4.2: a server may send from SYN-RECEIVED */
-	if (!(c->entry.bits & CONN_ESTABLISHED))
-		connection_agree_options(c);
-	c->entry.bits |= CONN_MARKED_RESPONSE;
-	mark(c, table, MARK_RESPONSE, s);
-	return true;
-}
-
 /* ---- checksums ---- */
 
 /* RFC 9293 MUST-3: a segment with a bad checksum is not received.  But on the host that sent it, the checksum is not there
@@ -615,16 +478,16 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		tcb_open(tcb, s);
 	bool opened = syn && fits && !connection_heard(c, from);
 	if (opened)
-		tcb->bits &= ~(uint32_t)TCB_ISS; /* follow_syn() asks whether it is the first */
+		tcb->bits &= ~(uint32_t)TCB_ISS; /* handshake_syn() asks whether it is the first */
 	if (syn && fits)
-		follow_syn(c, table, s, from, &odd);
+		handshake_syn(c, table, s, from, &odd);
 	if (syn && connection_kept(c).history)
 		odd = true;
 	if (opened)
 		tcb->bits |= TCB_ISS;
 	else if (syn && fits && !(tcb->bits & TCB_TS) != !(s->options & TCPAUDIT_OPT_TIMESTAMPS))
 		tcb->bits |= TCB_TS_VARIES;
-	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? follow_ack(c, table, s, from, &sent) : false;
+	bool marked_now = !control || s->flags & TCPAUDIT_FIN ? handshake_ack(c, table, s, from, &sent) : false;
 	if (sent.ack_unsent && fits && !control)
 		fill_gap(c, table, s, from);
 	if (peer->bits & TCB_HOLE && fits && s->flags & TCPAUDIT_ACK && !control &&

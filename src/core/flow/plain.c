@@ -2,6 +2,7 @@
  *
  * What tcb_judge() and the rest of the long way would find out is then known beforehand, and so is all that changes. */
 #include "plain.h"
+#include "handshake.h"
 #include "unusual.h"
 #include "decode/decode.h"
 #include "aside.h"
@@ -155,7 +156,7 @@ static void complete_handshake(struct connection *c, const struct tcpaudit_segme
 {
 	struct tcb *tcb = &c->end[TCPAUDIT_CLIENT];
 
-	connection_agree_options(c);
+	handshake_agree_options(c);
 	c->entry.bits |= HANDSHAKE;
 	connection_mark_near(c, MARK_ACK, s);
 	tcb->redge = seq_add(s->ack, (uint32_t)s->window << tcb->wscale);

@@ -19,7 +19,4 @@ bool plain_take(struct connection *c, struct flow_table *table, struct tcpaudit_
  * a segment that is about to be added itself.  NULL when out of memory. */
 struct history *connection_begin_history(struct connection *c, struct flow_table *table, uint64_t without);
 
-/* Both SYNs are there: which options count. */
-void connection_agree_options(struct connection *c);
-
 #endif
