@@ -418,11 +418,23 @@ static bool client_acknowledges(const struct judging *j, tcp_seq iss)
 	return false;
 }
 
+/* The server's SYN-ACK before that one, whichever of them the client has taken. */
+static int syn_ack_before(const struct judging *j, int at)
+{
+	for (int i = 0; i < at; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == TCPAUDIT_SERVER && (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == (TCPAUDIT_SYN | TCPAUDIT_ACK) &&
+		    !(e->is & EVENT_DUPLICATE) && e->seq != j->h->event[at].seq)
+			return i;
+	}
+	return -1;
+}
+
 /* Who has taken one SYN-ACK does not take another: a client that acknowledges both is seen before and behind a box that rewrites the
  * server's numbers. */
 void check_syn_synack_isn_change(struct judging *j)
 {
-	int first = next(j, 0, is_syn_ack, TCPAUDIT_SERVER), at = first_unusual(j, TCPAUDIT_SERVER, UNUSUAL_ISS_CHANGED);
+	int at = first_unusual(j, TCPAUDIT_SERVER, UNUSUAL_ISS_CHANGED), first = syn_ack_before(j, at);
 
 	if (first < 0 || at < 0 || !(j->h->event[at].flags & TCPAUDIT_SYN))
 		return;

@@ -462,6 +462,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		tcb_sent(tcb, connection_rare(c, from), peer, s, &sent, false);
 		return (struct taken){.unusable = TCPAUDIT_UNUSABLE_CHECKSUM};
 	}
+	if (handshake_choose(c, table, s, from))
+		sent = tcb_judge(tcb, connection_rare(c, from), peer, s, since < 0 ? INT64_MAX : since);
 	note_capture(c, s, from, &sent);
 	unsigned unusual = unusual_possible(c, s, from, &sent) ? unusual_segment(c, s, from, &sent) : 0;
 	if (!sent.fits && !control) {
@@ -470,8 +472,10 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	}
 	bool syn = s->flags & TCPAUDIT_SYN && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
 	bool fits = sent.fits && !(s->flags & TCPAUDIT_SYN && s->flags & (TCPAUDIT_RST | TCPAUDIT_FIN));
-	if (syn && tcb->bits & TCB_SEQ && s->seq != tcb->iss)
-		sent.fits = fits = false; /* another ISS: it proves nothing of this incarnation */
+	if (syn && tcb->bits & TCB_SEQ && s->seq != tcb->iss) {
+		sent.fits = fits = false; /* another ISS: it proves nothing of this incarnation, unless its receiver goes by it */
+		handshake_other_syn(c, table, s, from);
+	}
 	if (unusual & UNUSUAL_SYN_ACK_NUMBER && !(tcb->bits & TCB_SEQ))
 		sent.fits = fits = false; /* its sender's ISS is not known by it: it may answer an older SYN */
 	if (syn && fits && !(tcb->bits & TCB_SEQ))

@@ -95,6 +95,15 @@ struct pressure_view {
 	uint32_t reused; /* socket pairs taken again while TIME-WAIT lasted, within a minute; 0: not too many */
 };
 
+/* What a SYN-ACK says whose ISS is another than that of the one before it; its numbers are in the history. */
+struct other_syn_ack {
+	tcp_seq iss;
+	uint32_t bits; /* TCB_; without TCB_ISS there was none */
+	uint16_t mss;
+	uint8_t wscale;
+	uint8_t again; /* how often it was repeated, up to UINT8_MAX */
+};
+
 /* What few connections have. */
 struct rarity {
 	union kept kept;
@@ -106,6 +115,7 @@ struct rarity {
 	struct isn_habit isn;
 	int64_t lag; /* ns by which its newest frame was behind packet time; 0: not by much */
 	struct tcb_rare end[2];
+	struct other_syn_ack other; /* the newest */
 	uint32_t scopes;     /* of the user's policy, by the first frame */
 	uint16_t unanswered; /* repeats since the other end was heard, beyond what TCB_UNANSWERED tells */
 	bool is_far;         /* all marks are here */

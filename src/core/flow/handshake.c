@@ -136,3 +136,81 @@ bool handshake_ack(struct connection *c, struct flow_table *table, const struct 
 	mark(c, table, MARK_RESPONSE, s);
 	return true;
 }
+
+/* ---- several answers ---- */
+
+/* What the client's SYN is followed by; RFC 9293 3.10.7.4 first. */
+static bool is_of_first_flight(const struct tcb *tcb, tcp_seq number)
+{
+	return seq_within(number, seq_add(tcb->iss, 1), seq_add(tcb->maxseq, 65536));
+}
+
+void handshake_other_syn(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *client = &c->end[TCPAUDIT_CLIENT];
+	struct tcb says = {.bits = 0};
+	struct rarity *r;
+
+	if (from != TCPAUDIT_SERVER || !(s->flags & TCPAUDIT_ACK) || s->len || !(client->bits & c->end[from].bits & TCB_ISS) ||
+	    !is_of_first_flight(client, s->ack) || c->entry.bits & (CONN_ESTABLISHED | CONN_RST))
+		return;
+	if (!(r = flow_rarity(table, c)))
+		return;
+	if (r->other.bits & TCB_ISS && s->seq == r->other.iss) {
+		r->other.again += r->other.again < UINT8_MAX;
+		return;
+	}
+	tcb_options(&says, s);
+	r->other = (struct other_syn_ack){.iss = s->seq, .bits = says.bits | TCB_ISS, .mss = says.mss, .wscale = says.wscale};
+}
+
+/* The server's numbers, options and mark are those of its other SYN-ACK. */
+static void change_server(struct connection *c, struct flow_table *table, struct other_syn_ack other)
+{
+	const uint32_t options = TCB_TS | TCB_SACK | TCB_WSCALE | TCB_SIGNED | TCB_ECN_SETUP | TCB_ACCURATE_ECN;
+	struct tcb *tcb = &c->end[TCPAUDIT_SERVER];
+	struct history *h = connection_history(c, table);
+	const struct event *syn_ack = h ? history_take_syn_ack(h, other.iss) : NULL;
+
+	tcb->iss = other.iss;
+	tcb->maxseq = seq_add(other.iss, 1);
+	tcb->bits = (tcb->bits & ~(options | TCB_STRAY | TCB_HOLE | TCB_TS_VARIES)) | other.bits;
+	tcb->mss = other.mss;
+	tcb->wscale = other.wscale & 15;
+	if (other.again) {
+		c->entry.bits |= CONN_SYN_ACK_REPEATED;
+		tcb->bits |= TCB_REPEATED;
+		connection_rare(c, TCPAUDIT_SERVER)->retransmissions += other.again;
+	}
+	if (!syn_ack)
+		return;
+	const struct tcpaudit_segment seen = {.time = syn_ack->time,
+	                                      .frame = syn_ack->frame,
+	                                      .input = syn_ack->input,
+	                                      .options = syn_ack->options,
+	                                      .tsecr = syn_ack->tsecr};
+	tcb->tsval = syn_ack->tsval;
+	tcb->hiack = syn_ack->ack;
+	tcb->redge = seq_add(syn_ack->ack, syn_ack->window);
+	tcb->bits = syn_ack->window ? tcb->bits & ~(uint32_t)TCB_ZERO_WINDOW : tcb->bits | TCB_ZERO_WINDOW;
+	mark(c, table, MARK_SYN_ACK, &seen);
+	note_answer(c, table, &seen, TCPAUDIT_SERVER);
+}
+
+bool handshake_choose(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *client = &c->end[TCPAUDIT_CLIENT], *server = &c->end[TCPAUDIT_SERVER];
+	struct rarity *r = connection_rarity(c);
+
+	if (!r || !(r->other.bits & TCB_ISS) || c->entry.bits & (CONN_ESTABLISHED | CONN_RST | CONN_FIN) ||
+	    (s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_ACK || server->maxseq != seq_add(server->iss, 1))
+		return false;
+	const tcp_seq begins = seq_add(r->other.iss, 1);
+	const bool chosen = from == TCPAUDIT_CLIENT ? s->ack == begins && is_of_first_flight(client, s->seq)
+	                                            : s->seq == begins && is_of_first_flight(client, s->ack);
+	if (!chosen)
+		return false;
+	change_server(c, table, r->other);
+	r->other.bits = 0;
+	return true;
+}

@@ -5,6 +5,8 @@
 
 #include "history_room.h"
 
+#define SYN_ACK (TCPAUDIT_SYN | TCPAUDIT_ACK)
+
 struct tcpaudit_evidence event_evidence(const struct event *e)
 {
 	return (struct tcpaudit_evidence){.time = e->time,
@@ -531,6 +533,28 @@ void history_add_copy(struct history *h, const struct tcb end[2], const struct t
 		h->copies_dropped |= !history_has_place(h, &e) || history_append(h, &e) < 0;
 		return;
 	}
+}
+
+const struct event *history_take_syn_ack(struct history *h, tcp_seq iss)
+{
+	const struct event *first = NULL;
+
+	for (int i = 0; i < h->count; i++) {
+		struct event *e = &h->event[i];
+		if (e->from != TCPAUDIT_SERVER || (e->flags & SYN_ACK) != SYN_ACK)
+			continue;
+		if (e->seq != iss) {
+			e->is |= EVENT_STRAY;
+			continue;
+		}
+		/* what it was held against was the other stream */
+		e->is &= ~(uint32_t)(EVENT_STRAY | EVENT_REPEAT | EVENT_NEW_TEXT | EVENT_PROBE);
+		e->is |= first ? EVENT_REPEAT : EVENT_NXT_UNKNOWN;
+		e->nxt = first ? event_end(e) : e->seq;
+		first = first ? first : e;
+	}
+	h->odd = true;
+	return first;
 }
 
 /* Did its sender send it before, or build it before what stands here already? */

@@ -258,6 +258,9 @@ static inline bool built_later(const struct event *a, const struct event *b)
 bool history_witness(struct history *history, const struct tcb end[2], const struct tcpaudit_segment *segment, unsigned from,
                      unsigned unusual);
 
+/* Of the SYN-ACKs that are there, those with this ISS begin the server's stream, and no others.  The first of them; NULL: none is there. */
+const struct event *history_take_syn_ack(struct history *history, tcp_seq iss);
+
 /* Remembers how things stand, for the reset that is about to be added.  `text`: octets of new text of each end; `last_from`: each
  * end's newest frame, INT64_MIN none. */
 void history_before_reset(struct history *history, const struct tcb end[2], const uint64_t text[2], const int64_t last_from[2],
