@@ -406,13 +406,14 @@ void check_syn_option_unoffered(struct judging *j)
 		claim_segments(j, TCPAUDIT_SERVER, UNUSUAL_UNOFFERED, &(struct claim){0});
 }
 
-/* Has the client acknowledged something of the stream that begins at that number? */
-static bool client_acknowledges(const struct judging *j, tcp_seq iss)
+/* Has the client acknowledged something of the stream that begins at that number, and not at the other?  Both may be of one clock. */
+static bool client_acknowledges(const struct judging *j, tcp_seq iss, tcp_seq other)
 {
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
 		if (e->from == TCPAUDIT_CLIENT && (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK &&
-		    seq_gt(e->ack, iss) && seq_diff(e->ack, iss) < 1 << 24)
+		    seq_gt(e->ack, iss) && seq_diff(e->ack, iss) < 1 << 24 &&
+		    !(seq_gt(e->ack, other) && seq_diff(e->ack, other) < seq_diff(e->ack, iss)))
 			return true;
 	}
 	return false;
@@ -441,12 +442,13 @@ void check_syn_synack_isn_change(struct judging *j)
 	for (int i = first + 1; i < at; i++)
 		if (j->h->event[i].flags & TCPAUDIT_RST)
 			return;
-	if (client_acknowledges(j, j->h->event[first].seq) && client_acknowledges(j, j->h->event[at].seq))
+	const tcp_seq one = j->h->event[first].seq, two = j->h->event[at].seq;
+	if (client_acknowledges(j, one, two) && client_acknowledges(j, two, one))
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
 	                         .evidence = {first, at, -1},
-	                         .expected = {{"seq", j->h->event[first].seq}},
-	                         .observed = {{"seq", j->h->event[at].seq}}});
+	                         .expected = {{"seq", one}},
+	                         .observed = {{"seq", two}}});
 }
 
 void check_syn_wscale_range(struct judging *j)
