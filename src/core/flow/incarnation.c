@@ -3,7 +3,25 @@
 
 #include "connection.h"
 
-/* Does a SYN or SYN-ACK belong to this record, by its ISS? */
+/* A SYN-ACK for the SYN of this record, from another host behind the same address, or in its name. */
+static bool answers_syn(const struct tcpaudit_segment *s, bool known, tcp_seq iss)
+{
+	return s->flags & TCPAUDIT_ACK && known && s->ack == seq_add(iss, 1);
+}
+
+#define IN_FLIGHT 65536 /* octets by which somebody who guesses, or looks on, may be behind */
+
+/* A SYN-ACK with the numbers at which an open connection stands, which begins nothing: it is challenged (RFC 5961 4.2). */
+static bool stands_there(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+
+	return s->flags & TCPAUDIT_ACK && (c->entry.bits & (CONN_ESTABLISHED | CONN_SETTLED)) == CONN_ESTABLISHED &&
+	       own->bits & peer->bits & TCB_SEQ && seq_within(s->ack, seq_add(peer->maxseq, 0u - IN_FLIGHT), seq_add(peer->maxseq, 1)) &&
+	       seq_within(s->seq, seq_add(own->maxseq, 0u - IN_FLIGHT), seq_add(seq_max(own->maxseq, peer->redge), 1));
+}
+
+/* Does a SYN or SYN-ACK belong to this record, by its ISS, or by that of the SYN that it answers? */
 static bool same_incarnation(const struct flow_table *t, uint32_t slot, const struct tcpaudit_segment *s, bool crossed)
 {
 	const struct entry *entry = flow_entry(t, slot);
@@ -11,13 +29,13 @@ static bool same_incarnation(const struct flow_table *t, uint32_t slot, const st
 
 	if (slot_buried(slot)) {
 		const struct former *was = &flow_tombstone(t, slot)->was;
-		return was->known[from] && was->iss[from] == s->seq && !(entry->bits & CONN_MIDSTREAM);
+		return !(entry->bits & CONN_MIDSTREAM) &&
+		       ((was->known[from] && was->iss[from] == s->seq) || answers_syn(s, was->known[!from], was->iss[!from]));
 	}
 	const struct connection *c = flow_connection(t, slot);
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
 	if (own->bits & TCB_ISS)
-		return own->iss == s->seq || (s->flags & TCPAUDIT_ACK && peer->bits & TCB_ISS &&
-		                              s->ack == seq_add(peer->iss, 1) && !(entry->bits & CONN_ESTABLISHED));
+		return own->iss == s->seq || answers_syn(s, peer->bits & TCB_ISS, peer->iss) || stands_there(c, s, from);
 	if (own->bits & TCB_SEQ) /* its stream is known, its SYN was not captured: a late copy fits in front */
 		return entry->bits & CONN_MIDSTREAM ? false : seq_lt(s->seq, own->maxseq);
 	if (s->flags & TCPAUDIT_ACK)

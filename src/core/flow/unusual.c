@@ -91,7 +91,8 @@ static unsigned on_syn(const struct connection *c, const struct tcpaudit_segment
 		is |= UNUSUAL_ECN_SETUP;
 	if (seq_le(s->ack, peer->iss) || seq_gt(s->ack, peer->maxseq))
 		is |= UNUSUAL_SYN_ACK_NUMBER;
-	else if (c->end[from].bits & TCB_ISS && s->seq != c->end[from].iss)
+	else if (c->end[from].bits & TCB_ISS && s->seq != c->end[from].iss &&
+	         (s->ack == seq_add(peer->iss, 1) || !(c->entry.bits & CONN_ESTABLISHED)))
 		is |= UNUSUAL_ISS_CHANGED;
 	return is;
 }
