@@ -87,11 +87,14 @@ static bool has_left_syn_received(const struct mirror *m, unsigned x, const stru
 	       !mirror_acks_no_more_than_syn(m, x, e->ack);
 }
 
-/* Did text or a FIN carry the acknowledgment that a reset names?  A bare one finds an end without a reader as it was. */
-static bool text_acknowledges(const struct mirror *m, unsigned x, const struct event *reset)
+/* Did the end live when the acknowledgment came that its reset names?  Text or a FIN with it is what it was reset for; a bare one finds
+ * an end without a reader as it was, if that had been reset for text before, or ends FIN-WAIT-2 as soon as it begins (Linux' TCP_LINGER2
+ * below zero): all that there was of the other end's had been taken. */
+static bool lived_to_be_acknowledged(const struct mirror *m, unsigned x, const struct event *reset)
 {
 	for (const struct event *e = m->event; e < reset; e++)
-		if (e->from != x && e->flags & TCPAUDIT_ACK && e->ack == reset->seq && (e->len || e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST)))
+		if (e->from != x && e->flags & TCPAUDIT_ACK && e->ack == reset->seq &&
+		    (e->len || e->flags & (TCPAUDIT_FIN | TCPAUDIT_RST) || e->seq == m->end[x].hiack))
 			return true;
 	return false;
 }
@@ -123,7 +126,7 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, int at)
 		unlikely = SET(CLOSED);
 	} else if (x == TCPAUDIT_CLIENT && !has_spoken(m, x, e)) {
 		unlikely = SYNCHRONIZED; /* it answers the SYN-ACK: the attempt was given up before */
-	} else if (!(e->flags & TCPAUDIT_ACK) && m->end[x].closed && e->seq == seq_add(own->u, 1) && text_acknowledges(m, x, e)) {
+	} else if (!(e->flags & TCPAUDIT_ACK) && m->end[x].closed && e->seq == seq_add(own->u, 1) && lived_to_be_acknowledged(m, x, e)) {
 		unlikely = SET(FIN_WAIT_1) | SET(CLOSING) | SET(LAST_ACK) | SET(ESTABLISHED) | SET(CLOSE_WAIT);
 	}
 	return (struct emission){.was = was, .unlikely = unlikely, .call = CALL_ABORT};
