@@ -832,6 +832,8 @@ def syn_ack_again(c):
     c.cut(3)
     s = c.segments[1]
     c.segments.append(Segment(c.end_time() + 1, 1, s.flags, s.seq, s.ack, window=s.window, ttl=s.ttl, options=list(s.options)))
+    if s.option(8):
+        c.segments[-1].stamp(s.tsval() + 1000, struct.unpack("!II", s.option(8))[1])
     c.add(0, ACK, seq=s.ack, ack=s.seq + 1)
 
 

@@ -525,6 +525,12 @@ void check_syn_ecn_blackhole(struct judging *j)
 		                         .evidence = {with, without, answer, -1}});
 }
 
+/* Who repeats it stamps it anew (RFC 7323 3.2). */
+static bool is_late_copy(const struct event *e)
+{
+	return (e->is & (EVENT_TIMESTAMPS | EVENT_TSVAL_FRESH)) == EVENT_TIMESTAMPS;
+}
+
 /* A bare ACK that was seen may have been lost behind us; and a server may wait for text on purpose.  What it sends within its
  * turn-around it built without knowing the ACK. */
 void check_syn_accept_stalled(struct judging *j)
@@ -541,7 +547,7 @@ void check_syn_accept_stalled(struct judging *j)
 		               seq_gt(e->ack, j->c->end[TCPAUDIT_SERVER].iss);
 		if (answers && ack < 0)
 			ack = i;
-		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) ||
+		if (ack < 0 || e->from != TCPAUDIT_SERVER || !is_syn_ack(e) || is_late_copy(e) ||
 		    e->time - j->h->event[ack].time <= due)
 			continue;
 		claim(j, &(struct claim){.endpoint = TCPAUDIT_SERVER,
