@@ -247,18 +247,22 @@ void check_close_closed_silent(struct judging *j)
 	                         .evidence = {at, last, -1}});
 }
 
+/* A reset without ACK answers a segment: its end was gone, nobody knows since when.  And who repeats in vain, or probes, gives up by a
+ * timer of its own sooner or later (RFC 9293 3.8.3, 3.8.4; RFC 5482). */
 void check_close_icmp_soft_abort(struct judging *j)
 {
 	int at = j->h->first_reset;
 
-	if (at < 0 || !(j->c->entry.bits & CONN_ICMP_SOFT) || !(j->c->entry.bits & CONN_ESTABLISHED))
+	if (at < 0 || !(j->c->entry.bits & CONN_ICMP_SOFT) || !(j->c->entry.bits & CONN_ESTABLISHED) ||
+	    is_stateless_reset(&j->h->event[at]))
 		return;
 	const struct event *reset = &j->h->event[at];
+	const bool in_vain = j->h->before_reset && j->h->before_reset->unanswered;
 	int64_t after = reset->time - connection_rarity(j->c)->odd.time;
 	if (reset->from != connection_rarity(j->c)->odd.from || after < 0 || after > SECOND)
 		return;
 	claim(j, &(struct claim){.endpoint = reset->from,
-	                         .at_most = TCPAUDIT_LIKELY,
+	                         .at_most = in_vain ? TCPAUDIT_POSSIBLE : TCPAUDIT_LIKELY,
 	                         .proven = true,
 	                         .evidence = {at, -1},
 	                         .observed = {{"delay_us", after / 1000}}});
