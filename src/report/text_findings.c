@@ -15,10 +15,23 @@ static bool ends_with(const char *text, const char *end)
 	return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
+/* Is it about where a stream begins?  Relative to that, it says nothing. */
+static bool is_about_syn(const struct tally_example *example)
+{
+	const struct tcpaudit_evidence *decisive = report_decisive(example->evidence, example->evidence_count, example->time);
+
+	return decisive != NULL && decisive->flags & TCPAUDIT_SYN;
+}
+
+static bool is_sequence_number(const char *name)
+{
+	return strcmp(name, "seq") == 0 || strcmp(name, "seq_low") == 0 || strcmp(name, "seq_high") == 0 || ends_with(name, "_seq");
+}
+
 /* A number of a check as people want it: sequence numbers relative, times and bytes with units. */
 static const char *format_fact(char out[PAGE_TOKEN], const struct tally_example *example, const struct tcpaudit_fact *fact)
 {
-	bool seq = strcmp(fact->name, "seq") == 0 || ends_with(fact->name, "_seq");
+	bool seq = is_sequence_number(fact->name) && !is_about_syn(example);
 	bool ack = strcmp(fact->name, "ack") == 0 || ends_with(fact->name, "_ack");
 	unsigned whose = seq ? example->endpoint : !example->endpoint;
 
