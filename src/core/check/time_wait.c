@@ -142,6 +142,12 @@ static bool clock_goes_on(const struct former *was, const struct event *syn)
 	return was->timestamps && syn->is & EVENT_TIMESTAMPS && ticks > 0 && ticks <= (syn->time - was->last + SECOND) / MILLISECOND;
 }
 
+/* Do both sides of it have timestamps, and of two clocks?  A restart apart, these are two hosts. */
+static bool is_of_another_clock(const struct former *was, const struct event *syn)
+{
+	return was->timestamps && syn->is & EVENT_TIMESTAMPS && !clock_goes_on(was, syn) && syn->tsval != was->tsval[TCPAUDIT_CLIENT];
+}
+
 /* MUST-13.  Without timestamps that go on it may be another host, behind a NAT; but not at its end, nor where the initial number
  * follows from the old connection's, as in Linux, which goes by the timestamps of an older connection still, and counts from
  * FIN-WAIT-2. */
@@ -158,6 +164,7 @@ void check_tw_active_reopen(struct judging *j)
 	bool same_host = recycled || clock_goes_on(was, e) || (j->at[TCPAUDIT_CLIENT] && !was->timestamps);
 	struct claim c = {.endpoint = TCPAUDIT_CLIENT,
 	                  .alike = (uint8_t)(was->doubtful + !same_host),
+	                  .at_most = !same_host && !j->at[TCPAUDIT_CLIENT] && is_of_another_clock(was, e) ? TCPAUDIT_POSSIBLE : 0,
 	                  .evidence = {syn, -1},
 	                  .expected = {{"age_us", 2 * j->file->settings->msl / 1000}},
 	                  .observed = {{"age_us", age / 1000}}};
