@@ -197,12 +197,25 @@ static int unbounded_confidence(const struct judging *j, const struct claim *cl)
 	return starting_confidence(j, row->rests_on, cl, at, is_vouched_for(j, cl)) - (missing ? __builtin_popcount(missing) : 0) - cl->alike;
 }
 
+/* Is the decisive frame a reset that its end perhaps has not sent? */
+static bool rests_on_suspect(const struct judging *j, const struct claim *cl)
+{
+	const struct event *decisive = NULL;
+
+	for (int i = 0; i < TCPAUDIT_EVIDENCE && cl->evidence[i] >= 0; i++)
+		decisive = &j->h->event[cl->evidence[i]];
+	return decisive && decisive->from == cl->endpoint && decisive->flags & TCPAUDIT_RST &&
+	       decisive->is & (EVENT_SUSPECT | EVENT_FOREIGN);
+}
+
 static int confidence_of(const struct judging *j, const struct claim *cl)
 {
 	int confidence = unbounded_confidence(j, cl);
 
 	if (cl->at_most && confidence > cl->at_most)
 		confidence = cl->at_most;
+	if (confidence > TCPAUDIT_LIKELY && rests_on_suspect(j, cl))
+		confidence = TCPAUDIT_LIKELY;
 	return confidence < TCPAUDIT_SUPPRESSED ? TCPAUDIT_SUPPRESSED : confidence;
 }
 
