@@ -152,7 +152,7 @@ void handshake_other_syn(struct connection *c, struct flow_table *table, const s
 	struct rarity *r;
 
 	if (from != TCPAUDIT_SERVER || !(s->flags & TCPAUDIT_ACK) || s->len || !(client->bits & c->end[from].bits & TCB_ISS) ||
-	    !is_of_first_flight(client, s->ack) || c->entry.bits & (CONN_ESTABLISHED | CONN_RST))
+	    !is_of_first_flight(client, s->ack) || c->entry.bits & CONN_ESTABLISHED)
 		return;
 	if (!(r = flow_rarity(table, c)))
 		return;
@@ -202,7 +202,7 @@ bool handshake_choose(struct connection *c, struct flow_table *table, const stru
 	const struct tcb *client = &c->end[TCPAUDIT_CLIENT], *server = &c->end[TCPAUDIT_SERVER];
 	struct rarity *r = connection_rarity(c);
 
-	if (!r || !(r->other.bits & TCB_ISS) || c->entry.bits & (CONN_ESTABLISHED | CONN_RST | CONN_FIN) ||
+	if (!r || !(r->other.bits & TCB_ISS) || c->entry.bits & (CONN_ESTABLISHED | CONN_FIN) ||
 	    (s->flags & (TCPAUDIT_ACK | TCPAUDIT_SYN | TCPAUDIT_RST)) != TCPAUDIT_ACK || server->maxseq != seq_add(server->iss, 1))
 		return false;
 	const tcp_seq begins = seq_add(r->other.iss, 1);

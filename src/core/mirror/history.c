@@ -535,6 +535,17 @@ void history_add_copy(struct history *h, const struct tcb end[2], const struct t
 	}
 }
 
+/* They ended another attempt, if any: the first effective reset is one behind that event. */
+static void forget_resets_before(struct history *h, int at)
+{
+	if (h->first_reset < 0 || h->first_reset > at)
+		return;
+	h->first_reset = -1;
+	for (int i = at + 1; i < h->count && h->first_reset < 0; i++)
+		if (h->event[i].flags & TCPAUDIT_RST && h->event[i].is & EVENT_RST_EXACT)
+			h->first_reset = (int8_t)i;
+}
+
 const struct event *history_take_syn_ack(struct history *h, tcp_seq iss)
 {
 	const struct event *first = NULL;
@@ -554,6 +565,8 @@ const struct event *history_take_syn_ack(struct history *h, tcp_seq iss)
 		first = first ? first : e;
 	}
 	h->odd = true;
+	if (first)
+		forget_resets_before(h, (int)(first - h->event));
 	return first;
 }
 
