@@ -441,6 +441,20 @@ static bool note_settled(struct connection *c)
 
 /* ---- segments ---- */
 
+/* A copy of a reset has passed a router; with the same TTL, and no identification that says otherwise, there were two. */
+static bool is_reset_again(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct history *h = connection_kept(c).history;
+	const bool outbound = s->noticed & TCPAUDIT_SAW_OUTBOUND;
+
+	if (!(s->flags & TCPAUDIT_RST) || s->ip_id)
+		return false;
+	for (int i = h ? h->count - 1 : -1; i >= 0; i--)
+		if (h->event[i].from == from && h->event[i].flags & TCPAUDIT_RST)
+			return h->event[i].ttl == s->ttl && outbound == !!(h->event[i].is & EVENT_OUTBOUND);
+	return false;
+}
+
 static struct taken take(struct connection *c, struct flow_table *table, struct tcpaudit_segment *s, unsigned from, bool verify)
 {
 	if (c->entry.bits & CONN_BRIEF)
@@ -451,6 +465,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	bool odd = c->entry.bits & (CONN_FIN | CONN_RST) || s->flags & (TCPAUDIT_FIN | TCPAUDIT_RST);
 	bool control = s->flags & (TCPAUDIT_SYN | TCPAUDIT_FIN | TCPAUDIT_RST);
 
+	if (sent.duplicate && is_reset_again(c, s, from))
+		sent.duplicate = false;
 	if (sent.duplicate && since <= DUPLICATE_WITHIN) {
 		keep_copy(c, table, s, from);
 		c->entry.capture |= s->input != c->entry.input ? CAPTURE_DUPLICATE | CAPTURE_MULTI_IF : CAPTURE_DUPLICATE;
