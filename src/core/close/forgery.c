@@ -158,6 +158,24 @@ static int follows_bare(const struct connection *c, const struct history *h, int
 	return -1;
 }
 
+/* A SYN-ACK that acknowledges its SYN gives a client in SYN-SENT what it wants: it resets only another one (RFC 9293 3.10.7.3 first).
+ * Whoever reset that, the client did not have it, and asks again. */
+static int asks_again(const struct connection *c, const struct history *h, int reset)
+{
+	const struct event *r = &h->event[reset];
+
+	if (r->from != TCPAUDIT_CLIENT || was_synchronized(c, r))
+		return -1;
+	for (int i = reset + 1; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from == r->from && (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_SYN &&
+		    seq_add(e->seq, 1) == r->seq && e->time - r->time > reorder_bound(c) &&
+		    !(e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_MAY_BE_COPY)))
+			return i;
+	}
+	return -1;
+}
+
 /* Order by timestamps or IP identifications. */
 int reset_outlived(const struct connection *c, const struct history *h, int reset)
 {
@@ -173,7 +191,8 @@ int reset_outlived(const struct connection *c, const struct history *h, int rese
 			return i;
 	}
 	int later = goes_on(c, h, reset);
-	return later >= 0 ? later : follows_bare(c, h, reset);
+	later = later >= 0 ? later : follows_bare(c, h, reset);
+	return later >= 0 ? later : asks_again(c, h, reset);
 }
 
 /* How far away the sender of a TTL is, by the initial values in use. */
@@ -271,24 +290,6 @@ static bool acknowledges_nonsense(const struct connection *c, const struct event
 	       !(c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC));
 }
 
-/* A SYN-ACK that acknowledges its SYN gives a client in SYN-SENT what it wants: it resets only another one (RFC 9293 3.10.7.3 first).
- * Whoever reset that, the client did not have it, and asks again. */
-static bool asks_again(const struct connection *c, const struct history *h, int reset)
-{
-	const struct event *r = &h->event[reset];
-
-	if (r->from != TCPAUDIT_CLIENT || was_synchronized(c, r))
-		return false;
-	for (int i = reset + 1; i < h->count; i++) {
-		const struct event *e = &h->event[i];
-		if (e->from == r->from && (e->flags & (TCPAUDIT_SYN | TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_SYN &&
-		    seq_add(e->seq, 1) == r->seq && e->time - r->time > reorder_bound(c) &&
-		    !(e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_REORDERED | EVENT_MAY_BE_COPY)))
-			return true;
-	}
-	return false;
-}
-
 /* A router rejects in the name of an end, and where it captures itself, that shows: it goes out, and never came in.  Losses of the
  * capture, and the clocks of several, look alike. */
 static bool is_made_here(const struct connection *c, const struct history *h, int reset)
@@ -368,7 +369,7 @@ void reset_disown(const struct connection *c, struct history *h)
 		const struct event *e = &h->event[i];
 		if (!is_reset(e) || e->is & EVENT_STRAY)
 			continue;
-		if (is_made_here(c, h, i) || asks_again(c, h, i) || (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0))
+		if (is_made_here(c, h, i) || asks_again(c, h, i) >= 0 || (e->is & EVENT_RST_EXACT && goes_on(c, h, i) >= 0))
 			h->event[i].is |= EVENT_FOREIGN;
 		else if (both_ways || reset_forgery_signals(c, h, i) >= FORGERY_SIGNALS)
 			suspect(h, i);
