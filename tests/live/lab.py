@@ -279,6 +279,27 @@ def numbers(packet):
     return source, target, seq, ack, flags, len(tcp) - (offset >> 4) * 4
 
 
+def checksum(octets):
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def rejection(packet):
+    """The reset that a router answers a segment with, in the name of whom it was sent to (RFC 9293 3.10.7.1)."""
+    source, target, _, ack, _, _ = numbers(packet)
+    size = 4 if packet[0] >> 4 == 4 else 16
+    at = 12 if size == 4 else 8
+    own, peer = packet[at + size:at + 2 * size], packet[at:at + size]
+    tcp = struct.pack("!HHIIBBHHH", target, source, ack, 0, 5 << 4, 4, 0, 0, 0)
+    tcp = tcp[:16] + struct.pack("!H", checksum(own + peer + struct.pack("!II", len(tcp), 6) + tcp)) + tcp[18:]
+    if size == 16:
+        return struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + own + peer + tcp
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + own + peer
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + tcp
+
+
 def listeners(namespace):
     """Packet sockets of a namespace that are bound and running (the sixth column of /proc/net/packet)."""
     out = subprocess.run(["ip", "netns", "exec", namespace, "cat", "/proc/net/packet"], capture_output=True, text=True)
