@@ -205,11 +205,12 @@ void check_half_rst_in_close_wait(struct judging *j)
 		return;
 	const struct event *reset = &j->h->event[at];
 	const struct fin_facts *peer = &j->h->fin[!reset->from];
-	bool knew = peer->sent &&
-	            ((peer->acked >= 0 && peer->acked < at) || (reset->flags & TCPAUDIT_ACK && seq_gt(reset->ack, peer->u)));
+	bool had_acked = peer->acked >= 0 && peer->acked < at;
+	bool knew = peer->sent && (had_acked || (reset->flags & TCPAUDIT_ACK && seq_gt(reset->ack, peer->u)));
 	if (!knew || j->h->fin[reset->from].sent || reset->seq != reset->nxt)
 		return;
 	claim(j, &(struct claim){.endpoint = reset->from,
+	                         .alike = !had_acked && event_may_be_echo(j->h->event, at), /* it had reset before, unseen */
 	                         .evidence = {peer->first, at, -1},
 	                         .deliberate = j->h->before_reset && j->h->before_reset->text[!reset->from]
 	                                               ? "a close with unread text is a reset (RFC 2525 2.17; Linux, BSD)"

@@ -31,6 +31,22 @@ static bool is_refusal(const struct judging *j, int reset)
 	return false;
 }
 
+/* Without ACK, or from a stack that always sets it: it answers a segment, and is no abort. */
+static bool may_be_stateless(const struct judging *j, int reset)
+{
+	return is_stateless_reset(&j->h->event[reset]) || event_may_be_echo(j->h->event, reset);
+}
+
+/* Text that is not kept, from CLOSED and with ACK: its number is one that was acknowledged then. */
+static bool may_answer(const struct judging *j, const struct event *reset)
+{
+	const struct before_reset *was = j->h->before_reset;
+	unsigned peer = !reset->from;
+
+	return !(reset->is & EVENT_TIMESTAMPS) && was->bits[peer] & TCB_ACK && seq_le(reset->seq, was->ack[peer]) &&
+	       seq_le(reset->ack, was->nxt[peer]);
+}
+
 /* Outside the window by every number that we know of the receiver: at or beyond its right edge, or behind what it has
  * acknowledged by more than the FIN that Linux forgives. */
 void check_rst_out_of_window(struct judging *j)
@@ -58,7 +74,7 @@ void check_rst_out_of_window(struct judging *j)
 	/* a reset that answers an older segment names that segment's acknowledgment: late, but nobody's fault.  It is no stray one then; the
 	 * stream may have come around since */
 	const struct tcb *receiver = &j->c->end[!e->from];
-	if (!(e->flags & TCPAUDIT_ACK) && receiver->bits & TCB_ACK && (!(e->is & EVENT_STRAY) || seq_le(e->seq, receiver->hiack)))
+	if ((may_be_stateless(j, at) || may_answer(j, e)) && receiver->bits & TCB_ACK && (!(e->is & EVENT_STRAY) || seq_le(e->seq, receiver->hiack)))
 		return;
 	struct claim c = {.endpoint = e->from,
 	                  .count = count,
@@ -278,12 +294,12 @@ void check_rst_seq_odd(struct judging *j)
 		return;
 	for (int i = 0; i < j->h->count; i++) {
 		const struct event *e = &j->h->event[i];
-		if (!is_reset(e) || !(e->flags & TCPAUDIT_ACK) || e->is & EVENT_REORDERED || is_refusal(j, i) || e->seq == e->nxt)
+		if (!is_reset(e) || may_be_stateless(j, i) || e->is & EVENT_REORDERED || is_refusal(j, i) || e->seq == e->nxt)
 			continue;
 		if (seq_gt(e->seq, e->nxt) && !j->at[e->from])
 			continue; /* what came before it was lost, or overtaken, on its way to us */
 		struct claim c = {.endpoint = e->from,
-		                  .alike = (uint8_t)(!j->at[e->from] + j->record->forged_suspect),
+		                  .alike = (uint8_t)(!j->at[e->from] + j->record->forged_suspect + may_answer(j, e)),
 		                  .evidence = {i, -1},
 		                  .expected = {{"seq", e->nxt}},
 		                  .observed = {{"seq", e->seq}}};

@@ -298,11 +298,14 @@ void check_tw_avoid_rst(struct judging *j)
 	const struct fin_facts *own = &j->h->fin[reset->from], *peer = &j->h->fin[!reset->from];
 	if (own->first < 0 || peer->first < 0 || j->record->closed_first != reset->from || at < peer->first ||
 	    !(reset->flags & TCPAUDIT_ACK) || reset->seq != seq_add(own->u, 1) ||
+	    !seq_gt(reset->ack, peer->u) || /* text is missing, or the FIN was on its way: another reason to abort */
 	    reset->time - j->h->event[peer->first].time > SECOND)
 		return;
 	if (peer->acked >= 0 && peer->acked < at)
 		return; /* acknowledged already: rst-after-close */
-	claim(j, &(struct claim){.endpoint = reset->from, .evidence = {own->first, peer->first, at, -1}});
+	claim(j, &(struct claim){.endpoint = reset->from,
+	                         .alike = event_may_be_echo(j->h->event, at), /* it had reset before, unseen */
+	                         .evidence = {own->first, peer->first, at, -1}});
 }
 
 void check_tw_after_rst(struct judging *j)

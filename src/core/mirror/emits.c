@@ -99,6 +99,23 @@ static bool lived_to_be_acknowledged(const struct mirror *m, unsigned x, const s
 	return false;
 }
 
+/* E12: where the user's ABORT found the block (3.10.5), by the RCV.NXT that it names. */
+static state_set aborted_in(const struct mirror *m, unsigned x, int at)
+{
+	state_set was = SYNCHRONIZED | SET(SYN_RECEIVED) | SET(CLOSED); /* who has no RCV.NXT cannot send one */
+	enum accepted fin = fin_accepted(m, x, at);
+
+	if (fin == ACCEPTED_YES)
+		was &= FIN_RECEIVED | SET(CLOSED);
+	else if (fin == ACCEPTED_NO && m->fin[!x].sent)
+		was &= (state_set)~FIN_RECEIVED;
+	if (m->end[x].closed && m->event[at].is & EVENT_KNOWS_ACK) /* R1 */
+		was &= FIN_ACKED | SET(CLOSED);
+	if (echoes_beyond_syn(m, x, &m->event[at]))
+		was &= (state_set)~SET(SYN_RECEIVED);
+	return was;
+}
+
 /* E12, E13, E15: an end that resets is CLOSED afterwards (3.10.5 ABORT, 3.10.7.1).  A reset with ACK comes from a block that is being deleted and
  * carries its RCV.NXT; one without answers a segment, whose SEG.ACK it took as its number (3.5.2): if that is behind our
  * FIN, then the acknowledgment of the FIN was processed first (3.10.7.4 fifth) - unless the block was gone by then, by an
@@ -115,15 +132,12 @@ static struct emission emitted_rst(const struct mirror *m, unsigned x, int at)
 	    seq_le(e->seq, m->end[x].iss)) /* 3.10.7.4 fifth, 3.10.7.3 first */
 		return (struct emission){.was = SET(CLOSED) | SET(LISTEN) | SET(SYN_SENT) | SET(SYN_RECEIVED), .call = CALL_NONE};
 	if (e->flags & TCPAUDIT_ACK && (e->seq != 0 || e->is & (EVENT_RST_EXACT | EVENT_RST_WINDOW))) {
-		was &= SYNCHRONIZED | SET(SYN_RECEIVED) | SET(CLOSED); /* who has no RCV.NXT cannot send one */
-		enum accepted fin = fin_accepted(m, x, at);
-		if (fin == ACCEPTED_YES)
-			was &= FIN_RECEIVED | SET(CLOSED);
-		else if (fin == ACCEPTED_NO && m->fin[!x].sent)
-			was &= (state_set)~FIN_RECEIVED;
-		if (echoes_beyond_syn(m, x, e))
-			was &= (state_set)~SET(SYN_RECEIVED);
+		was = aborted_in(m, x, at);
 		unlikely = SET(CLOSED);
+		if (event_may_be_echo(m->event, at)) {
+			unlikely |= (state_set)~was;
+			was = ALL_STATES;
+		}
 	} else if (x == TCPAUDIT_CLIENT && !has_spoken(m, x, e)) {
 		unlikely = SYNCHRONIZED; /* it answers the SYN-ACK: the attempt was given up before */
 	} else if (!(e->flags & TCPAUDIT_ACK) && m->end[x].closed && e->seq == seq_add(own->u, 1) && lived_to_be_acknowledged(m, x, e)) {

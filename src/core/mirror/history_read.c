@@ -162,3 +162,23 @@ bool history_clock_jumped(const struct history *h)
 {
 	return stands_still(h, 0) || stands_still(h, 1);
 }
+
+/* Did its sender send it, and leave nothing behind? */
+static bool has_reset(const struct event *e)
+{
+	return e->flags & TCPAUDIT_RST && !(e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_FOREIGN | EVENT_SUSPECT | EVENT_REFUSAL));
+}
+
+bool event_may_be_echo(const struct event *events, int i)
+{
+	const struct event *reset = &events[i];
+
+	if (!(reset->flags & TCPAUDIT_RST) || !(reset->flags & TCPAUDIT_ACK) || reset->is & EVENT_TIMESTAMPS)
+		return false;
+	for (const struct event *e = events; e < reset; e++)
+		if (e->from != reset->from ? (e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK && e->ack == reset->seq &&
+		                                     event_end(e) == reset->ack
+		                           : has_reset(e) && (e->seq != reset->seq || e->ack != reset->ack))
+			return true;
+	return false;
+}
