@@ -422,6 +422,9 @@ void check_fin_ack_late(struct judging *j)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)!x,
 		                  .over_in_time = beyond > path_explains(j, !x),
+		                  .at_most = !j->at[!x] && (ack->len || ack->flags & TCPAUDIT_FIN)
+		                                     ? TCPAUDIT_POSSIBLE /* sent for another reason: a bare one before it was lost */
+		                                     : 0,
 		                  .evidence = {f->first, f->acked, -1},
 		                  .expected = {{"delay_us", 500000}},
 		                  .observed = {{"delay_us", took / 1000}}};

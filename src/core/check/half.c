@@ -1,6 +1,7 @@
 /* half.c - half-: half-close (RFC 9293 3.6.1). */
 #include "check.h"
 #include "events.h"
+#include "flow/unusual.h"
 
 #define SECOND 1000000000ll
 
@@ -88,6 +89,18 @@ void check_half_data_reset(struct judging *j)
 	}
 }
 
+/* By a reset of any number: it has no connection, and has said so. */
+static bool has_refused(const struct judging *j, unsigned x)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_RST && !(e->is & (EVENT_FOREIGN | EVENT_SUSPECT)) &&
+		    !(e->unusual & UNUSUAL_OLD_INCARNATION))
+			return true;
+	}
+	return false;
+}
+
 /* Whatever the peer sends; a window that is closed explains silence only about more than one octet.  Behind the peer's reset
  * nothing is owed. */
 void check_half_data_ignored(struct judging *j)
@@ -97,19 +110,21 @@ void check_half_data_ignored(struct judging *j)
 		uint32_t copies = 0;
 		int first = -1;
 		int64_t until = j->file->now;
-		if (f->first < 0 || f->acked < 0 || j->h->fin[!x].sent || j->c->end[x].bits & TCB_ZERO_WINDOW)
+		bool takes_text = false;
+		if (f->first < 0 || f->acked < 0 || j->h->fin[!x].sent || j->c->end[x].bits & TCB_ZERO_WINDOW || has_refused(j, x))
 			continue;
 		for (int i = f->acked; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
 			if (e->is & (EVENT_STRAY | EVENT_DUPLICATE))
 				continue;
 			if (e->from == x) {
+				takes_text |= e->is & EVENT_KNOWS_ACK;
 				copies = 0;
 				first = -1;
 			} else if (e->flags & TCPAUDIT_RST) {
 				until = e->time;
 				break;
-			} else if (e->len && e->is & (EVENT_REPEAT | EVENT_NEW_TEXT)) {
+			} else if (e->len && (first < 0 ? e->is & (EVENT_REPEAT | EVENT_NEW_TEXT) : e->is & EVENT_REPEAT)) {
 				copies += segments_since(first, e);
 				first = first < 0 ? i : first;
 			}
@@ -120,6 +135,7 @@ void check_half_data_ignored(struct judging *j)
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
 		                         .unanswered = (uint8_t)(copies < 200 ? copies : 200),
+		                         .at_most = takes_text && !j->at[x] ? TCPAUDIT_POSSIBLE : 0, /* it does not ignore text: gone, or not heard */
 		                         .count = copies,
 		                         .evidence = {f->first, f->acked, first, -1}});
 	}

@@ -242,13 +242,15 @@ static bool guesses_numbers(const struct history *h, int reset, const struct tcb
 	return climbing >= 3;
 }
 
-/* Neither can have heard of the other, nor answers it. */
+/* Neither can have heard of the other, nor answers it.  Behind an earlier reset of the same sender, the other one has no connection. */
 static bool in_both_directions(const struct history *h, int reset)
 {
 	const struct event *r = &h->event[reset];
+	bool before = false;
 
-	for (int i = 0; i < h->count; i++) {
+	for (int i = 0; i < h->count && !before; i++) {
 		const struct event *e = &h->event[i];
+		before = is_reset(e) && e->from == r->from && i < reset;
 		int64_t apart = e->time > r->time ? e->time - r->time : r->time - e->time;
 		if (is_reset(e) && e->from != r->from && apart < MILLISECOND &&
 		    !(r->flags & TCPAUDIT_ACK && !(e->flags & TCPAUDIT_ACK) && e->seq == r->ack))
