@@ -78,6 +78,7 @@ class Make:
         self.probes_with_text = pick((False, True))
         self.keepalive = pick((None, None, None, 20))  # s
         self.keepalive_octets = pick((0, 1))
+        self.resets_with_ack = pick((False, False, True))  # as lwIP does, whatever it answers
 
 
 class Segment:
@@ -199,6 +200,12 @@ class Endpoint:
         s.ttl, s.ip_id = self.make.ttl, self.identification()
         self.resets += bool(flags & RST)
         self.send(s)
+
+    def refuse(self, s):
+        if self.make.resets_with_ack:
+            self.emit_bare(s.ack, s.seq + s.length(), RST | ACK)
+        else:
+            self.emit_bare(s.ack, 0, RST)
 
     def acknowledge(self):
         self.emit(self.build(self.snd_nxt, ACK))
@@ -383,7 +390,7 @@ class Endpoint:
         if s.flags & RST:
             return
         if s.flags & ACK:
-            self.emit_bare(s.ack, 0, RST)
+            self.refuse(s)
         else:
             self.emit_bare(0, s.seq + s.length(), RST | ACK)
 
@@ -391,7 +398,7 @@ class Endpoint:
         if s.flags & RST:
             return
         if s.flags & ACK:
-            self.emit_bare(s.ack, 0, RST)
+            self.refuse(s)
         elif s.flags & SYN:
             self.take_syn(s)
             self.enter("SYN-RECEIVED")
@@ -413,7 +420,7 @@ class Endpoint:
     def in_syn_sent(self, s):
         if s.flags & ACK and not 0 < distance(s.ack, self.snd_una) <= self.outstanding():
             if not s.flags & RST:
-                self.emit_bare(s.ack, 0, RST)
+                self.refuse(s)
             return
         if s.flags & RST:
             if s.flags & ACK:
@@ -493,7 +500,7 @@ class Endpoint:
     def take_third(self, s):
         """What completes the handshake."""
         if s.ack != self.snd_nxt:
-            self.emit_bare(s.ack, 0, RST)
+            self.refuse(s)
             return False
         self.snd_una = s.ack
         self.snd_wnd, self.wl1, self.wl2 = s.window << self.snd_shift, s.seq, s.ack
@@ -546,7 +553,7 @@ class Endpoint:
             return
         above = distance(s.seq, self.rcv_nxt)
         if self.reader_gone and not self.make.reads_after_close and s.len and above + s.len > 0:
-            self.emit_bare(s.ack, 0, RST)
+            self.refuse(s)
             self.leave()
             return
         if above > 0:

@@ -490,7 +490,8 @@ static bool lacks_them_anyway(const struct judging *j)
 	return some_lack && !goes_by_timestamps(j);
 }
 
-/* A stateless reset is exempt; and what is not at the end may be a box on the way. */
+/* A stateless reset is exempt, of a stack that sets ACK in it, too, as far as one may have been lost before; and what is not at the end
+ * may be a box on the way. */
 void check_rst_ts_missing(struct judging *j)
 {
 	const struct event *reset = ending_reset(j);
@@ -505,6 +506,8 @@ void check_rst_ts_missing(struct judging *j)
 	                  .evidence = {j->h->first_reset, -1}};
 	if (!j->at[reset->from])
 		c.severity_at_most = 1 + TCPAUDIT_NOTE;
+	if (!j->at[reset->from] && (event_may_be_echo(j->h->event, j->h->first_reset) || may_answer(j, reset)))
+		c.at_most = TCPAUDIT_POSSIBLE;
 	claim(j, &c);
 }
 
