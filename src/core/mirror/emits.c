@@ -99,6 +99,14 @@ static bool lived_to_be_acknowledged(const struct mirror *m, unsigned x, const s
 	return false;
 }
 
+/* Does the reset acknowledge text or a FIN that came with the acknowledgment of the end's own? */
+static bool acknowledges_carrier(const struct mirror *m, unsigned x, int at)
+{
+	int answered = event_answered(m->event, at);
+	return answered >= 0 && (m->event[answered].len || m->event[answered].flags & TCPAUDIT_FIN) &&
+	       event_acks_fin(m->event, answered, &m->fin[x]);
+}
+
 /* E12: where the user's ABORT found the block (3.10.5), by the RCV.NXT that it names. */
 static state_set aborted_in(const struct mirror *m, unsigned x, int at)
 {
@@ -109,7 +117,7 @@ static state_set aborted_in(const struct mirror *m, unsigned x, int at)
 		was &= FIN_RECEIVED | SET(CLOSED);
 	else if (fin == ACCEPTED_NO && m->fin[!x].sent)
 		was &= (state_set)~FIN_RECEIVED;
-	if (m->end[x].closed && m->event[at].is & EVENT_KNOWS_ACK) /* R1 */
+	if (m->end[x].closed && (m->event[at].is & EVENT_KNOWS_ACK || acknowledges_carrier(m, x, at))) /* R1 */
 		was &= FIN_ACKED | SET(CLOSED);
 	if (echoes_beyond_syn(m, x, &m->event[at]))
 		was &= (state_set)~SET(SYN_RECEIVED);

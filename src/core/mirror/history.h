@@ -225,8 +225,12 @@ static inline bool is_stateless_reset(const struct event *e)
 	return (e->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) == TCPAUDIT_RST;
 }
 
-/* A reset with ACK that may come from CLOSED, as some stacks (lwIP) set ACK where RFC 9293 3.10.7.1 has none: it says no more than the
- * segment that it answers, <SEQ=SEG.ACK><ACK=SEG.SEQ+SEG.LEN>, or its sender had reset before.  A block has a TS.Recent to echo. */
+/* The newest segment of the other end before it of which a reset with ACK says no more than <SEQ=SEG.ACK><ACK=SEG.SEQ+SEG.LEN>; -1 none
+ * that is kept. */
+int event_answered(const struct event *events, int i);
+
+/* A reset with ACK that may come from CLOSED, as some stacks (lwIP) set ACK where RFC 9293 3.10.7.1 has none: it answers a segment, or
+ * its sender had reset before.  A block has a TS.Recent to echo. */
 bool event_may_be_echo(const struct event *events, int i);
 
 #define NEAR_FIN 65536 /* octets: what was captured before a FIN, and is above it, is so by no more than that */

@@ -169,6 +169,21 @@ static bool has_reset(const struct event *e)
 	return e->flags & TCPAUDIT_RST && !(e->is & (EVENT_STRAY | EVENT_DUPLICATE | EVENT_FOREIGN | EVENT_SUSPECT | EVENT_REFUSAL));
 }
 
+int event_answered(const struct event *events, int i)
+{
+	const struct event *reset = &events[i];
+
+	if (!(reset->flags & TCPAUDIT_RST) || !(reset->flags & TCPAUDIT_ACK))
+		return -1;
+	for (int k = i - 1; k >= 0; k--) {
+		const struct event *e = &events[k];
+		if (e->from != reset->from && (e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK && e->ack == reset->seq &&
+		    event_end(e) == reset->ack)
+			return k;
+	}
+	return -1;
+}
+
 bool event_may_be_echo(const struct event *events, int i)
 {
 	const struct event *reset = &events[i];
@@ -176,9 +191,7 @@ bool event_may_be_echo(const struct event *events, int i)
 	if (!(reset->flags & TCPAUDIT_RST) || !(reset->flags & TCPAUDIT_ACK) || reset->is & EVENT_TIMESTAMPS)
 		return false;
 	for (const struct event *e = events; e < reset; e++)
-		if (e->from != reset->from ? (e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) == TCPAUDIT_ACK && e->ack == reset->seq &&
-		                                     event_end(e) == reset->ack
-		                           : has_reset(e) && (e->seq != reset->seq || e->ack != reset->ack))
+		if (e->from == reset->from && has_reset(e) && (e->seq != reset->seq || e->ack != reset->ack))
 			return true;
-	return false;
+	return event_answered(events, i) >= 0;
 }
