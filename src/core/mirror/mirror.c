@@ -326,6 +326,19 @@ static void mark_lost(const struct mirror *m, unsigned x, struct mirror_end *end
 	}
 }
 
+/* Has it acknowledged the peer's FIN before this frame, which does not?  RCV.NXT never goes back. */
+static bool has_gone_beyond(const struct mirror *m, unsigned x, int at)
+{
+	const struct fin_facts *peer = &m->fin[!x];
+
+	if (!peer->sent || !(m->event[at].flags & TCPAUDIT_ACK) || event_acks_fin(m->event, at, peer))
+		return false;
+	for (int i = 0; i < at; i++)
+		if (m->event[i].from == x && !(m->event[i].is & (EVENT_STRAY | EVENT_FOREIGN | EVENT_SUSPECT)) && event_acks_fin(m->event, i, peer))
+			return true;
+	return false;
+}
+
 /* A late copy of the handshake, or what was under way when its sender reset the connection: proves nothing any more. */
 static bool is_straggler(const struct mirror *m, unsigned x, int at)
 {
@@ -336,7 +349,7 @@ static bool is_straggler(const struct mirror *m, unsigned x, int at)
 		return true;
 	if (m->event[at].flags & TCPAUDIT_SYN)
 		return state_in(state, SYNCHRONIZED | SET(CLOSED));
-	if (m->event[at].is & EVENT_OLD_ACK) /* RCV.NXT never goes back */
+	if (m->event[at].is & EVENT_OLD_ACK || has_gone_beyond(m, x, at))
 		return true;
 	if (state != TCPAUDIT_CLOSED)
 		return false;
