@@ -37,10 +37,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True  # the source may be read-only
 sys.path.insert(0, os.path.join(HERE, "live"))
+import kernel_record
 import lab
 
-RESULT = re.compile(r"ends (\d+) exact (\d+) \([\d.]+%\) contradicted (\d+) missing (\d+) proven (\d+)%")
-TRACING = "/sys/kernel/tracing/instances"
 PORT, FIRST_PORT = 8080, 20000
 EXACT = {"hosts": {"client": 98, "behind": 97}, "faults": {"client": 90, "behind": 82}}  # percent, at least
 ENDS = "crab"  # client, router, and the two servers
@@ -94,9 +93,6 @@ class Net(lab.Namespaces):
         lab.ip("-n", name, "link", "set", device, "up")
         if gateway:
             lab.ip("-n", name, "route", "add", "default", "via", gateway)
-
-    def run(self, name, *command, **how):
-        return subprocess.run(["ip", "netns", "exec", name, *command], stdout=subprocess.PIPE, text=True, check=True, **how).stdout
 
     def point_at(self, server):
         lab.ip("-n", self.name[1], "neigh", "replace", self.server, "lladdr", self.mac[server], "dev", "back", "nud", "permanent")
@@ -198,35 +194,6 @@ def drive(net, count, seed):
 
 # ---- recordings ----
 
-class Trace:
-    """The kernel's changes of state, in an instance of the tracer that is this process's own."""
-
-    def __init__(self):
-        self.path = f"{TRACING}/tcpaudit-{os.getpid()}"
-        os.mkdir(self.path)
-        try:
-            self.write("buffer_size_kb", "8192")
-            self.write("trace_clock", "mono")  # the same on every processor: events come in their order
-            self.write("events/sock/inet_sock_set_state/enable", "1")
-        except BaseException:
-            self.close()
-            raise
-
-    def write(self, name, value):
-        with open(f"{self.path}/{name}", "w") as f:
-            f.write(value)
-
-    def store(self, path, owns):
-        with open(f"{self.path}/trace") as trace, open(path, "w") as out:
-            for line in trace:
-                value = dict(word.split("=", 1) for word in line.split() if "=" in word)
-                if "inet_sock_set_state:" in line and value.get("saddr") in owns:
-                    out.write(json.dumps({"event": "inet_sock_set_state", **value}) + "\n")
-
-    def close(self):
-        os.rmdir(self.path)
-
-
 def frames(path):
     """IP packets of an Ethernet capture: [(the record's header but its lengths, packet)]"""
     with open(path, "rb") as f:
@@ -249,36 +216,13 @@ def strip(source, target):
                 f.write(stamp + struct.pack("<II", len(packet), len(packet)) + packet)
 
 
-class Holders(threading.Thread):
-    """Looks again and again who is in TIME-WAIT."""
-
-    def __init__(self, net, ends):
-        super().__init__()
-        self.net, self.ends, self.held, self.over = net, ends, set(), threading.Event()
-        self.start()
-
-    def run(self):
-        last = False
-        while not last:
-            last = self.over.wait(.2)
-            for end in self.ends:
-                for line in self.net.run(self.net.name[end], "ss", "-Htan", "state", "time-wait").splitlines():
-                    (own, port), (peer, other) = (word.rsplit(":", 1) for word in line.split()[-2:])
-                    self.held.add((own, int(port), peer, int(other)))
-
-    def stop(self):
-        self.over.set()
-        self.join()
-        return sorted(self.held)
-
-
 def record(path, directory, count, seed):
     os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o777)  # tcpdump writes as somebody else
     net, draw, over, processes, listeners = Net(list(PATHS).index(path)), random.Random(seed), threading.Event(), [], []
     trace = holders = None
     try:
-        trace = Trace()
+        trace = kernel_record.Trace()
         for place, name, device in (("client", net.name[0], "wire"), ("behind", net.name[1], "back")):
             listeners.append(lab.Listener(name, ["tcpdump", "-B", "65536", "-s", "0", "--time-stamp-precision=nano", "-i", device, "-w",
                                                  f"{directory}/{place}.eth.pcap", "tcp or icmp"]))
@@ -289,7 +233,7 @@ def record(path, directory, count, seed):
             ready.wait(10)
         driver = multiprocessing.Process(target=drive, args=(net, count, draw.random()))
         driver.start()  # before the threads: a child would keep the pipes open that they read from their commands
-        holders = Holders(net, (0,) if path == "hosts" else (0, 2))
+        holders = kernel_record.Holders(net, (0,) if path == "hosts" else (0, 2))
         switching = threading.Thread(target=PATHS[path], args=(net, random.Random(draw.random()), over))
         switching.start()
         driver.join(60 + count)
@@ -357,7 +301,7 @@ def judge(tools, path, directory, place, show):
                             capture_output=True, text=True).stdout.strip().split("\n")
     for line in judged[:-1]:
         print("# " + line)
-    ends, exact, contradicted, missing, _ = map(int, RESULT.fullmatch(judged[-1]).groups())
+    ends, exact, contradicted, missing, _ = map(int, kernel_record.RESULT.fullmatch(judged[-1]).groups())
     records = lab.records(audit.stdout)
     loud = collections.Counter(f"{r['severity']} {r['rule_id']} {r['confidence']}" for r in records
                                if r["event_type"] == "finding" and r["severity"] in ("warning", "error"))
@@ -380,13 +324,6 @@ def why_not(tools):
     return lab.why_not()
 
 
-def shared():
-    for folder in (os.environ.get("TCPAUDIT_SHARED"), os.path.join(HERE, "..", "..", "shared")):
-        if folder and os.path.isfile(os.path.join(folder, "truth", "compare.py")):
-            return os.path.join(folder, "truth")
-    return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=300)
@@ -394,7 +331,7 @@ def main():
     parser.add_argument("--show", type=int, default=0)
     parser.add_argument("--keep")
     o = parser.parse_args()
-    tools = shared()
+    tools = kernel_record.shared()
     reason = why_not(tools)
     if reason:
         print(f"1..0 # SKIP {reason}")

@@ -132,6 +132,9 @@ class Namespaces:
         path = "/proc/sys/" + key.replace(".", "/")
         subprocess.run(["ip", "netns", "exec", self.name[end], "sh", "-c", f"echo {value} > {path}"], check=True)
 
+    def run(self, name, *command, **how):
+        return subprocess.run(["ip", "netns", "exec", name, *command], stdout=subprocess.PIPE, text=True, check=True, **how).stdout
+
     def address(self, end):
         """Gives the device of an end its addresses and waits until they are usable."""
         for version, pair in ADDRESS.items():
