@@ -240,15 +240,14 @@ def record(path, directory, count, seed):
         time.sleep(3)
         over.set()
         switching.join()
-        with open(f"{directory}/timewait.json", "w") as f:
-            json.dump(holders.stop(), f)
         time.sleep(1.5)  # what tcpdump still has in its ring comes within a second
     finally:
         over.set()
-        if holders:
-            holders.stop()
         for listener in listeners:
             listener.stop()
+        if holders:  # looks once more behind the captures' last frame
+            with open(f"{directory}/timewait.json", "w") as f:
+                json.dump(holders.stop(), f)
         for process in processes:
             process.kill()
             process.join()
