@@ -316,11 +316,7 @@ def judge(tools, path, directory, place, show):
 def why_not(tools):
     if not tools:
         return "compare.py is not here (TCPAUDIT_SHARED names its folder)"
-    if not shutil.which("ss"):
-        return "needs ss"
-    if not os.path.isdir("/sys/kernel/tracing/events/sock"):
-        return "needs the kernel's event tracing"
-    return lab.why_not()
+    return kernel_record.why_not() or lab.why_not()
 
 
 def main():

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -59,6 +60,13 @@ class Holders(threading.Thread):
         self.over.set()
         self.join()
         return sorted(self.held)
+
+
+def why_not():
+    """Why the kernel's record cannot be had here, or None."""
+    if not shutil.which("ss"):
+        return "needs ss"
+    return None if os.path.isdir("/sys/kernel/tracing/events/sock") else "needs the kernel's event tracing"
 
 
 def shared():

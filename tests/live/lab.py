@@ -193,6 +193,15 @@ def offload(net, end, on):
     return len(result) == len(OFFLOADS) and all(result)
 
 
+def tun(net, end):
+    """A TUN device as an end's only one, with its addresses: the descriptor."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", net.device[end].encode(), IFF_TUN | IFF_NO_PI))
+    ip("link", "set", net.device[end], "netns", net.name[end])
+    net.address(end)
+    return fd
+
+
 class Relay(Namespaces):
     """Two TUN devices and a thread that carries packets between them.
 
@@ -205,7 +214,7 @@ class Relay(Namespaces):
         self.tun = []
         try:
             for end in (0, 1):
-                self.tun.append(self._tun(end))
+                self.tun.append(tun(self, end))
             self.file = open(path, "wb")
             self.file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 101))
         except BaseException:
@@ -213,13 +222,6 @@ class Relay(Namespaces):
             raise
         self.thread = threading.Thread(target=self._carry)
         self.thread.start()
-
-    def _tun(self, end):
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", self.device[end].encode(), IFF_TUN | IFF_NO_PI))
-        ip("link", "set", self.device[end], "netns", self.name[end])
-        self.address(end)
-        return fd
 
     def _carry(self):
         waiting, held, count = [], [], 0

@@ -92,13 +92,22 @@ static bool was_synchronized(const struct connection *c, const struct event *res
 	return connection_marked(c, mark) && connection_mark_time(c, mark) <= reset->time - within;
 }
 
+/* Below the number of an abort (RFC 9293 3.10.5: SND.NXT), text was built before that, however late it comes. */
+static bool precedes_abort(const struct history *h, const struct event *text)
+{
+	for (const struct event *o = h->event; o < text; o++)
+		if (is_reset(o) && o->from == text->from && o->flags & TCPAUDIT_ACK && !(o->is & EVENT_STRAY) && seq_ge(o->seq, event_end(text)))
+			return true;
+	return false;
+}
+
 /* Built by the reset's sender neither before what it had sent then, nor a late copy of that: by its timestamp, its text, or
  * its IP identification. */
 static bool is_fresh(const struct history *h, int reset, const struct event *e)
 {
 	if (e->is & EVENT_TIMESTAMPS)
 		return e->is & EVENT_TSVAL_FRESH;
-	if (seq_gt(event_end(e), h->event[reset].nxt))
+	if (seq_gt(event_end(e), h->event[reset].nxt) && !precedes_abort(h, e))
 		return true;
 	for (int i = reset - 1; i >= 0; i--)
 		if (h->event[i].from == e->from && !(h->event[i].flags & TCPAUDIT_RST))
@@ -187,7 +196,7 @@ int reset_outlived(const struct connection *c, const struct history *h, int rese
 		const struct event *e = &h->event[i];
 		if (!is_later_segment(r, e))
 			continue;
-		if (survived ? seq_gt(event_end(e), r->nxt) : e->time - r->time > slack && built_later(r, e))
+		if (survived ? seq_gt(event_end(e), r->nxt) && !precedes_abort(h, e) : e->time - r->time > slack && built_later(r, e))
 			return i;
 	}
 	int later = goes_on(c, h, reset);

@@ -480,6 +480,7 @@ bool history_add(struct history *h, const struct tcb end[2], const struct tcpaud
 	}
 	const struct fin_facts *own = &h->fin[from];
 	if (own->acked >= 0 && s->flags & TCPAUDIT_ACK && !(e.is & (EVENT_STRAY | EVENT_ACK_UNSENT)) &&
+	    !(h->event[own->acked].flags & TCPAUDIT_RST) && /* from CLOSED, it may overtake text that was built before */
 	    seq_gt(s->ack, own->peer_maxseq))
 		e.is |= EVENT_KNOWS_ACK;
 	bool behind = is_behind(h, end, &e), another = is_of_another_block(h, &end[TCPAUDIT_SERVER], &e, behind);
