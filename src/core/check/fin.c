@@ -416,7 +416,7 @@ void check_fin_ack_late(struct judging *j)
 		for (int i = f->first + 1; i < f->acked; i++) {
 			const struct event *e = &j->h->event[i];
 			hole |= (e->from != x && e->flags & TCPAUDIT_ACK && seq_lt(e->ack, f->u)) ||
-			        (e->from == x && e->is & EVENT_REPEAT);
+			        (e->from == x && (e->is & EVENT_REPEAT || (e->len && seq_lt(e->seq, f->u))));
 		}
 		if (beyond <= 0 || hole || f->acked < f->first)
 			continue;

@@ -251,6 +251,18 @@ static bool guesses_numbers(const struct history *h, int reset, const struct tcb
 	return climbing >= 3;
 }
 
+/* Is `other`, behind the reset, what its receiver answers from CLOSED to a segment that the reset overtook (RFC 9293 3.10.7.1)? */
+static bool answers_late(const struct history *h, int reset, int other)
+{
+	const struct event *r = &h->event[reset], *e = &h->event[other];
+
+	if (!(r->flags & TCPAUDIT_ACK))
+		return false;
+	if (is_stateless_reset(e))
+		return e->seq == r->ack || (other > reset && seq_le(e->seq, r->ack));
+	return other > reset && event_may_be_echo(h->event, other) && seq_le(e->seq, r->ack) && e->ack != r->seq;
+}
+
 /* Neither can have heard of the other, nor answers it.  Behind an earlier reset of the same sender, the other one has no connection. */
 static bool in_both_directions(const struct history *h, int reset)
 {
@@ -261,16 +273,16 @@ static bool in_both_directions(const struct history *h, int reset)
 		const struct event *e = &h->event[i];
 		before = is_reset(e) && e->from == r->from && i < reset;
 		int64_t apart = e->time > r->time ? e->time - r->time : r->time - e->time;
-		if (is_reset(e) && e->from != r->from && apart < MILLISECOND &&
-		    !(r->flags & TCPAUDIT_ACK && !(e->flags & TCPAUDIT_ACK) && e->seq == r->ack))
+		if (is_reset(e) && e->from != r->from && apart < MILLISECOND && !answers_late(h, reset, i))
 			return true;
 	}
 	return false;
 }
 
 /* An abort has SND.NXT: this one does not know of what its sender had sent a moment ago. */
-static bool lags_behind(const struct connection *c, const struct history *h, const struct event *r)
+static bool lags_behind(const struct connection *c, const struct history *h, int reset)
 {
+	const struct event *r = &h->event[reset];
 	int64_t since = h->before_reset ? h->before_reset->since[r->from] : -1;
 
 	return r->flags & TCPAUDIT_ACK && seq_lt(r->seq, r->nxt) && since >= 0 && since < round_trip(c) &&
@@ -323,7 +335,7 @@ unsigned reset_forgery_signals(const struct connection *c, const struct history 
 	const bool outlived = reset_outlived(c, h, reset) >= 0;
 
 	return (is_made_here(c, h, reset) ? FORGERY_SIGNALS : 0) + (unsigned)from_elsewhere(c, r, outlived) + guesses_numbers(h, reset, &c->end[!r->from]) +
-	       in_both_directions(h, reset) + lags_behind(c, h, r) + acknowledges_nonsense(c, r) +
+	       in_both_directions(h, reset) + lags_behind(c, h, reset) + acknowledges_nonsense(c, r) +
 	       is_unnumbered(h, r) + lacks_timestamps(c, r) +
 	       outlived + (goes_on(c, h, reset) >= 0); /* an end that has none cannot go on */
 }
