@@ -112,6 +112,8 @@ void late_segment(const struct check_result *result, struct tombstone *t, const 
 		late_reset_after_close(result, t, s, from);
 		late_reset(result, t, s, from);
 		late_release_time_wait(&t->was, !from);
+		if (s->flags & TCPAUDIT_ACK) /* an abort of the holder's user, RFC 9293 3.10.5 */
+			late_release_time_wait(&t->was, from);
 	} else if (s->flags & TCPAUDIT_ACK) {
 		t->late = true;
 		t->late_from = (uint8_t)from;
