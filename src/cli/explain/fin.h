@@ -73,7 +73,7 @@ EXPLAIN("fin-ack-late",
         "It took more than half a second to acknowledge the FIN.",
         "The closer repeats its FIN; a busy or suspended host, or a delayed ACK beyond its limit.",
         "An ACK must be delayed by less than 0.5 s (MUST-40, 3.8.6.3).",
-        "The first copy may have been lost behind the capture: only a FIN sent once counts, and mid-path it stays likely.",
+        "The first copy may have been lost behind the capture: only a FIN sent once counts, and mid-path it stays likely, or possible where text came with the acknowledgment.",
         "`tcp.flags.fin == 1` and the delta to the ack that covers it (`tcp.analysis.ack_rtt`).",
         "1.000  client  FIN,ACK  seq 101\n1.900  server  ACK      ack 102   <- 0.9 s")
 EXPLAIN("fin-rexmit-timing",
