@@ -31,4 +31,16 @@ static inline uint32_t segments_since(int first, const struct event *e)
 	return first < 0 ? 1 : 1u + e->run;
 }
 
+/* The user's ABORT deletes the block in any state (RFC 9293 3.10.5), and the peer has been told. */
+static inline bool has_aborted(const struct history *h, unsigned x)
+{
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_RST && e->flags & TCPAUDIT_ACK &&
+		    !(e->is & (EVENT_STRAY | EVENT_FOREIGN | EVENT_SUSPECT)))
+			return true;
+	}
+	return false;
+}
+
 #endif

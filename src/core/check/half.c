@@ -185,29 +185,29 @@ void check_half_finwait2_timeout(struct judging *j)
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
-		                         .at_most = TCPAUDIT_LIKELY,
+		                         .at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE,
 		                         .evidence = {j->h->fin[x].first, j->h->fin[x].acked, asked, reset, -1},
 		                         .observed = {{"gap_us", gap / 1000}},
 		                         .deliberate = fin_wait_2_timer(gap)});
 	}
 }
 
-/* In order, without text before it, soon: no timer of a usual length explains it.  Text that the capture missed does; and a reset
- * of the peer may have overtaken its FIN.  A host that has lost its block, in a crash or by a short timer, has to answer so (RFC 9293
+/* In order, without text before it, soon: no timer of a usual length explains it.  Text that the capture missed does; a reset of the peer
+ * may have overtaken its FIN; and away from its end, an abort may have been lost (gVisor's closed sockets reset as soon as they are in FIN-WAIT-2).  A host that has lost its block, in a crash or by a short timer, has to answer so (RFC 9293
  * 3.10.7.1), and looks the same. */
 void check_half_late_fin_reset(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		int asked, reset = reset_names(j, x, &asked);
 		if (reset < 0 || !(j->h->event[asked].flags & TCPAUDIT_FIN) || j->h->event[reset].flags & TCPAUDIT_ACK ||
-		    j->h->resets[!x] || j->h->event[asked].len || j->h->fin[x].peer_text ||
+		    j->h->resets[!x] || has_aborted(j->h, x) || j->h->event[asked].len || j->h->fin[x].peer_text ||
 		    half_closed_for(j, x, asked) >= threshold(j, HALF_FINWAIT2) || j->h->fin[!x].acked >= 0)
 			continue;
 		if (j->h->before_reset && j->h->event[asked].seq != j->h->before_reset->ack[x])
 			continue; /* not in order, as far as its receiver has told */
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
-		                         .at_most = TCPAUDIT_LIKELY,
+		                         .at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE,
 		                         .evidence = {j->h->fin[x].first, j->h->fin[x].acked, asked, reset, -1},
 		                         .observed = {{"gap_us", half_closed_for(j, x, asked) / 1000}}});
 	}

@@ -25,18 +25,6 @@ const char *check_time_wait_timer(int64_t age)
 	return age >= 60 * SECOND ? "Linux and FreeBSD hold TIME-WAIT for 60 s" : NULL;
 }
 
-/* The user's ABORT deletes the block in any state (RFC 9293 3.10.5), and the peer has been told. */
-static bool has_aborted(const struct judging *j, unsigned x)
-{
-	for (int i = 0; i < j->h->count; i++) {
-		const struct event *e = &j->h->event[i];
-		if (e->from == x && e->flags & TCPAUDIT_RST && e->flags & TCPAUDIT_ACK &&
-		    !(e->is & (EVENT_STRAY | EVENT_FOREIGN | EVENT_SUSPECT)))
-			return true;
-	}
-	return false;
-}
-
 /* The holder answers a segment of the old incarnation with a reset: its number is that segment's acknowledgment (R4).  That
  * no reset of the peer had ended TIME-WAIT before is a claim of absence: one frame that the capture missed would refute it. */
 void check_tw_early_gone(struct judging *j)
@@ -45,7 +33,7 @@ void check_tw_early_gone(struct judging *j)
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *own = &j->h->fin[x], *peer = &j->h->fin[!x];
-		if (!own->sent || !peer->sent || own->acked < 0 || peer->acked < 0 || has_aborted(j, x))
+		if (!own->sent || !peer->sent || own->acked < 0 || peer->acked < 0 || has_aborted(j->h, x))
 			continue;
 		const struct hypothesis *route = &j->file->route[x];
 		int entered = -1;
