@@ -43,7 +43,7 @@ static bool may_answer(const struct judging *j, const struct event *reset)
 	const struct before_reset *was = j->h->before_reset;
 	unsigned peer = !reset->from;
 
-	return !(reset->is & EVENT_TIMESTAMPS) && was->bits[peer] & TCB_ACK && seq_le(reset->seq, was->ack[peer]) &&
+	return was && !(reset->is & EVENT_TIMESTAMPS) && was->bits[peer] & TCB_ACK && seq_le(reset->seq, was->ack[peer]) &&
 	       seq_le(reset->ack, was->nxt[peer]);
 }
 
