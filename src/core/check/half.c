@@ -185,7 +185,7 @@ void check_half_finwait2_timeout(struct judging *j)
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .proven = true,
-		                         .at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE,
+		                         .at_most = TCPAUDIT_LIKELY,
 		                         .evidence = {j->h->fin[x].first, j->h->fin[x].acked, asked, reset, -1},
 		                         .observed = {{"gap_us", gap / 1000}},
 		                         .deliberate = fin_wait_2_timer(gap)});
@@ -193,8 +193,8 @@ void check_half_finwait2_timeout(struct judging *j)
 }
 
 /* In order, without text before it, soon: no timer of a usual length explains it.  Text that the capture missed does; a reset of the peer
- * may have overtaken its FIN; and away from its end, an abort may have been lost (gVisor's closed sockets reset as soon as they are in FIN-WAIT-2).  A host that has lost its block, in a crash or by a short timer, has to answer so (RFC 9293
- * 3.10.7.1), and looks the same. */
+ * may have overtaken its FIN; and away from the closer, its abort may have been lost (gVisor's closed sockets reset as soon as they are in
+ * FIN-WAIT-2).  A host that has lost its block, in a crash or by a short timer, has to answer so (RFC 9293 3.10.7.1), and looks the same. */
 void check_half_late_fin_reset(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
