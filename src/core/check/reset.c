@@ -43,8 +43,8 @@ static bool may_answer(const struct judging *j, const struct event *reset)
 	const struct before_reset *was = j->h->before_reset;
 	unsigned peer = !reset->from;
 
-	return was && !(reset->is & EVENT_TIMESTAMPS) && was->bits[peer] & TCB_ACK && seq_le(reset->seq, was->ack[peer]) &&
-	       seq_le(reset->ack, was->nxt[peer]);
+	return was && !(reset->is & EVENT_TIMESTAMPS) && !is_underivable(&j->c->end[reset->from], reset) && was->bits[peer] & TCB_ACK &&
+	       seq_le(reset->seq, was->ack[peer]) && seq_le(reset->ack, was->nxt[peer]);
 }
 
 /* Outside the window by every number that we know of the receiver: at or beyond its right edge, or behind what it has
