@@ -31,13 +31,14 @@ static inline uint32_t segments_since(int first, const struct event *e)
 	return first < 0 ? 1 : 1u + e->run;
 }
 
-/* The user's ABORT deletes the block in any state (RFC 9293 3.10.5), and the peer has been told. */
-static inline bool has_aborted(const struct history *h, unsigned x)
+/* Has the end itself sent a reset with all these control bits, of any number?  With RST alone: it has no connection, and has said so.
+ * With ACK, too: its user has aborted, which deletes the block in any state (RFC 9293 3.10.5), or it answers from CLOSED. */
+static inline bool has_reset(const struct history *h, unsigned x, unsigned flags)
 {
 	for (int i = 0; i < h->count; i++) {
 		const struct event *e = &h->event[i];
-		if (e->from == x && e->flags & TCPAUDIT_RST && e->flags & TCPAUDIT_ACK &&
-		    !(e->is & (EVENT_STRAY | EVENT_FOREIGN | EVENT_SUSPECT)))
+		if (e->from == x && (e->flags & flags) == flags && !(e->is & (EVENT_FOREIGN | EVENT_SUSPECT)) &&
+		    !(e->unusual & UNUSUAL_OLD_INCARNATION))
 			return true;
 	}
 	return false;

@@ -1,7 +1,6 @@
 /* half.c - half-: half-close (RFC 9293 3.6.1). */
 #include "check.h"
 #include "events.h"
-#include "flow/unusual.h"
 
 #define SECOND 1000000000ll
 
@@ -89,18 +88,6 @@ void check_half_data_reset(struct judging *j)
 	}
 }
 
-/* By a reset of any number: it has no connection, and has said so. */
-static bool has_refused(const struct judging *j, unsigned x)
-{
-	for (int i = 0; i < j->h->count; i++) {
-		const struct event *e = &j->h->event[i];
-		if (e->from == x && e->flags & TCPAUDIT_RST && !(e->is & (EVENT_FOREIGN | EVENT_SUSPECT)) &&
-		    !(e->unusual & UNUSUAL_OLD_INCARNATION))
-			return true;
-	}
-	return false;
-}
-
 /* Whatever the peer sends; a window that is closed explains silence only about more than one octet.  Behind the peer's reset
  * nothing is owed. */
 void check_half_data_ignored(struct judging *j)
@@ -111,7 +98,8 @@ void check_half_data_ignored(struct judging *j)
 		int first = -1;
 		int64_t until = j->file->now;
 		bool takes_text = false;
-		if (f->first < 0 || f->acked < 0 || j->h->fin[!x].sent || j->c->end[x].bits & TCB_ZERO_WINDOW || has_refused(j, x))
+		if (f->first < 0 || f->acked < 0 || j->h->fin[!x].sent || j->c->end[x].bits & TCB_ZERO_WINDOW ||
+		    has_reset(j->h, x, TCPAUDIT_RST))
 			continue;
 		for (int i = f->acked; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];
@@ -200,7 +188,8 @@ void check_half_late_fin_reset(struct judging *j)
 	for (unsigned x = 0; x < 2; x++) {
 		int asked, reset = reset_names(j, x, &asked);
 		if (reset < 0 || !(j->h->event[asked].flags & TCPAUDIT_FIN) || j->h->event[reset].flags & TCPAUDIT_ACK ||
-		    j->h->resets[!x] || has_aborted(j->h, x) || j->h->event[asked].len || j->h->fin[x].peer_text ||
+		    j->h->resets[!x] || has_reset(j->h, x, TCPAUDIT_RST | TCPAUDIT_ACK) || j->h->event[asked].len ||
+		    j->h->fin[x].peer_text ||
 		    half_closed_for(j, x, asked) >= threshold(j, HALF_FINWAIT2) || j->h->fin[!x].acked >= 0)
 			continue;
 		if (j->h->before_reset && j->h->event[asked].seq != j->h->before_reset->ack[x])

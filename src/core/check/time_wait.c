@@ -33,7 +33,8 @@ void check_tw_early_gone(struct judging *j)
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *own = &j->h->fin[x], *peer = &j->h->fin[!x];
-		if (!own->sent || !peer->sent || own->acked < 0 || peer->acked < 0 || has_aborted(j->h, x))
+		if (!own->sent || !peer->sent || own->acked < 0 || peer->acked < 0 ||
+		    has_reset(j->h, x, TCPAUDIT_RST | TCPAUDIT_ACK))
 			continue;
 		const struct hypothesis *route = &j->file->route[x];
 		int entered = -1;

@@ -366,9 +366,8 @@ static void conclude(struct former *was, const struct tcpaudit_connection *recor
 	was->time_wait_since = record->time_wait_since;
 	for (unsigned x = 0; x < 2; x++) {
 		was->elsewhere |= vantage >> x & 1 && record->end[x].vantage != TCPAUDIT_VANTAGE_AT;
-		if (record->end[x].resets) /* who holds it has aborted, or said that it is gone */
-			for (unsigned holder = 0; holder < 2; holder++)
-				late_release_time_wait(was, holder);
+		if (record->end[x].resets) /* the holder's, who has aborted or said that it is gone; or the peer's, which may have ended it */
+			was->holder = TCPAUDIT_WHO_NONE;
 	}
 }
 

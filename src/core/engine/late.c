@@ -4,7 +4,7 @@
 #define SECOND 1000000000ll
 
 /* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
-void late_release_time_wait(struct former *was, unsigned holder)
+static void release_time_wait(struct former *was, unsigned holder)
 {
 	if (was->holder == holder)
 		was->holder = TCPAUDIT_WHO_NONE;
@@ -111,9 +111,9 @@ void late_segment(const struct check_result *result, struct tombstone *t, const 
 	if (s->flags & TCPAUDIT_RST) {
 		late_reset_after_close(result, t, s, from);
 		late_reset(result, t, s, from);
-		late_release_time_wait(&t->was, !from);
+		release_time_wait(&t->was, !from);
 		if (s->flags & TCPAUDIT_ACK) /* an abort of the holder's user, RFC 9293 3.10.5 */
-			late_release_time_wait(&t->was, from);
+			release_time_wait(&t->was, from);
 	} else if (s->flags & TCPAUDIT_ACK) {
 		t->late = true;
 		t->late_from = (uint8_t)from;

@@ -7,9 +7,6 @@
 /* Takes it, and hands out what it proves. */
 void late_segment(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from);
 
-/* A reset of the peer may have ended TIME-WAIT (RFC 9293 3.10.7.4 second; RFC 1337): nothing is owed from then on. */
-void late_release_time_wait(struct former *was, unsigned holder);
-
 /* A segment as evidence. */
 static inline struct tcpaudit_evidence segment_evidence(const struct tcpaudit_segment *s, unsigned from)
 {
