@@ -16,7 +16,6 @@ and no warning may be told but of lwIP's ISNs, which can be told in advance.
 Prints TAP, a line for each pair, path and place.  Needs liblwip-dev, pkg-config and a C compiler; with the kernel at an end also root,
 network namespaces, /dev/net/tun, ss and the kernel's event tracing.  Without lwIP it skips, with exit status 77."""
 import argparse
-import collections
 import heapq
 import json
 import multiprocessing
@@ -153,7 +152,7 @@ class Lwip:
         self.theirs.close()
         self.socket.close()
         if not self.process or self.process.returncode:
-            return "", []
+            return None, []
         with open(self.files[0]) as states, open(self.files[1]) as held:
             return states.read(), [(own, int(port), peer, int(other)) for own, port, peer, other in map(str.split, held)]
 
@@ -282,31 +281,11 @@ def record(program, directory, pair, impaired, count, seed):
         if path:
             path.stop()
         told = [end.stop() for end in ends]
+    if not all(text for text, _ in told):
+        raise RuntimeError("an end left no record")
     with open(f"{directory}/kernel.jsonl", "w") as states, open(f"{directory}/timewait.json", "w") as holders:
         states.write("".join(text for text, _ in told))
         json.dump(sorted(held for _, some in told for held in some), holders)
-
-
-# ---- judging ----
-
-def judge(tools, directory, kind, place, show):
-    """(what is wrong, the figures)"""
-    audit = subprocess.run([lab.program(), "-r", f"{directory}/{place}.pcap", "-T", "jsonl", "--flows", "all", "--transitions", "--no-dpi"],
-                           capture_output=True, text=True)
-    if audit.returncode not in (0, 1):
-        return [f"tcpaudit ended with status {audit.returncode}"], "nothing"
-    judged = subprocess.run([sys.executable, os.path.join(tools, "compare.py"), directory, place, "--show", str(show)], input=audit.stdout,
-                            capture_output=True, text=True).stdout.strip().split("\n")
-    for line in judged[:-1]:
-        print("# " + line)
-    ends, exact, contradicted, missing, _ = map(int, kernel_record.RESULT.fullmatch(judged[-1]).groups())
-    loud = collections.Counter(f"{r['severity']} {r['rule_id']} {r['confidence']}" for r in lab.records(audit.stdout)
-                               if r["event_type"] == "finding" and r["severity"] in ("warning", "error") and r["rule_id"] not in EXPECTED)
-    wrong = [] if ends else ["nothing was recorded"]
-    wrong += [f"less than {EXACT[kind]} % are exact"] if exact * 100 < EXACT[kind] * (ends - missing) else []
-    wrong += ["a proven transition never happened"] if contradicted else []
-    wrong += [f"accuses {n} times: {what}" for what, n in loud.items()]
-    return wrong, judged[-1]
 
 
 def build(directory):
@@ -348,7 +327,7 @@ def main():
                 recording = os.path.join(directory, f"{kind}-{pair}")
                 record(program, recording, pair, kind == "impaired", count, o.seed + number)
                 for place in PLACES:
-                    wrong, figures = judge(tools, recording, kind, place, o.show)
+                    wrong, figures, _ = kernel_record.judge(tools, recording, place, f"{place}.pcap", EXACT[kind], o.show, EXPECTED)
                     tap.check(f"{kind}, lwIP at {pair}, {place}: {figures}", wrong)
     finally:
         if not o.keep:

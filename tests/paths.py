@@ -19,7 +19,6 @@ it is: `refused` says what was seen.  Prints TAP, a line for each path and place
 Needs root, network namespaces, the kernel's event tracing, ip, ss, tcpdump, and for faults nft; without them it skips, with exit
 status 77."""
 import argparse
-import collections
 import json
 import multiprocessing
 import os
@@ -28,7 +27,6 @@ import re
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -292,31 +290,14 @@ def wrongly_blamed(directory, place, records):
 
 def judge(tools, path, directory, place, show):
     """(what is wrong, the figures)"""
-    audit = subprocess.run([lab.program(), "-r", f"{directory}/{place}.eth.pcap", "-T", "jsonl", "--flows", "all", "--transitions",
-                            "--no-dpi"], capture_output=True, text=True)
-    if audit.returncode not in (0, 1):
-        return [f"tcpaudit ended with status {audit.returncode}"], "nothing"
-    judged = subprocess.run([sys.executable, os.path.join(tools, "compare.py"), directory, place, "--show", str(show)], input=audit.stdout,
-                            capture_output=True, text=True).stdout.strip().split("\n")
-    for line in judged[:-1]:
-        print("# " + line)
-    ends, exact, contradicted, missing, _ = map(int, kernel_record.RESULT.fullmatch(judged[-1]).groups())
-    records = lab.records(audit.stdout)
-    loud = collections.Counter(f"{r['severity']} {r['rule_id']} {r['confidence']}" for r in records
-                               if r["event_type"] == "finding" and r["severity"] in ("warning", "error"))
-    wrong = [] if ends else ["nothing was recorded"]
-    # of whom nothing came through there is nothing to tell
-    wrong += [f"less than {EXACT[path][place]} % are exact"] if exact * 100 < EXACT[path][place] * (ends - missing) else []
-    wrong += ["a proven transition never happened"] if contradicted else []
-    wrong += [f"accuses {n} times: {what}" for what, n in loud.items()]
-    wrong += [f"blames for another's reset: {what}" for what in wrongly_blamed(directory, place, records)]
-    return wrong, judged[-1]
+    wrong, figures, records = kernel_record.judge(tools, directory, place, f"{place}.eth.pcap", EXACT[path][place], show)
+    return wrong + [f"blames for another's reset: {what}" for what in wrongly_blamed(directory, place, records)], figures
 
 
 def why_not(tools):
     if not tools:
         return "compare.py is not here (TCPAUDIT_SHARED names its folder)"
-    return kernel_record.why_not() or lab.why_not()
+    return lab.why_not() or kernel_record.why_not()
 
 
 def main():

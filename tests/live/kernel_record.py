@@ -1,20 +1,27 @@
-"""The kernel's own record of its states, for compare.py: what it traces, and whom it holds in TIME-WAIT."""
+"""The kernel's own record of its states, what it traces and whom it holds in TIME-WAIT, and what compare.py makes of one."""
+import collections
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
+
+import lab
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULT = re.compile(r"ends (\d+) exact (\d+) \([\d.]+%\) contradicted (\d+) missing (\d+) proven (\d+)%")
-TRACING = "/sys/kernel/tracing/instances"
+TRACING = "/sys/kernel/tracing"
 
 
 class Trace:
     """The kernel's changes of state, in an instance of the tracer that is this process's own."""
 
     def __init__(self):
-        self.path = f"{TRACING}/tcpaudit-{os.getpid()}"
+        if not os.path.ismount(TRACING):
+            subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=True)
+        self.path = f"{TRACING}/instances/tcpaudit-{os.getpid()}"
         os.mkdir(self.path)
         try:
             self.write("buffer_size_kb", "8192")
@@ -54,7 +61,7 @@ class Holders(threading.Thread):
             for end in self.ends:
                 for line in self.net.run(self.net.name[end], "ss", "-Htan", "state", "time-wait").splitlines():
                     (own, port), (peer, other) = (word.rsplit(":", 1) for word in line.split()[-2:])
-                    self.held.add((own, int(port), peer, int(other)))
+                    self.held.add((own.strip("[]"), int(port), peer.strip("[]"), int(other)))
 
     def stop(self):
         self.over.set()
@@ -63,10 +70,16 @@ class Holders(threading.Thread):
 
 
 def why_not():
-    """Why the kernel's record cannot be had here, or None."""
+    """Why root cannot have the kernel's record here, or None."""
     if not shutil.which("ss"):
         return "needs ss"
-    return None if os.path.isdir("/sys/kernel/tracing/events/sock") else "needs the kernel's event tracing"
+    if not os.path.isdir(TRACING):
+        return "needs the kernel's event tracing"
+    try:
+        Trace().close()
+    except (OSError, subprocess.CalledProcessError):
+        return "may not trace the kernel's sockets"
+    return None
 
 
 def shared():
@@ -74,3 +87,26 @@ def shared():
         if folder and os.path.isfile(os.path.join(folder, "truth", "compare.py")):
             return os.path.join(folder, "truth")
     return None
+
+
+def judge(tools, directory, place, capture, least, show, expected=()):
+    """(what is wrong, compare.py's figures, tcpaudit's records) of a capture whose packets, as raw IP, are in place.pcap.  `least`:
+    percent of the ends that must be exact; `expected`: rules that may warn."""
+    audit = subprocess.run([lab.program(), "-r", f"{directory}/{capture}", "-T", "jsonl", "--flows", "all", "--transitions", "--no-dpi"],
+                           capture_output=True, text=True)
+    if audit.returncode not in (0, 1):
+        return [f"tcpaudit ended with status {audit.returncode}"], "nothing", []
+    judged = subprocess.run([sys.executable, os.path.join(tools, "compare.py"), directory, place, "--show", str(show)], input=audit.stdout,
+                            capture_output=True, text=True).stdout.strip().split("\n")
+    for line in judged[:-1]:
+        print("# " + line)
+    ends, exact, contradicted, missing, _ = map(int, RESULT.fullmatch(judged[-1]).groups())
+    records = lab.records(audit.stdout)
+    loud = collections.Counter(f"{r['severity']} {r['rule_id']} {r['confidence']}" for r in records
+                               if r["event_type"] == "finding" and r["severity"] in ("warning", "error") and r["rule_id"] not in expected)
+    wrong = [] if ends else ["nothing was recorded"]
+    # of whom nothing came through there is nothing to tell
+    wrong += [f"less than {least} % are exact"] if exact * 100 < least * (ends - missing) else []
+    wrong += ["a proven transition never happened"] if contradicted else []
+    wrong += [f"accuses {n} times: {what}" for what, n in loud.items()]
+    return wrong, judged[-1], records

@@ -12,7 +12,6 @@ import errno
 import multiprocessing
 import os
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True  # the source may be read-only
+import kernel_record
 import lab
 import scenarios
 
-TRACING = "/sys/kernel/tracing"
 NAME = {"SYN_SENT": "SYN-SENT", "SYN_RECV": "SYN-RECEIVED", "ESTABLISHED": "ESTABLISHED", "FIN_WAIT1": "FIN-WAIT-1",
         "FIN_WAIT2": "FIN-WAIT-2", "CLOSE_WAIT": "CLOSE-WAIT", "LAST_ACK": "LAST-ACK", "CLOSING": "CLOSING", "CLOSE": "CLOSED"}
 SERVER = "SYN-RECEIVED ESTABLISHED CLOSE-WAIT LAST-ACK CLOSED"
@@ -46,26 +45,7 @@ class Play:
         return [self.kind[where] if isinstance(self.kind, dict) else self.kind] * self.times
 
 
-class Trace:
-    """The kernel's changes of state, in an instance of the tracer that is this process's own."""
-
-    def __init__(self):
-        if not os.path.ismount(TRACING):
-            subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=True)
-        self.path = f"{TRACING}/instances/tcpaudit-{os.getpid()}"
-        os.mkdir(self.path)
-        try:
-            self.write("buffer_size_kb", "4096")
-            self.write("trace_clock", "mono")  # the same on every processor: events come in their order
-            self.write("events/sock/inet_sock_set_state/enable", "1")
-        except BaseException:
-            self.close()
-            raise
-
-    def write(self, name, value):
-        with open(f"{self.path}/{name}", "w") as f:
-            f.write(value)
-
+class Trace(kernel_record.Trace):
     def routes(self, addresses):
         """{(address, port, peer, port): [[states of one incarnation]...]}"""
         ends = collections.defaultdict(list)
@@ -86,28 +66,6 @@ class Trace:
                 if state and (not route[-1] or route[-1][-1] != state):
                     route[-1].append(state)
         return ends
-
-    def close(self):
-        os.rmdir(self.path)
-
-
-class Holders(threading.Thread):
-    """Looks again and again who is in TIME-WAIT."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net, self.held, self.over = net, set(), threading.Event()
-        self.start()
-
-    def run(self):
-        last = False
-        while not last:
-            last = self.over.wait(0.2)
-            for name in self.net.name:
-                out = subprocess.run(["ip", "netns", "exec", name, "ss", "-Htan", "state", "time-wait"], capture_output=True, text=True)
-                for line in out.stdout.splitlines():
-                    (own, port), (peer, other) = (word.rsplit(":", 1) for word in line.split()[-2:])
-                    self.held.add((own.strip("[]"), int(port), peer.strip("[]"), int(other)))
 
 
 # ---- what the applications do; `local` binds the port, as the kernel traces SYN-SENT before it chooses one ----
@@ -396,15 +354,14 @@ def run_plays(net, plan, directory):
         for end in (0, 1):
             path = os.path.join(directory, ("client", "server")[end] + ".pcap")
             captures.append((path, lab.Listener(net.name[end], ["tcpdump", "-B", "16384", "-i", net.device[end], "-w", path, "tcp"])))
-        holders = Holders(net)
+        holders = kernel_record.Holders(net, (0, 1))
         for _, _, play in plan:
             play.patience = 12
         troubles = scenarios.run_all(net, plan)
         time.sleep(1.5)  # what tcpdump still has in its ring comes within a second
     finally:
         if holders:
-            holders.over.set()
-            holders.join()
+            holders.stop()
         for _, listener in captures:
             listener.stop()
         try:
@@ -600,16 +557,7 @@ def run_lab(number, queue):
 
 
 def main():
-    reason = lab.why_not()
-    if not reason and subprocess.run(["sh", "-c", "command -v ss"], stdout=subprocess.DEVNULL).returncode:
-        reason = "needs ss"
-    if not reason and not os.path.ismount(TRACING) and not os.path.isdir(TRACING):
-        reason = "needs the kernel's event tracing"
-    if not reason:
-        try:
-            Trace().close()
-        except (OSError, subprocess.CalledProcessError):
-            reason = "may not trace the kernel's sockets"
+    reason = lab.why_not() or kernel_record.why_not()
     if reason:
         print(f"1..0 # SKIP {reason}")
         return 0
