@@ -245,8 +245,10 @@ static bool may_be_another_connections(const struct judging *j, const struct fin
 {
 	const struct event *e = j->h->event;
 
-	for (int i = f->first + 1; i <= f->moved; i++)
-		if (e[i].is & EVENT_ACK_UNSENT && (f->first < 0 || e[i].ack != e[f->first].ack))
+	const int one = f->first < f->moved ? f->first : f->moved, other = one == f->first ? f->moved : f->first;
+
+	for (int i = one + 1; i <= other; i++)
+		if (e[i].is & EVENT_ACK_UNSENT && (one < 0 || e[i].ack != e[one].ack))
 			return true;
 	return false;
 }
@@ -337,7 +339,8 @@ void check_fin_final_ack_form(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
 		const struct fin_facts *f = &j->h->fin[x], *peer = &j->h->fin[!x];
-		if (f->first < 0 || peer->first < 0 || j->c->end[!x].bits & TCB_ZERO_WINDOW)
+		bool counts_first = f->moved >= 0 && f->moved < f->first; /* of its two FINs, and the other one was taken: fin-moved's */
+		if (f->first < 0 || counts_first || peer->first < 0 || j->c->end[!x].bits & TCB_ZERO_WINDOW)
 			continue;
 		for (int i = f->first + 1; i < j->h->count; i++) {
 			const struct event *e = &j->h->event[i];

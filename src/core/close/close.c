@@ -510,7 +510,7 @@ static uint8_t confidence_of(const struct facts *f, enum tcpaudit_kind kind, con
 	bool holes = c->entry.capture & (CAPTURE_GAP_ACKED | CAPTURE_DROPS | CAPTURE_RESYNC) || c->entry.bits & CONN_UNPLACED;
 	const struct mirror *m = f->file->mirror;
 	bool broken = (m && (m->end[0].contradicted || m->end[1].contradicted)) || f->h->fin[0].forged || f->h->fin[1].forged ||
-	              rests_on_doubtful_reset(f, kind);
+	              f->h->fin[0].moved >= 0 || f->h->fin[1].moved >= 0 || rests_on_doubtful_reset(f, kind);
 
 	if (kind == TCPAUDIT_KIND_EVICTED)
 		return TCPAUDIT_CERTAIN;
@@ -537,15 +537,12 @@ static tcp_seq acknowledged(const struct facts *f, unsigned x, tcp_seq sent)
 	return seq_max(hiack, r->ack);
 }
 
-/* Of two FINs at two places the one that was acknowledged is the end. */
 static uint64_t lost_octets(const struct facts *f, unsigned x)
 {
 	const struct tcb *tcb = &f->c->end[x], *peer = &f->c->end[!x];
 	tcp_seq sent = f->fin[x] ? f->h->fin[x].u : tcb->maxseq, acked = acknowledged(f, x, sent);
 
 	if (!(tcb->bits & TCB_TEXT) || !(peer->bits & TCB_ACK) || !seq_gt(sent, acked))
-		return 0;
-	if (f->fin[x] && f->h->fin[x].moved >= 0 && event_end(&f->h->event[f->h->fin[x].moved]) == peer->hiack)
 		return 0;
 	uint64_t lost = (uint32_t)seq_diff(sent, acked);
 	uint64_t text = connection_text(f->c, x);

@@ -270,6 +270,7 @@ static void report_any(struct tcpaudit *e, struct connection *c, int64_t at, str
 	struct loan loan = connection_lend(c, e->table, needed || e->settings.states || connection_habit(c), &room);
 
 	history_disown_forged(connection_kept(c).history, c->end);
+	history_settle_fins(connection_kept(c).history, c->end);
 	note_clock(c);
 	reset_disown(c, connection_kept(c).history);
 	open_case(e, c, at, needed ? &mirror : NULL, odd, &file);

@@ -277,6 +277,9 @@ void history_before_reset(struct history *history, const struct tcb end[2], cons
 /* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one, unless the other end took it. */
 void history_disown_forged(struct history *history, const struct tcb end[2]);
 
+/* Of an end's FINs at two places, the one that the other end acknowledged is its end. */
+void history_settle_fins(struct history *history, const struct tcb end[2]);
+
 /* Both FINs were acknowledged. */
 static inline bool history_closed(const struct history *history)
 {

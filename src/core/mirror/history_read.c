@@ -69,6 +69,48 @@ void history_disown_forged(struct history *h, const struct tcb end[2])
 	}
 }
 
+/* All that its peer ever acknowledged of its stream ends with the second of its FINs, and nothing of the first one. */
+static bool second_was_taken(const struct history *h, const struct tcb end[2], unsigned x)
+{
+	const struct fin_facts *f = &h->fin[x];
+
+	return f->sent && f->moved >= 0 && f->acked < 0 && end[!x].bits & TCB_ACK && end[!x].hiack == event_end(&h->event[f->moved]);
+}
+
+static void take_second(struct history *h, const struct tcb end[2], unsigned x)
+{
+	struct fin_facts *f = &h->fin[x];
+	const int8_t first = f->first;
+	const struct event *fin = &h->event[f->moved];
+	const tcp_seq u = seq_add(fin->seq, fin->len), behind = h->fin[!x].sent ? h->fin[!x].u : end[!x].maxseq; /* the peer's text */
+	const int64_t less = seq_diff(f->u, u);
+
+	f->in_flight = less < (int64_t)f->in_flight ? (uint32_t)((int64_t)f->in_flight - less) : 0;
+	f->u = u;
+	f->first = f->moved;
+	f->moved = first;
+	f->copies = 0;
+	for (int i = 0; i < h->count; i++) {
+		const struct event *e = &h->event[i];
+		if (e->from == x && e->flags & TCPAUDIT_FIN && !(e->is & (EVENT_STRAY | EVENT_DUPLICATE)) && event_end(e) == event_end(fin))
+			f->copies += e->run + 1u;
+		if (e->from == x || f->acked >= 0 || e->is & (EVENT_STRAY | EVENT_REFUSAL) || !event_acks_fin(h->event, i, f))
+			continue;
+		f->acked = (int8_t)i;
+		f->acked_time = e->time;
+		f->peer_maxseq = seq_max(e->nxt, e->seq);
+		f->peer_text = seq_gt(behind, f->peer_maxseq) ? (uint32_t)seq_diff(behind, f->peer_maxseq) : 0;
+		f->peer_last = h->event[h->count - 1].time;
+	}
+}
+
+void history_settle_fins(struct history *h, const struct tcb end[2])
+{
+	for (unsigned x = 0; x < 2; x++)
+		if (second_was_taken(h, end, x))
+			take_second(h, end, x);
+}
+
 static bool answers_fins(const struct history *h)
 {
 	unsigned fins = 0;

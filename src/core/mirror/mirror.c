@@ -220,11 +220,21 @@ static int times(const struct hypothesis *h, uint8_t state, int steps)
 	return n;
 }
 
+/* Has an end closed at two numbers by then?  Which of them the other one took, if it took any, nothing tells for certain: it may have
+ * acknowledged text. */
+static bool has_closed_twice(const struct mirror *m, int at)
+{
+	for (unsigned x = 0; x < 2; x++)
+		if (m->fin[x].moved >= 0 && (at >= m->fin[x].moved || at >= m->fin[x].first))
+			return true;
+	return false;
+}
+
 /* A state that every hypothesis has passed, and as often, is proven by the frame that left no other; unless some had no room, which
  * may not have. */
-static void prove(struct mirror_end *end, int at)
+static void prove(const struct mirror *m, struct mirror_end *end, int at)
 {
-	if (end->overflowed)
+	if (end->overflowed || has_closed_twice(m, at))
 		return;
 	for (int i = 0; i < end->count; i++) {
 		struct hypothesis *h = &end->h[i];
@@ -414,7 +424,7 @@ static void built(struct mirror *m, unsigned x, int at, const struct emission *e
 	}
 	if (is.call == CALL_CLOSE)
 		end->closed = true;
-	prove(end, at);
+	prove(m, end, at);
 }
 
 static void emission(struct mirror *m, unsigned x, int at)
