@@ -19,11 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES     256u
-#define WORTH      8u                 /* batches for which the judge is woken */
-#define BYTES      ((size_t)32 << 20) /* on their way at once, unless a single batch has more */
-#define PARTS_EACH 4u                 /* so that nobody waits long for the others */
-#define PARTS_MOST 32u                /* they make what each has to do smaller */
+#define PLACES     512u
+#define ENOUGH     (2 * TCPAUDIT_ROUND) /* on their way, to rather help than read: what is being judged, and the next round */
+#define WORTH      8u                   /* batches for which the judge is woken */
+#define BYTES      ((size_t)32 << 20)   /* on their way at once, unless a single batch has more */
+#define PARTS_EACH 4u                   /* so that nobody waits long for the others */
+#define PARTS_MOST 32u                  /* they make what each has to do smaller */
 _Static_assert(PARTS_MOST < TEAM_PARTS, "each, and what they have in common");
 #define LOOKS 2000 /* before going to sleep: some 50 microseconds */
 
@@ -177,9 +178,12 @@ void handover_tidy(struct handover *h)
 	}
 }
 
-/* The next batch to be filled. */
+/* The next batch to be filled.  Who has read enough helps, as long as there is something to help with; when there is not, there is
+ * room for more, so that nobody waits for the other one between two rounds. */
 static struct tcpaudit_batch *await_room(struct handover *h)
 {
+	while (on_their_way(h) >= ENOUGH && team_help(h->team))
+		;
 	release(h);
 	while (on_their_way(h) == PLACES || (h->own.held > BYTES && on_their_way(h) > 0)) {
 		await_judge(h, on_their_way(h) / 2);
