@@ -87,7 +87,7 @@ void check_reuse_isn_regress(struct judging *j)
 		return;
 	for (unsigned x = 0; x < 2; x++) {
 		const struct tcb *tcb = &j->c->end[x];
-		if (!(tcb->bits & TCB_ISS) || !was->known[x] || seq_gt(tcb->iss, was->next[x]) || clock_may_have_turned(j, x))
+		if (!(tcb->bits & TCB_ISS) || !former_knows(was, x) || seq_gt(tcb->iss, was->next[x]) || clock_may_have_turned(j, x))
 			continue;
 		claim(j, &(struct claim){.endpoint = (uint8_t)x,
 		                         .alike = (uint8_t)(x == TCPAUDIT_SERVER ? 1 : !(j->c->entry.bits & CONN_SYN_ACK)),

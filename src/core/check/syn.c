@@ -138,13 +138,13 @@ void check_syn_rexmit_isn_change(struct judging *j)
 	const struct former *was = j->h->former;
 	int syn = first_syn(j);
 
-	if (syn < 0 || was->answered || was->reset || twin_numbers(j) || !was->known[TCPAUDIT_CLIENT] ||
+	if (syn < 0 || was->answered || was->reset || twin_numbers(j) || !former_knows(was, TCPAUDIT_CLIENT) ||
 	    was->iss[TCPAUDIT_CLIENT] == j->h->event[syn].seq || j->h->event[syn].time - was->last >= 75 * SECOND ||
 	    !was->client_again)
 		return;
 	claim(j, &(struct claim){.endpoint = TCPAUDIT_CLIENT,
 	                         .alike = was->spoiled,
-	                         .at_most = connection_heard(j->c, TCPAUDIT_SERVER) || was->known[TCPAUDIT_SERVER] ? 0 : TCPAUDIT_POSSIBLE,
+	                         .at_most = connection_heard(j->c, TCPAUDIT_SERVER) || former_knows(was, TCPAUDIT_SERVER) ? 0 : TCPAUDIT_POSSIBLE,
 	                         .evidence = {syn, -1},
 	                         .expected = {{"seq", was->iss[TCPAUDIT_CLIENT]}},
 	                         .observed = {{"seq", j->h->event[syn].seq}}});
@@ -238,7 +238,7 @@ void check_syn_rst_malformed(struct judging *j)
 		                  .evidence = {syn, i, -1},
 		                  .expected = {{"ack", least}},
 		                  .observed = {{"ack", e->ack}}};
-		if (was && was->known[TCPAUDIT_CLIENT] && e->flags & TCPAUDIT_ACK &&
+		if (was && former_knows(was, TCPAUDIT_CLIENT) && e->flags & TCPAUDIT_ACK &&
 		    e->ack == seq_add(was->iss[TCPAUDIT_CLIENT], 1))
 			return; /* refuses the SYN before this one */
 		claim(j, &c);

@@ -114,7 +114,7 @@ static void measure_reuse(const struct case_file *file, struct tcpaudit_connecti
 	const struct event *syn = opening(file->history);
 	r->reuse_of = was->id;
 	r->reuse_interval = between(was->last, r->start);
-	r->isn_delta_known = syn && was->known[TCPAUDIT_CLIENT];
+	r->isn_delta_known = syn && former_knows(was, TCPAUDIT_CLIENT);
 	if (r->isn_delta_known)
 		r->isn_delta = seq_diff(syn->seq, was->next[TCPAUDIT_CLIENT]);
 	r->ts_delta_known = syn && was->timestamps && syn->is & EVENT_TIMESTAMPS;

@@ -427,7 +427,7 @@ static void judge(struct tcpaudit *e, struct batch *b, unsigned i, uint32_t like
 		        .settings = &e->settings, .counters = &e->counters, .sink = &e->sink, .labeller = &e->labeller};
 		struct tombstone *t = flow_tombstone(e->table, slot);
 		t->was.doubtful |= engine_lost_since(e, t->was.last);
-		late_segment(&result, t, s, from);
+		late_segment(&result, e->table, t, s, from);
 		return;
 	}
 	struct connection *c = flow_connection(e->table, slot);

@@ -208,7 +208,7 @@ static uint8_t iss_age_of(const struct connection *c, const struct former *befor
 
 	if (c->entry.bits & CONN_MIDSTREAM || !(c->end[x].bits & TCB_ISS))
 		return ISS_AGE_UNKNOWN;
-	if (before && before->known[x] && iss_recycles(c->end[x].iss, before->next[x])) {
+	if (before && former_knows(before, x) && iss_recycles(c->end[x].iss, before->next[x])) {
 		age = before->iss_age[x];
 		since = before->last;
 	}
@@ -236,11 +236,11 @@ void engine_remains(const struct connection *c, struct former *was)
 	was->spoiled = tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]);
 	was->lag = in_seconds(engine_lag(c));
 	if (was->reset)
-		was->reset_by = h->event[h->first_reset].from;
+		was->reset_by = h->event[h->first_reset].from & 1;
 	if (h && h->first_reset_any >= 0)
 		was->reset_at = h->event[h->first_reset_any].time;
 	for (unsigned x = 0; x < 2; x++) {
-		was->known[x] = c->end[x].bits & TCB_SEQ;
+		was->known |= (uint8_t)((c->end[x].bits & TCB_SEQ ? 1u : 0u) << x);
 		was->next[x] = c->end[x].maxseq;
 		was->iss[x] = c->end[x].iss;
 		was->tsval[x] = c->end[x].tsval;

@@ -68,12 +68,13 @@ static void tell_late(const struct check_result *result, const struct tombstone 
 }
 
 /* The TIME-WAIT holder answers an old segment with a reset: check/time_wait.c's tw-early-gone, for what came after the report. */
-static void late_reset(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+static void late_reset(const struct check_result *result, struct flow_table *table, struct tombstone *t,
+                       const struct tcpaudit_segment *s, unsigned from)
 {
 	bool holder = t->was.holder == from || t->was.holder == TCPAUDIT_WHO_BOTH;
 	int64_t age = s->time - t->was.time_wait_since;
 
-	if (!t->late || t->late_from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->late_ack ||
+	if (!t->asked || t->asked->from == from || !holder || s->flags & TCPAUDIT_ACK || s->seq != t->asked->ack ||
 	    age >= time_wait_seen(result->settings))
 		return;
 	if (t->links.newer != SLOT_NONE) /* the next incarnation has begun, and what answers may be its SYN-SENT */
@@ -83,10 +84,10 @@ static void late_reset(const struct check_result *result, struct tombstone *t, c
 	                             .deliberate = check_time_wait_timer(age),
 	                             .expected = {{"age_us", 2 * result->settings->msl / 1000}},
 	                             .observed = {{"age_us", age / 1000}},
-	                             .evidence = {t->asked, segment_evidence(s, from)},
+	                             .evidence = {*t->asked, segment_evidence(s, from)},
 	                             .evidence_count = 2};
 	tell_late(result, t, ROW_tw_early_gone, &f);
-	t->late = false;
+	flow_set_asked(table, t, NULL);
 }
 
 /* The first reset after both FINs were acknowledged: check/reset.c's rst-after-close, for one that came after the report. */
@@ -98,27 +99,26 @@ static void late_reset_after_close(const struct check_result *result, struct tom
 
 	if (!t->was.closed || t->reset)
 		return;
-	if (t->late && t->late_from != from)
-		f.evidence[f.evidence_count++] = t->asked;
+	if (t->asked && t->asked->from != from)
+		f.evidence[f.evidence_count++] = *t->asked;
 	f.evidence[f.evidence_count++] = segment_evidence(s, from);
 	tell_late(result, t, ROW_rst_after_close, &f);
 	t->reset = true;
 }
 
-void late_segment(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from)
+void late_segment(const struct check_result *result, struct flow_table *table, struct tombstone *t,
+                  const struct tcpaudit_segment *s, unsigned from)
 {
 	result->counters->late++;
 	if (s->flags & TCPAUDIT_RST) {
 		late_reset_after_close(result, t, s, from);
-		late_reset(result, t, s, from);
+		late_reset(result, table, t, s, from);
 		release_time_wait(&t->was, !from);
 		if (s->flags & TCPAUDIT_ACK) /* an abort of the holder's user, RFC 9293 3.10.5 */
 			release_time_wait(&t->was, from);
 	} else if (s->flags & TCPAUDIT_ACK) {
-		t->late = true;
-		t->late_from = (uint8_t)from;
-		t->late_ack = s->ack;
-		t->asked = segment_evidence(s, from);
+		const struct tcpaudit_evidence segment = segment_evidence(s, from);
+		flow_set_asked(table, t, &segment);
 	}
 	if (s->time > t->was.last) {
 		for (unsigned x = 0; x < 2; x++)

@@ -4,8 +4,8 @@
 
 #include "check/check.h"
 
-/* Takes it, and hands out what it proves. */
-void late_segment(const struct check_result *result, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from);
+/* Takes it, and hands out what it proves.  `table`: that the tombstone is of. */
+void late_segment(const struct check_result *result, struct flow_table *table, struct tombstone *t, const struct tcpaudit_segment *s, unsigned from);
 
 /* A segment as evidence. */
 static inline struct tcpaudit_evidence segment_evidence(const struct tcpaudit_segment *s, unsigned from)

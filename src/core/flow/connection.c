@@ -384,7 +384,6 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 	*h->former = *former;
 	h->former->client_again = !crossed;
 	for (unsigned x = 0; crossed && x < 2; x++) {
-		h->former->known[x] = former->known[!x];
 		h->former->iss[x] = former->iss[!x];
 		h->former->next[x] = former->next[!x];
 		h->former->tsval[x] = former->tsval[!x];
@@ -392,6 +391,7 @@ void connection_follows(struct connection *c, struct flow_table *table, const st
 		h->former->iss_age[x] = former->iss_age[!x];
 	}
 	if (crossed) {
+		h->former->known = (uint8_t)(former_knows(former, 1) | former_knows(former, 0) << 1);
 		h->former->reset_by = !former->reset_by;
 		if (former->holder <= TCPAUDIT_WHO_SERVER)
 			h->former->holder = !former->holder;

@@ -40,7 +40,7 @@ uint64_t flow_least_memory(void)
 	uint64_t bytes = sizeof blank + index_least_memory();
 	for (int kind = 0; kind < POOLS; kind++)
 		bytes += pool_more(&blank, kind);
-	return bytes + stock_more(&blank.histories) + stock_more(&blank.briefs) + stock_more(&blank.names);
+	return bytes + stock_more(&blank.histories) + stock_more(&blank.briefs) + stock_more(&blank.names) + stock_more(&blank.asked);
 }
 
 void flow_table_shares(struct flow_table *t, unsigned tables)
@@ -106,6 +106,18 @@ static bool lacks(const struct flow_table *t, const struct stock *s)
 	uint64_t more = stock_more(s);
 
 	return more && t->memcap && t->memory + more > t->memcap + t->memcap / 32;
+}
+
+void flow_set_asked(struct flow_table *t, struct tombstone *tombstone, const struct tcpaudit_evidence *segment)
+{
+	if (tombstone->asked && !segment) {
+		stock_give(&t->asked, tombstone->asked);
+		tombstone->asked = NULL;
+	}
+	if (!tombstone->asked && segment && !lacks(t, &t->asked))
+		tombstone->asked = stock_take(t, &t->asked);
+	if (tombstone->asked)
+		*tombstone->asked = *segment;
 }
 
 struct history *flow_history_new(struct flow_table *t)
@@ -444,6 +456,8 @@ static void release(struct flow_table *t, uint32_t slot)
 {
 	if (slot_is_whole(slot))
 		flow_strip(t, flow_connection(t, slot));
+	else if (slot_buried(slot))
+		flow_set_asked(t, flow_tombstone(t, slot), NULL);
 	else if (slot_is_embryo(slot))
 		ages_leave(t, slot);
 	take_name(t, flow_entry(t, slot));

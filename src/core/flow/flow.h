@@ -248,12 +248,11 @@ struct tombstone {
 	struct entry entry;
 	struct links links;
 	struct former was;
-	uint8_t late_from; /* newest late segment that asks for an answer */
-	bool late : 1;
-	bool reset : 1; /* one came after its close */
-	uint32_t late_ack;
-	struct tcpaudit_evidence asked;
+	struct tcpaudit_evidence *asked; /* newest late segment that asks for an answer; NULL: none, or it was answered */
+	bool reset;                      /* one came after its close */
 };
+
+_Static_assert(sizeof(struct tombstone) == 128, "two cache lines");
 
 static inline bool slot_buried(uint32_t slot)
 {
@@ -435,6 +434,10 @@ bool flow_brief_new(struct flow_table *table, struct connection *c);
 
 /* Gives back either. */
 void flow_history_drop(struct flow_table *table, struct connection *c);
+
+/* Remembers the late segment that asks for an answer; NULL: none does.  Without memory for it, none is remembered.  Goes with its
+ * tombstone. */
+void flow_set_asked(struct flow_table *table, struct tombstone *tombstone, const struct tcpaudit_evidence *segment);
 
 /* Its rarity, zeroed if it is new, accounted for; NULL when out of memory.  Goes with its connection. */
 struct rarity *flow_rarity(struct flow_table *table, struct connection *c);

@@ -112,6 +112,7 @@ void pools_init(struct flow_table *t)
 	t->histories.size = sizeof(struct history);
 	t->briefs.size = sizeof(struct brief);
 	t->names.size = sizeof(struct wide);
+	t->asked.size = sizeof(struct tcpaudit_evidence);
 }
 
 void pools_free(struct flow_table *t)

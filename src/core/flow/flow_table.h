@@ -121,6 +121,7 @@ struct flow_table {
 	struct stock histories;
 	struct stock briefs;
 	struct stock names; /* wide ones */
+	struct stock asked; /* late segments */
 };
 
 /* Would so much more exceed the cap, or take the room that is kept for histories? */

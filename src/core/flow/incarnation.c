@@ -30,7 +30,7 @@ static bool same_incarnation(const struct flow_table *t, uint32_t slot, const st
 	if (slot_buried(slot)) {
 		const struct former *was = &flow_tombstone(t, slot)->was;
 		return !(entry->bits & CONN_MIDSTREAM) &&
-		       ((was->known[from] && was->iss[from] == s->seq) || answers_syn(s, was->known[!from], was->iss[!from]));
+		       ((former_knows(was, from) && was->iss[from] == s->seq) || answers_syn(s, former_knows(was, !from), was->iss[!from]));
 	}
 	const struct connection *c = flow_connection(t, slot);
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
@@ -48,7 +48,7 @@ static bool former_fits(const struct former *was, unsigned from, tcp_seq number,
 {
 	tcp_seq next = was->next[from];
 
-	return !was->known[from] ||
+	return !former_knows(was, from) ||
 	       (seq_le(number, seq_add(next, ahead)) && seq_ge(number, seq_add(next, (uint32_t) - (1 << 30))));
 }
 

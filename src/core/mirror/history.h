@@ -111,27 +111,35 @@ struct former {
 	tcp_seq iss[2];          /* of each end; in a history, ends are those of the incarnation that follows */
 	tcp_seq next[2];         /* behind each stream: u+1, or the highest number that was seen */
 	uint32_t tsval[2];       /* highest that each end sent; valid with timestamps */
+	int64_t reset_at;        /* first reset of any kind, 0 none */
+	uint32_t lag;            /* s by which its newest frame was behind packet time, at most */
+	uint32_t scopes;         /* of the user's policy */
+	uint8_t ttl[2];          /* of each end's first frame */
+	uint8_t iss_age[2];      /* s from the moment that a clock gave an end its number to `last`, see iss_aged() */
 	uint8_t holder;          /* enum tcpaudit_who, NONE where nobody can hold TIME-WAIT any more */
-	bool timestamps;         /* both SYNs carried them; `agreed`: so it is known if not */
-	bool known[2];           /* iss and next: something was seen of that end's stream */
-	bool established;
-	bool closing;      /* at least one end sent a FIN */
-	bool closed;       /* both FINs were acknowledged */
-	bool client_again; /* in a history: its client is the client of what follows, too */
-	bool reset;        /* an effective reset ended it */
-	uint8_t reset_by;  /* end that sent it, valid with reset */
-	bool spoiled : 1;  /* a segment of it was perhaps spoiled on its way */
-	bool answered : 1; /* its client has acknowledged something, whether the capture has that or not */
-	bool doubtful : 1; /* what is said of its close is not certain, or its capture has holes */
-	bool agreed : 1;   /* both SYNs were captured: what the ends agreed on is known */
-	bool elsewhere : 1; /* it was not captured at the end that the user names */
-	uint8_t held;      /* the same, whatever resets did to it */
-	uint32_t lag;      /* s by which its newest frame was behind packet time, at most */
-	int64_t reset_at;  /* first reset of any kind, 0 none */
-	uint8_t ttl[2];    /* of each end's first frame */
-	uint8_t iss_age[2]; /* s from the moment that a clock gave an end its number to `last`, see iss_aged() */
-	uint32_t scopes;   /* of the user's policy */
+	uint8_t held;            /* the same, whatever resets did to it */
+	uint8_t known : 2;       /* former_knows() */
+	bool timestamps : 1;     /* both SYNs carried them; `agreed`: so it is known if not */
+	bool established : 1;
+	bool closing : 1;      /* at least one end sent a FIN */
+	bool closed : 1;       /* both FINs were acknowledged */
+	bool client_again : 1; /* in a history: its client is the client of what follows, too */
+	bool reset : 1;        /* an effective reset ended it */
+	uint8_t reset_by : 1;  /* end that sent it, valid with reset */
+	bool spoiled : 1;      /* a segment of it was perhaps spoiled on its way */
+	bool answered : 1;     /* its client has acknowledged something, whether the capture has that or not */
+	bool doubtful : 1;     /* what is said of its close is not certain, or its capture has holes */
+	bool agreed : 1;       /* both SYNs were captured: what the ends agreed on is known */
+	bool elsewhere : 1;    /* it was not captured at the end that the user names */
 };
+
+_Static_assert(sizeof(struct former) == 72, "there are as many as connections that were reported");
+
+/* Its iss and next of an end: was something seen of that stream? */
+static inline bool former_knows(const struct former *former, unsigned x)
+{
+	return former->known >> x & 1;
+}
 
 #define ISS_AGE_UNKNOWN UINT8_MAX /* or more than that */
 
