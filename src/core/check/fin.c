@@ -244,7 +244,6 @@ void check_fin_data_after(struct judging *j)
 static bool may_be_another_connections(const struct judging *j, const struct fin_facts *f)
 {
 	const struct event *e = j->h->event;
-
 	const int one = f->first < f->moved ? f->first : f->moved, other = one == f->first ? f->moved : f->first;
 
 	for (int i = one + 1; i <= other; i++)

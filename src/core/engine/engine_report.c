@@ -236,11 +236,11 @@ void engine_remains(const struct connection *c, struct former *was)
 	was->spoiled = tcb_took_spoiled(&c->end[0]) || tcb_took_spoiled(&c->end[1]);
 	was->lag = in_seconds(engine_lag(c));
 	if (was->reset)
-		was->reset_by = h->event[h->first_reset].from & 1;
+		was->reset_by = h->event[h->first_reset].from;
 	if (h && h->first_reset_any >= 0)
 		was->reset_at = h->event[h->first_reset_any].time;
 	for (unsigned x = 0; x < 2; x++) {
-		was->known |= (uint8_t)((c->end[x].bits & TCB_SEQ ? 1u : 0u) << x);
+		was->known |= !!(c->end[x].bits & TCB_SEQ) << x;
 		was->next[x] = c->end[x].maxseq;
 		was->iss[x] = c->end[x].iss;
 		was->tsval[x] = c->end[x].tsval;

@@ -74,7 +74,8 @@ static bool second_was_taken(const struct history *h, const struct tcb end[2], u
 {
 	const struct fin_facts *f = &h->fin[x];
 
-	return f->sent && f->moved >= 0 && f->acked < 0 && end[!x].bits & TCB_ACK && end[!x].hiack == event_end(&h->event[f->moved]);
+	return f->sent && f->first >= 0 && f->moved >= 0 && f->acked < 0 && end[!x].bits & TCB_ACK &&
+	       end[!x].hiack == event_end(&h->event[f->moved]);
 }
 
 static void take_second(struct history *h, const struct tcb end[2], unsigned x)
