@@ -97,8 +97,9 @@ class Pasta(Program):
             lab.ip("-n", outer, "link", "set", device, "up")
         lab.ip("-n", outer, "route", "add", "default", "via", self.outside.rsplit(".", 1)[0] + ".9")
         return [self.needs, "--foreground", "--runas", "0:0", "--config-net", "--ns-ifname", DEVICE, "--interface", "out",
-                "--address", self.own, "--netmask", "24", "--gateway", self.gateway, "--mtu", "1500", "--tcp-ports", f"{FORWARDED}:{PORT}", "--tcp-ns", "none",
-                "--udp-ports", "none", "--udp-ns", "none", "--ipv4-only", "--netns-only", "--netns", f"/run/netns/{self.net.name[0]}"]
+                "--address", self.own, "--netmask", "24", "--gateway", self.gateway, "--mtu", "1500",
+                "--tcp-ports", f"{FORWARDED}:{PORT}", "--tcp-ns", "none", "--udp-ports", "none", "--udp-ns", "none", "--ipv4-only",
+                "--netns-only", "--netns", f"/run/netns/{self.net.name[0]}"]
 
     def forwards_at(self):
         return self.outside
