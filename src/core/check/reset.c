@@ -7,10 +7,11 @@
 #define MILLISECOND 1000000ll
 #define SECOND      1000000000ll
 
-/* A number that its sender's stream never had, nor anybody acknowledged. */
+/* A number that its sender's stream never had, nor anybody acknowledged.  What was SND.NXT may have been another block's: who resets a
+ * SYN-RECEIVED answers the next SYN with another ISS. */
 static bool is_underivable(const struct tcb *own, const struct event *e)
 {
-	return tcb_begins_at_iss(own) && seq_le(e->seq, own->iss);
+	return tcb_begins_at_iss(own) && seq_le(e->seq, own->iss) && e->seq != e->nxt;
 }
 
 /* The answer of CLOSED to a segment without ACK, an old copy of the SYN for one: <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC
