@@ -14,22 +14,29 @@ static bool is_underivable(const struct tcb *own, const struct event *e)
 	return tcb_begins_at_iss(own) && seq_le(e->seq, own->iss) && e->seq != e->nxt;
 }
 
-/* The answer of CLOSED to a segment without ACK, an old copy of the SYN for one: <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC
- * 9293 3.10.7.1). */
-static bool is_refusal(const struct judging *j, int reset)
+/* The segment without ACK that CLOSED answers with <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 3.10.7.1), an old copy of the SYN
+ * for one; a reset, which earns no answer, only where there is nothing else.  -1: none. */
+static int refused_by(const struct judging *j, int reset)
 {
 	const struct event *r = &j->h->event[reset];
+	int refused = -1;
 
-	if (r->is & EVENT_REFUSAL)
-		return true;
-	if (r->seq || !(r->flags & TCPAUDIT_ACK))
-		return false;
-	for (int i = 0; i < reset; i++) {
+	if (r->seq || (r->flags & (TCPAUDIT_RST | TCPAUDIT_ACK)) != (TCPAUDIT_RST | TCPAUDIT_ACK))
+		return -1;
+	for (int i = reset - 1; i >= 0; i--) {
 		const struct event *e = &j->h->event[i];
-		if (e->from != r->from && !(e->flags & (TCPAUDIT_ACK | TCPAUDIT_RST)) && event_end(e) == r->ack)
-			return true;
+		if (e->from == r->from || e->flags & TCPAUDIT_ACK || event_end(e) != r->ack)
+			continue;
+		if (!(e->flags & TCPAUDIT_RST))
+			return i;
+		refused = refused < 0 ? i : refused;
 	}
-	return false;
+	return refused;
+}
+
+static bool is_refusal(const struct judging *j, int reset)
+{
+	return j->h->event[reset].is & EVENT_REFUSAL || refused_by(j, reset) >= 0;
 }
 
 /* Without ACK, or from a stack that always sets it: it answers a segment, and is no abort. */
@@ -261,12 +268,29 @@ void check_rst_form(struct judging *j)
 	}
 }
 
+/* CLOSED has taken a reset without ACK for any other segment without: so BSD's first stacks and those that descend from them do. */
+static bool refuses_reset(struct judging *j)
+{
+	for (int i = 0; i < j->h->count; i++) {
+		const struct event *e = &j->h->event[i];
+		int refused = is_reset(e) && !(e->is & EVENT_REFUSAL) ? refused_by(j, i) : -1;
+		if (refused < 0 || !(j->h->event[refused].flags & TCPAUDIT_RST) || e->time - j->h->event[refused].time > two_round_trips(j))
+			continue;
+		claim(j, &(struct claim){.endpoint = e->from,
+		                         .at_most = TCPAUDIT_LIKELY,
+		                         .evidence = {refused, i, -1},
+		                         .deliberate = "libslirp (QEMU, slirp4netns) refuses resets that have no ACK"});
+		return true;
+	}
+	return false;
+}
+
 /* RFC 9293 3.10.7.1: a reset is discarded without a word.  Any other segment on its way may be what the second one answers. */
 void check_rst_of_rst(struct judging *j)
 {
 	const struct before_reset *was = j->h->before_reset;
 
-	if (!was || j->h->first_reset_any < 0)
+	if (refuses_reset(j) || !was || j->h->first_reset_any < 0)
 		return;
 	int first = j->h->first_reset >= 0 ? j->h->first_reset : j->h->first_reset_any;
 	const struct event *cause = &j->h->event[first];
