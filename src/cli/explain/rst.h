@@ -36,7 +36,8 @@ EXPLAIN("rst-form",
         "server  PSH,ACK  seq 301  ack 101\nclient  RST      seq 77   <- below its ISS")
 EXPLAIN("rst-of-rst",
         "A reset was answered by a reset.",
-        "Two stacks, or a box between them, shout at each other.",
+        "Two stacks, or a box between them, shout at each other. libslirp (QEMU, slirp4netns) refuses resets without ACK by one with the "
+        "number 0, which is no attack.",
         "A reset is discarded without an answer in CLOSED (3.10.7.1).",
         "Both may abort at once; other segments on their way earn resets, too: it is possible, no more.",
         "`tcp.flags.reset == 1` both ways.",
