@@ -841,7 +841,7 @@ static void moved(const struct shot *const *s, size_t first, size_t n, const uin
 	free_copies(n);
 }
 
-/* Has an end that has a stream refused a SYN, too?  The zero of that stays where it is, and what it is to the stream does not. */
+/* Has an end that has a stream refused a SYN, or a bare reset, too?  The zero of that stays where it is, and what it is to the stream does not. */
 static bool refuses_beside_stream(const struct shot *const *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -849,8 +849,9 @@ static bool refuses_beside_stream(const struct shot *const *s, size_t n)
 		if ((reset[13] & 0x14) != 0x14 || get32(reset + 4) || !has_stream[s[i]->key[0] != s[0]->key[0]])
 			continue;
 		for (size_t k = 0; k < i; k++) {
-			const uint8_t *syn = s[k]->frame.data + s[k]->at.tcp;
-			if (s[k]->key[0] != s[i]->key[0] && (syn[13] & 0x12) == 0x02 && get32(reset + 8) == get32(syn + 4) + 1)
+			const uint8_t *refused = s[k]->frame.data + s[k]->at.tcp;
+			const bool syn = (refused[13] & 0x12) == 0x02, bare_reset = (refused[13] & 0x14) == 0x04;
+			if (s[k]->key[0] != s[i]->key[0] && (syn || bare_reset) && get32(reset + 8) == get32(refused + 4) + syn)
 				return true;
 		}
 	}
