@@ -13,7 +13,7 @@
  *   stream A|B OCTETS               right behind the handshake: so much text, all acknowledged; numbers below go on from there
  *   TIME A[:PORT] > B[:PORT] FLAGS SEQ:END(LEN) [ack N] [win N] [<OPTIONS>] [WORDS]
  *                                   TIME: seconds, or +seconds after the line before.  FLAGS: S F R P . (ACK) U E W A (AE) 1
- * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R, fastopen [HEX], mptcp, fastclose, md5, nop
+ * (reserved), - none. win: the field, unscaled. OPTIONS: mss N, wscale N, sackOK, TS val N ecr N, sack L-R ..., fastopen [HEX], mptcp, fastclose, md5, nop
  *                                   WORDS: lost (captured, never delivered: a note to the reader), unseen (not
  *                                   captured), ttl N, id N, snap N (captured octets), place N (which capture, of several
  *                                   together; 0), badsum, partialsum, outbound,

@@ -156,6 +156,25 @@ static bool add_fast_open(struct packet *packet, const char *hex)
 	return !hex || !*hex;
 }
 
+/* RFC 2018 3: up to four blocks, " L-R" each. */
+static bool add_blocks(struct packet *packet, const char *text, uint32_t iss)
+{
+	uint8_t blocks[32];
+	unsigned length = 0;
+	int n = 0;
+
+	for (; *text; text += n) {
+		int64_t edge[2];
+		if (length == sizeof blocks || sscanf(text, " %" SCNd64 "-%" SCNd64 "%n", &edge[0], &edge[1], &n) != 2)
+			return false;
+		for (int i = 0; i < 2; i++)
+			for (int shift = 24; shift >= 0; shift -= 8)
+				blocks[length++] = (uint8_t)((iss + (uint32_t)edge[i]) >> shift);
+	}
+	add_option(packet, 5, blocks, (uint8_t)length);
+	return length;
+}
+
 /* One option of <...>, its words separated by single spaces. */
 static bool parse_option(struct dialogue *d, struct packet *packet, char *text)
 {
@@ -168,9 +187,8 @@ static bool parse_option(struct dialogue *d, struct packet *packet, char *text)
 		add_number_option(packet, 3, (uint64_t)a, 1);
 	else if (sscanf(text, "TS val %" SCNd64 " ecr %" SCNd64 "%n", &a, &b, &n) == 2 && !text[n])
 		add_timestamps(d, packet, (uint32_t)a, (uint32_t)b, false);
-	else if (sscanf(text, "sack %" SCNd64 "-%" SCNd64 "%n", &a, &b, &n) == 2 && !text[n])
-		add_number_option(packet, 5,
-		                  (uint64_t)(d->iss[packet->to] + (uint32_t)a) << 32 | (d->iss[packet->to] + (uint32_t)b), 8);
+	else if (!strncmp(text, "sack ", 5))
+		return add_blocks(packet, text + 4, d->iss[packet->to]);
 	else if (!strcmp(text, "sackOK"))
 		add_option(packet, 4, NULL, 0);
 	else if (!strcmp(text, "mptcp")) /* a DSS without mapping, RFC 8684 3.3 */

@@ -151,13 +151,14 @@ def ack_of_fin_minus_one(c):
 def text_behind_fin(c):
     x = c.closer()
     at = c.fin(x) + 1
-    c.add(x, PSH | ACK, at=at, gap=1e-6, seq=c.u(x) + 1, data=b"after the end")
+    c.add(x, PSH | ACK, at=at, gap=1e-6, seq=c.u(x) + 1, ack=c.segments[at - 1].ack, data=b"after the end")
 
 
 @mutant("fin-moved", also=["fin-data-after"])
 def fin_elsewhere(c):
     x = c.closer()
-    c.add(x, FIN | ACK, at=c.fin(x) + 1, gap=1e-6, seq=c.u(x) + 10)
+    at = c.fin(x) + 1
+    c.add(x, FIN | ACK, at=at, gap=1e-6, seq=c.u(x) + 10, ack=c.segments[at - 1].ack)
 
 
 @mutant("fin-seq-stuck", level="note")
@@ -285,7 +286,7 @@ def crossing_fin_without_ack(c):
     c.add(1, FIN | ACK, 0.0005, ack=u)
     c.add(1, ACK, 0.01)
     for k in range(4):
-        again(c, at, 0.3 * 2**k)
+        again(c, at, 0.3 * 2**k).ack = u + 1
 
 
 @mutant("close-wait-leak", level="note")
@@ -485,7 +486,7 @@ def time_wait_killed(c):
     if x is None or c.segments[-1].side != x:
         return False
     last = c.segments[-1]
-    c.add(1 - x, PSH | ACK, 0.5, seq=c.nxt(1 - x) - 20, ack=c.u(x), data=b"old")
+    c.add(1 - x, PSH | ACK, 0.5, seq=c.nxt(1 - x) - 20, ack=c.u(x), data=b"old", tsval=c.last(1 - x).tsval())
     c.add(x, ACK, 0.01, seq=last.seq, ack=last.ack)
     c.add(1 - x, RST, 0.01, seq=last.ack, ack=0)
 
@@ -883,6 +884,33 @@ def timestamp_backwards(c):
     c.add(0, PSH | ACK, data=b"first", tsval=c.last(0).tsval() + 500)
     c.add(0, PSH | ACK, data=b"second", tsval=c.last(0).tsval() - 400)
     return c.segments[-2].ip_id != 0
+
+
+@mutant("data-ack-regress", level="warning")
+def acknowledges_less(c):
+    if not c.stamped() or not quiet(c):
+        return False
+    c.add(1, PSH | ACK, data=b"x" * 100)
+    c.add(0, ACK)
+    c.add(0, ACK, ack=c.nxt(1) - 50)
+
+
+@mutant("data-sack-invalid", level="warning")
+def sack_of_another_stream(c):
+    if not quiet(c):
+        return False
+    c.add(0, PSH | ACK, data=b"above a hole", seq=c.nxt(0) + 100)
+    s = c.add(1, ACK, ack=c.nxt(0) - 112)
+    edge = (c.nxt(0) + (1 << 30)) & 0xFFFFFFFF
+    s.options += [(1, b""), (1, b""), (5, struct.pack("!II", edge, (edge + 12) & 0xFFFFFFFF))]
+
+
+@mutant("data-keepalive-outstanding", level="note")
+def kept_alive_amid_text(c):
+    if not quiet(c):
+        return False
+    c.add(0, PSH | ACK, data=b"not acknowledged")
+    c.add(0, ACK, 5, seq=c.nxt(0) - 1)
 
 
 # ---- judging ----

@@ -386,7 +386,7 @@ static void find_opening(void)
 }
 
 /* Checks that hold a segment against those before it of the same sender, of which they name none. */
-static const char *const comparing[] = {"data-ts-regress"};
+static const char *const comparing[] = {"data-ts-regress", "data-ack-regress"};
 
 static bool compares(unsigned row)
 {

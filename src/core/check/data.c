@@ -1,4 +1,4 @@
-/* data.c - data-: what the rest of a connection must keep for its close to be judged (RFC 9293 3.4, 3.10.7.4; RFC 7323). */
+/* data.c - data-: the discipline of text and acknowledgments (RFC 9293 3.4, 3.8, 3.10.7.4; RFC 2018; RFC 7323). */
 #include "check.h"
 #include "flow/unusual.h"
 
@@ -76,4 +76,37 @@ void check_data_ts_regress(struct judging *j)
 		}
 		claim_segments(j, x, UNUSUAL_TS_REGRESS, &c);
 	}
+}
+
+/* The acknowledgment before it may have covered what the capture does not have, and then have been wrong itself.  Away from its sender,
+ * another host may answer in its name by a clock of its own. */
+void check_data_ack_regress(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		int at = first_unusual(j, x, UNUSUAL_ACK_REGRESS);
+		if (at < 0)
+			continue;
+		claim_segments(j, x, UNUSUAL_ACK_REGRESS,
+		               &(struct claim){.alike = (uint8_t)(!j->at[x] + !!(j->c->end[!x].bits & TCB_GAP)),
+		                               .observed = {{"ack", j->h->event[at].ack}}});
+	}
+}
+
+/* A box on the way that rewrites numbers forgets the blocks: only at its sender's it is known who was at fault.  Who permitted nothing by
+ * one SYN may have done so by another that was not captured. */
+void check_data_sack_invalid(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		if (first_unusual(j, x, UNUSUAL_SACK) >= 0)
+			claim_segments(j, x, UNUSUAL_SACK, &(struct claim){.alike = !j->at[x]});
+		else
+			claim_segments(j, x, UNUSUAL_SACK_UNASKED, &(struct claim){.at_most = TCPAUDIT_POSSIBLE});
+	}
+}
+
+/* What it waited for may have come, and not have been captured. */
+void check_data_keepalive_outstanding(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++)
+		claim_segments(j, x, UNUSUAL_KEEP_ALIVE, &(struct claim){.at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE});
 }

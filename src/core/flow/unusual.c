@@ -123,18 +123,90 @@ static bool skips_syn_text(const struct connection *c, const struct tcpaudit_seg
 	       peer->bits & TCB_ACK && peer->hiack == seq_add(own->iss, 1) && seq_ge(s->seq, own->maxseq);
 }
 
+#define FAR (1u << 24) /* octets: further than any window has moved since it was captured */
+
+/* What nobody can have sent: before the ISS, or far beyond the window that the block's own sender offers. */
+static bool is_far_off(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, tcp_seq low, tcp_seq high)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+	tcp_seq edge = seq_add(s->ack, (uint32_t)s->window << own->wscale);
+
+	if (own->bits & TCB_ACK)
+		edge = seq_max(edge, own->redge);
+	return tcb_begins_at_iss(peer) && (seq_lt(low, peer->iss) || seq_gt(high, seq_add(edge, FAR)));
+}
+
+/* RFC 2018 3, RFC 2883 4: a block is text that arrived above a hole; only the first may name what came twice, below the acknowledgment.
+ * What is above all that was seen of the peer is no fault: the capture may have missed it. */
+static bool sack_is_wrong(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	for (unsigned i = 0; i < s->sack_count; i++) {
+		tcp_seq low = s->sack[i][0], high = s->sack[i][1];
+		if (!seq_lt(low, high) || (i && seq_le(high, s->ack)) || is_far_off(c, s, from, low, high))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 2018 4: a SYN permits it, and that was captured. */
+static bool sack_is_unasked(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	return s->sack_count && !(c->end[!from].bits & (TCB_SACK | TCB_OPTIONS_CUT)) &&
+	       connection_marked(c, from == TCPAUDIT_SERVER ? MARK_SYN : MARK_SYN_ACK);
+}
+
+/* RCV.NXT never decreases (RFC 9293 3.10.7.4 seventh), and only the timestamp tells which of two segments was built later.  Behind a
+ * reset, or made by a SYN cookie (RFC 4987 3.6), there is another block that knows of nothing but the handshake. */
+static bool ack_regresses(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+
+	return s->flags & TCPAUDIT_ACK && own->bits & TCB_ACK && s->options & TCPAUDIT_OPT_TIMESTAMPS && own->tsval &&
+	       seq_gt(s->tsval, own->tsval) && seq_lt(s->ack, own->hiack) && !(c->entry.bits & CONN_RST) &&
+	       s->ack != seq_add(peer->iss, 1);
+}
+
+#define KEEP_ALIVE_APART 900000000 /* ns: no keep-alive comes sooner; an acknowledgment that one octet of text has overtaken does */
+
+/* RFC 9293 3.8.4 MUST-26.  Without text: one octet may be repeated text.  Linux probes a window at SND.UNA-1, which is elsewhere.  And
+ * the number before a FIN is any acknowledgment's that the FIN has overtaken. */
+static bool is_keep_alive_amid(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+{
+	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
+
+	return !s->len && s->seq == seq_add(own->maxseq, (uint32_t)-1) && peer->bits & TCB_ACK && seq_lt(peer->hiack, own->maxseq) &&
+	       !(c->entry.bits & CONN_FIN) && s->time - c->last_from[from] >= KEEP_ALIVE_APART;
+}
+
+static unsigned synchronized_behind_syn(const struct connection *c, const struct tcpaudit_segment *s, unsigned from,
+                                        const struct sent *sent)
+{
+	unsigned is = 0;
+
+	if (!(s->flags & TCPAUDIT_ACK))
+		is |= UNUSUAL_NO_ACK;
+	if (!sent->fits || !whole_options(s))
+		return is;
+	if (sack_is_wrong(c, s, from))
+		is |= UNUSUAL_SACK;
+	if (c->entry.bits & CONN_ESTABLISHED && sack_is_unasked(c, s, from))
+		is |= UNUSUAL_SACK_UNASKED;
+	if (ack_regresses(c, s, from))
+		is |= UNUSUAL_ACK_REGRESS;
+	if (sent->probe && is_keep_alive_amid(c, s, from))
+		is |= UNUSUAL_KEEP_ALIVE;
+	return is;
+}
+
 static unsigned behind_syn(const struct connection *c, const struct tcpaudit_segment *s, unsigned from, const struct sent *sent)
 {
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
-	bool synchronized = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM);
-	unsigned is = 0;
+	unsigned is = c->entry.bits & (CONN_ESTABLISHED | CONN_MIDSTREAM) ? synchronized_behind_syn(c, s, from, sent) : 0;
 
 	if (s->options & TCPAUDIT_OPT_MP_FASTCLOSE)
 		is |= UNUSUAL_FAST_CLOSE;
 	if (s->options & SYN_ONLY)
 		is |= UNUSUAL_LATE_OPTION;
-	if (!(s->flags & TCPAUDIT_ACK) && synchronized)
-		is |= UNUSUAL_NO_ACK;
 	if (c->entry.bits & CONN_ESTABLISHED && own->bits & peer->bits & TCB_TS && whole_options(s)) {
 		if (!(s->options & TCPAUDIT_OPT_TIMESTAMPS))
 			is |= tcb_stamps_vary(c->end) ? 0 : UNUSUAL_TS_MISSING;

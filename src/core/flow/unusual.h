@@ -31,6 +31,10 @@ enum {
 	UNUSUAL_OLD_INCARNATION = 0x100000, /* of the incarnation before: history_witness() */
 	UNUSUAL_TO_SYN_SENT = 0x80000,      /* acknowledges, to an end that waits for a SYN-ACK, and is none */
 	UNUSUAL_EARLY_REPEAT = 0x200000,    /* first repeat of text within 2.7 s, after a repeated SYN */
+	UNUSUAL_SACK = 0x800000,            /* a SACK block that cannot be: empty, below the acknowledgment, of no text there is */
+	UNUSUAL_SACK_UNASKED = 0x1000000,   /* ... that nobody has permitted */
+	UNUSUAL_ACK_REGRESS = 0x2000000,    /* acknowledges less than its sender had before, and was built later */
+	UNUSUAL_KEEP_ALIVE = 0x4000000,     /* keep-alive behind text that is not acknowledged */
 };
 
 /* Does anything about the segment call for a closer look?  What passes here costs time; nearly nothing does. */
@@ -47,7 +51,8 @@ static inline bool unusual_possible(const struct connection *c, const struct tcp
 	                               (sent->new_text && tcb->bits & TCB_TEXT_TS && seq_lt(s->tsval, tcb->tsval)))) ||
 	       (sent->new_text && s->len > 536 && !c->end[!from].mss) || (sent->repeat && c->entry.bits & CONN_SYN_REPEATED) ||
 	       (c->entry.bits & (CONN_SYN_ACK | CONN_SYN) && !(c->entry.bits & CONN_ESTABLISHED)) ||
-	       (c->entry.bits & CONN_FAST_OPEN && sent->new_text && !(tcb->bits & TCB_TEXT_BEHIND_SYN));
+	       (c->entry.bits & CONN_FAST_OPEN && sent->new_text && !(tcb->bits & TCB_TEXT_BEHIND_SYN)) || sent->probe ||
+	       s->sack_count || (tcb->bits & TCB_ACK && seq_lt(s->ack, tcb->hiack));
 }
 
 /* UNUSUAL_ bits of a segment, before it is counted.  `sent`: as it was judged against its sender. */
