@@ -115,6 +115,12 @@ bool twin_numbers(const struct judging *j);
  * the first as evidence.  One that does not fit its connection, or may be injected, may be anybody's. */
 void claim_segments(struct judging *j, unsigned from, unsigned bits, const struct claim *model);
 
+/* The first effective reset of an open connection, with how things stood before it; NULL if there is none to judge. */
+const struct event *ending_reset(const struct judging *j);
+
+/* Octets of text that this end had sent and the other not acknowledged, when the ending reset came. */
+int64_t unacknowledged(const struct judging *j, unsigned x);
+
 /* Runs every row over a connection that has come to its end (or whose capture has).  `record` is described already;
  * its `capture` and `findings` are filled in. */
 void check_connection(const struct case_file *file, struct tcpaudit_connection *record, struct check_result *result);

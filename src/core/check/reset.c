@@ -97,8 +97,7 @@ static bool is_reset(const struct event *e)
 	return e->flags & TCPAUDIT_RST && !(e->is & EVENT_DUPLICATE) && !(e->unusual & UNUSUAL_OLD_INCARNATION);
 }
 
-/* The first effective reset of an open connection, with how things stood before it; NULL if there is none to judge. */
-static const struct event *ending_reset(const struct judging *j)
+const struct event *ending_reset(const struct judging *j)
 {
 	const uint32_t open = CONN_ESTABLISHED | CONN_MIDSTREAM;
 
@@ -337,8 +336,7 @@ void check_rst_seq_odd(struct judging *j)
 	}
 }
 
-/* Octets of text that this end had sent and the other not acknowledged, when the reset came. */
-static int64_t unacknowledged(const struct judging *j, unsigned x)
+int64_t unacknowledged(const struct judging *j, unsigned x)
 {
 	const struct before_reset *was = j->h->before_reset;
 
