@@ -913,6 +913,37 @@ def kept_alive_amid_text(c):
     c.add(0, ACK, 5, seq=c.nxt(0) - 1)
 
 
+@mutant("data-keepalive-giveup", level="note", also=["rst-instead-of-fin", "rst-idle-timeout"])
+def given_up_after_one_probe(c):
+    if not quiet(c):
+        return False
+    c.add(0, ACK, 60, seq=c.nxt(0) - 1)
+    c.add(0, RST | ACK, 75)
+
+
+@mutant("data-r2-early", level="note", also=["rst-abort-dirty", "close-data-lost"])
+def text_given_up_by_a_reset(c):
+    if not quiet(c):
+        return False
+    c.add(0, PSH | ACK, 1, data=b"nobody answers")
+    at = len(c.segments) - 1
+    for k in range(5):
+        again(c, at, 0.3 * 2**k)
+    c.add(0, RST | ACK, 9.6)
+
+
+@mutant("data-zwp-abort", level="note", also=["rst-instead-of-fin"])
+def reset_into_a_closed_window(c):
+    if not quiet(c):
+        return False
+    c.add(0, PSH | ACK, 1, data=b"fills it")
+    c.add(1, ACK, window=0)
+    for k in range(3):
+        c.add(0, ACK, 0.3 * 2**k, seq=c.nxt(0) - 1)
+        c.add(1, ACK, window=0)
+    c.add(0, RST | ACK, 2.4)
+
+
 # ---- judging ----
 
 def is_clean(c):

@@ -159,6 +159,8 @@ THRESHOLDS = {
     "close-last-ack-stuck.copies": ("close-last-ack-stuck", "60000"),
     "close-last-ack-stuck.duration": ("close-last-ack-stuck", "1d"),
     "close-wait-leak.dwell": ("close-wait-leak", "1d"),
+    "data-r2-early.r2": ("data-r2-early", "1us"),
+    "data-r2-early.repeats": ("data-r2-early", "60000"),
     "fin-ack-late.delay": ("fin-ack-late", "1d"),
     "fin-giveup-early.r2": ("fin-giveup-early", "1us"),
     "half-data-ignored.copies": ("half-data-ignored", "60000"),

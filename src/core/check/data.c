@@ -1,6 +1,9 @@
 /* data.c - data-: the discipline of text and acknowledgments (RFC 9293 3.4, 3.8, 3.10.7.4; RFC 2018; RFC 7323). */
 #include "check.h"
+#include "close/forgery.h"
 #include "flow/unusual.h"
+
+#define SECOND 1000000000ll
 
 void check_data_no_ack_flag(struct judging *j)
 {
@@ -109,4 +112,92 @@ void check_data_keepalive_outstanding(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++)
 		claim_segments(j, x, UNUSUAL_KEEP_ALIVE, &(struct claim){.at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE});
+}
+
+/* ---- aborts that a timer may have brought about ---- */
+
+/* The reset of an open connection by an end that has not closed, from its block, and with nothing from the other side that caused it;
+ * NULL: it is none. */
+static const struct event *abort_unasked(const struct judging *j)
+{
+	const struct event *reset = ending_reset(j);
+
+	if (!reset || j->record->aborted_by != reset->from || j->h->fin[0].sent || j->h->fin[1].sent || !(reset->flags & TCPAUDIT_ACK) ||
+	    j->c->entry.bits & (CONN_ICMP | CONN_ICMP_SOFT))
+		return NULL;
+	int64_t heard = j->h->before_reset->since[!reset->from];
+	return heard >= 0 && heard < SECOND && event_may_be_echo(j->h->event, j->h->first_reset) ? NULL : reset;
+}
+
+/* Has the other end not been heard since the aborting one sent its last segment? */
+static bool went_unanswered(const struct before_reset *was, unsigned x)
+{
+	return was->since[x] >= 0 && (was->since[!x] < 0 || was->since[!x] > was->since[x]);
+}
+
+/* RFC 9293 3.8.4 MUST-29.  An abort by the user at such a moment looks the same, but it has the whole time between probes to fall into. */
+void check_data_keepalive_giveup(struct judging *j)
+{
+	const struct event *reset = abort_unasked(j);
+
+	if (!reset)
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	unsigned x = reset->from;
+	if ((was->bits[x] & (TCB_PROBED | TCB_PROBED_AGAIN)) != TCB_PROBED || was->unanswered > 1 || !went_unanswered(was, x) ||
+	    was->bits[!x] & TCB_ZERO_WINDOW || unacknowledged(j, x) || was->since[x] < SECOND / 2)
+		return;
+	claim(j, &(struct claim){.endpoint = (uint8_t)x,
+	                         .proven = true,
+	                         .unanswered = 1,
+	                         .at_most = TCPAUDIT_LIKELY,
+	                         .alike = reset_is_doubtful(j->c, j->h, j->h->first_reset),
+	                         .evidence = {j->h->first_reset, -1},
+	                         .observed = {{"probes", 1}, {"delay_us", was->since[x] / 1000}}});
+}
+
+#define WINDOWS_TRIES 5
+
+/* RFC 9293 3.8.3 SHLD-11.  How long it has tried is known up to the first timeout: taken as too long.  An abort by the user looks the
+ * same, and is no fault. */
+void check_data_r2_early(struct judging *j)
+{
+	const struct event *reset = abort_unasked(j);
+
+	if (!reset)
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	unsigned x = reset->from;
+	if ((was->bits[x] & TCB_TRIES) != TCB_UNANSWERED || was->unanswered < threshold(j, DATA_R2_REPEATS) || !went_unanswered(was, x) ||
+	    was->bits[!x] & TCB_ZERO_WINDOW || !unacknowledged(j, x))
+		return;
+	int64_t spent = was->tried >= 0 && (was->since[!x] < 0 || was->tried < was->since[!x]) ? was->tried : was->since[!x];
+	if (spent < 0 || spent >= threshold(j, DATA_R2))
+		return;
+	claim(j, &(struct claim){.endpoint = (uint8_t)x,
+	                         .proven = true,
+	                         .at_most = TCPAUDIT_POSSIBLE,
+	                         .evidence = {j->h->first_reset, -1},
+	                         .expected = {{"duration_us", threshold(j, DATA_R2) / 1000}},
+	                         .observed = {{"duration_us", spent / 1000}, {"repeats", was->unanswered}},
+	                         .deliberate = was->unanswered == WINDOWS_TRIES
+	                                               ? "Windows gives text up after 5 repeats (TcpMaxDataRetransmissions)"
+	                                               : NULL});
+}
+
+/* RFC 9293 3.8.6.1 MUST-37.  The user may abort, and a host that is short of memory may, too (RFC 6429 4). */
+void check_data_zwp_abort(struct judging *j)
+{
+	const struct event *reset = abort_unasked(j);
+
+	if (!reset)
+		return;
+	const struct before_reset *was = j->h->before_reset;
+	if (was->window_probes < 2 || went_unanswered(was, reset->from))
+		return;
+	claim(j, &(struct claim){.endpoint = reset->from,
+	                         .proven = true,
+	                         .at_most = TCPAUDIT_POSSIBLE,
+	                         .evidence = {j->h->first_reset, -1},
+	                         .observed = {{"probes", was->window_probes}}});
 }

@@ -228,7 +228,7 @@ static void keep_event(struct connection *c, struct flow_table *table, const str
 	bool open = !is_closing(h);
 	if (s->flags & TCPAUDIT_RST)
 		history_before_reset(h, c->end, (uint64_t[]){connection_text(c, 0), connection_text(c, 1)}, c->last_from, s->time,
-		                     connection_unanswered(c));
+		                     connection_trying(c, from));
 	history_add(h, c->end, s, from, sent, extra, unusual);
 	if (open && is_closing(h))
 		h->idle = connection_heard(c, 0) || connection_heard(c, 1) ? nonnegative(s->time - connection_last(c)) : -1;
@@ -415,14 +415,34 @@ void connection_witness(struct connection *c, struct flow_table *table, const st
 /* One needs no memory: idle connections are probed now and then. */
 static void count_unanswered(struct connection *c, struct flow_table *table, unsigned from, const struct sent *sent)
 {
-	if (c->last_from[!from] > c->last_from[from])
+	struct tcb *tcb = &c->end[from];
+	const bool answered = c->last_from[!from] > c->last_from[from];
+
+	if (answered)
 		connection_answered(c);
-	else if (!sent->repeat && !sent->probe)
+	if (sent->probe)
+		tcb->bits |= tcb->bits & TCB_PROBED ? TCB_PROBED_AGAIN : TCB_PROBED;
+	if (answered || (!sent->repeat && !sent->probe))
 		return;
-	else if (!(c->end[from].bits & TCB_UNANSWERED))
-		c->end[from].bits |= TCB_UNANSWERED;
-	else if (flow_rarity(table, c) && connection_rarity(c)->unanswered < UINT16_MAX - 2)
+	if (!(tcb->bits & TCB_UNANSWERED)) {
+		tcb->bits |= TCB_UNANSWERED;
+		if (connection_rarity(c))
+			connection_rarity(c)->tried = c->last_from[from];
+	} else if (flow_rarity(table, c) && connection_rarity(c)->unanswered < UINT16_MAX - 2)
 		connection_rarity(c)->unanswered++;
+}
+
+/* What stands beyond the edge is another window. */
+static void count_window_probe(struct connection *c, struct flow_table *table, unsigned from)
+{
+	const tcp_seq edge = c->end[!from].redge;
+	struct window_probes *probed = flow_rarity(table, c) ? &connection_rarity(c)->probed : NULL;
+
+	if (!probed)
+		return;
+	if (!probed->count || probed->from != from || probed->edge != edge)
+		*probed = (struct window_probes){.edge = edge, .from = (uint8_t)from};
+	probed->count += probed->count < UINT16_MAX;
 }
 
 /* Notes whether nothing more is due; true when this has just become so. */
@@ -521,6 +541,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0, unusual);
 	uint32_t fresh = fits && sent.new_text && !(s->flags & TCPAUDIT_RST) ? sent.fresh : 0;
 	count_unanswered(c, table, from, &sent);
+	if (sent.probe && peer->bits & TCB_ZERO_WINDOW)
+		count_window_probe(c, table, from);
 	tcb_sent(tcb, connection_rare(c, from), peer, s, &sent, fits);
 	if (s->flags & TCPAUDIT_FIN && fits && !(s->flags & (TCPAUDIT_RST | TCPAUDIT_SYN)))
 		c->entry.bits |= CONN_FIN;

@@ -149,11 +149,13 @@ static inline uint64_t connection_text(const struct connection *c, unsigned x)
 /* The other end was heard. */
 static inline void connection_answered(struct connection *c)
 {
-	if ((c->end[0].bits | c->end[1].bits) & TCB_UNANSWERED) {
-		c->end[0].bits &= ~(uint32_t)TCB_UNANSWERED;
-		c->end[1].bits &= ~(uint32_t)TCB_UNANSWERED;
-		if (connection_rarity(c))
+	if ((c->end[0].bits | c->end[1].bits) & TCB_TRIES) {
+		c->end[0].bits &= ~(uint32_t)TCB_TRIES;
+		c->end[1].bits &= ~(uint32_t)TCB_TRIES;
+		if (connection_rarity(c)) {
 			connection_rarity(c)->unanswered = 0;
+			connection_rarity(c)->tried = INT64_MIN;
+		}
 	}
 }
 
@@ -173,6 +175,17 @@ static inline uint16_t connection_unanswered(const struct connection *c)
 	unsigned more = connection_rarity(c) ? connection_rarity(c)->unanswered : 0;
 
 	return (uint16_t)(more + !!(c->end[0].bits & TCB_UNANSWERED) + !!(c->end[1].bits & TCB_UNANSWERED));
+}
+
+/* What an end has done to be heard by the other. */
+static inline struct trying connection_trying(const struct connection *c, unsigned x)
+{
+	const struct rarity *rarity = connection_rarity(c);
+	const bool closed = c->end[!x].bits & TCB_ZERO_WINDOW && rarity && rarity->probed.from == x && rarity->probed.edge == c->end[!x].redge;
+
+	return (struct trying){.since = rarity && c->end[x].bits & TCB_UNANSWERED ? rarity->tried : INT64_MIN,
+	                       .unanswered = connection_unanswered(c),
+	                       .window_probes = closed ? rarity->probed.count : 0};
 }
 
 static inline uint32_t connection_scopes(const struct connection *c)

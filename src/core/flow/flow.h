@@ -104,6 +104,13 @@ struct other_syn_ack {
 	uint8_t again; /* how often it was repeated, up to UINT8_MAX */
 };
 
+/* Of an end whose peer has closed its window: what it has sent there (RFC 9293 3.8.6.1). */
+struct window_probes {
+	tcp_seq edge; /* right edge of that window */
+	uint16_t count;
+	uint8_t from; /* which end */
+};
+
 /* What few connections have. */
 struct rarity {
 	union kept kept;
@@ -117,6 +124,8 @@ struct rarity {
 	struct tcb_rare end[2];
 	struct other_syn_ack other; /* the newest */
 	uint32_t scopes;     /* of the user's policy, by the first frame */
+	int64_t tried;       /* newest frame of the end that repeats, before the first of those; INT64_MIN not known */
+	struct window_probes probed;
 	uint16_t unanswered; /* repeats since the other end was heard, beyond what TCB_UNANSWERED tells */
 	bool is_far;         /* all marks are here */
 	struct far_mark mark[MARKS];
@@ -142,6 +151,7 @@ static inline struct rarity rarity_of(union kept kept)
 {
 	return (struct rarity){.kept = kept,
 	                       .links = {SLOT_NONE, SLOT_NONE},
+	                       .tried = INT64_MIN,
 	                       .end = {{.took = TURNAROUND_UNKNOWN}, {.took = TURNAROUND_UNKNOWN}}};
 }
 

@@ -88,7 +88,7 @@ static inline void count_segment(struct connection *c, const struct tcpaudit_seg
 	tcb->text += s->len;
 	tcb->bits |= tcb->text >> 30 ? TCB_LONG : 0;
 	tcb->maxseq = seq_add(s->seq, s->len);
-	if ((tcb->bits | c->end[!from].bits) & TCB_UNANSWERED && c->last_from[!from] > c->last_from[from])
+	if ((tcb->bits | c->end[!from].bits) & TCB_TRIES && c->last_from[!from] > c->last_from[from])
 		connection_answered(c);
 	c->last_from[from] = s->time;
 }

@@ -340,7 +340,7 @@ static void note_close(struct history *h, const struct tcb end[2], int i)
 }
 
 void history_before_reset(struct history *h, const struct tcb end[2], const uint64_t text[2], const int64_t last_from[2], int64_t now,
-                          uint16_t unanswered)
+                          struct trying trying)
 {
 	if (h->first_reset >= 0)
 		return;
@@ -348,7 +348,9 @@ void history_before_reset(struct history *h, const struct tcb end[2], const uint
 		h->before_reset = malloc(sizeof *h->before_reset);
 	if (!h->before_reset)
 		return;
-	*h->before_reset = (struct before_reset){.unanswered = unanswered};
+	*h->before_reset = (struct before_reset){.unanswered = trying.unanswered,
+	                                         .window_probes = trying.window_probes,
+	                                         .tried = trying.since == INT64_MIN ? -1 : now - trying.since};
 	for (int x = 0; x < 2; x++) {
 		h->before_reset->nxt[x] = end[x].maxseq;
 		h->before_reset->ack[x] = end[x].hiack;

@@ -90,6 +90,13 @@ struct fin_facts {
 	int64_t acked_time;
 };
 
+/* What an end has done to be heard. */
+struct trying {
+	int64_t since;          /* its frame before the first of those repeats; INT64_MIN not known */
+	uint16_t unanswered;    /* repeats by one end since the other was last heard */
+	uint16_t window_probes; /* of the end that is asked about, into the window that the other one has closed */
+};
+
 /* How things stood when the first reset came, or, once there is one, the first effective one. */
 struct before_reset {
 	tcp_seq nxt[2];      /* SND.NXT of each end, as far as it was captured; valid with TCB_SEQ in bits */
@@ -98,8 +105,10 @@ struct before_reset {
 	uint32_t bits[2];    /* TCB_ */
 	uint64_t text[2];    /* octets of new text that each end had sent */
 	int64_t since[2];    /* ns since the last frame of each end; -1 none came */
+	int64_t tried;       /* ns since the reset's sender began to repeat without being answered, at most; -1 not known */
 	uint16_t unanswered; /* repeats by one end since the other was last heard */
-	uint16_t ip_id[2];   /* of each end's newest segment */
+	uint16_t window_probes; /* by the reset's sender, into the window that the other end has closed */
+	uint16_t ip_id[2];      /* of each end's newest segment */
 	uint32_t tsval[2];   /* highest that each end had sent */
 };
 
@@ -278,9 +287,9 @@ bool history_witness(struct history *history, const struct tcb end[2], const str
 const struct event *history_take_syn_ack(struct history *history, tcp_seq iss);
 
 /* Remembers how things stand, for the reset that is about to be added.  `text`: octets of new text of each end; `last_from`: each
- * end's newest frame, INT64_MIN none. */
+ * end's newest frame, INT64_MIN none; `trying`: of its sender. */
 void history_before_reset(struct history *history, const struct tcb end[2], const uint64_t text[2], const int64_t last_from[2],
-                          int64_t now, uint16_t unanswered);
+                          int64_t now, struct trying trying);
 
 /* A FIN that its neighbours contradict in two ways is not its sender's: takes it for a stray one, unless the other end took it. */
 void history_disown_forged(struct history *history, const struct tcb end[2]);

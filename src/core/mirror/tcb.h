@@ -41,7 +41,11 @@ enum {
 	TCB_TS_VARIES = 0x8000000,     /* of its SYNs some carried timestamps, some did not: which one counted is not known */
 	TCB_ID_LEAPS = 0x20000000,     /* its IP identifications do not count up: they tell no order */
 	TCB_NAME_USED = 0x10000000,    /* the capturing host has sent a reset in its name: it came in, and that did not */
+	TCB_PROBED = 0x40000000,       /* it has sent a keep-alive or window probe, and the other end was not heard since */
 };
+
+#define TCB_PROBED_AGAIN 0x80000000u /* ... and another one; no int has that bit */
+#define TCB_TRIES        (TCB_UNANSWERED | TCB_PROBED | TCB_PROBED_AGAIN)
 
 struct tcb {
 	tcp_seq iss;    /* ISS; before TCB_ISS, first captured sequence number */

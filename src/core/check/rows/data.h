@@ -7,4 +7,7 @@ CHECK("data-ts-regress", data_ts_regress, UNUSUAL, ERROR, TEXT, CONTRADICTION, P
 CHECK("data-ack-regress", data_ack_regress, UNUSUAL, ERROR, TEXT, CONTRADICTION, PRESENCE, "acknowledges less than it had before", "RFC 9293 3.10.7.4", "a load balancer that moved the connection to another host looks like this")
 CHECK("data-sack-invalid", data_sack_invalid, UNUSUAL, ERROR, MUST, CONTRADICTION, PRESENCE, "SACK block that cannot be, or that nobody permitted", "RFC 2018 3; RFC 2018 4; RFC 2883 4", "a firewall that rewrites sequence numbers, but not in SACK blocks")
 CHECK("data-keepalive-outstanding", data_keepalive_outstanding, UNUSUAL, ERROR, MUST, CONTRADICTION, ABSENCE, "keep-alive while text waits for its acknowledgment", "RFC 9293 3.8.4", "the acknowledgment may have come by another way")
+CHECK("data-keepalive-giveup", data_keepalive_giveup, RESET, ERROR, MUST, ABSENCE, ABSENCE, "resets after one keep-alive without an answer", "RFC 9293 3.8.4", "MUST-29: keep-alives may be lost; look at the number of probes that it is set to")
+CHECK("data-r2-early", data_r2_early, RESET, WARNING, SHOULD, ABSENCE, ABSENCE, "gives text up by a reset before it was repeated for long", "RFC 9293 3.8.3", "its user may have aborted: ask the application's timeouts")
+CHECK("data-zwp-abort", data_zwp_abort, RESET, ERROR, MUST, REACTION, ABSENCE, "resets although its window probes are answered", "RFC 9293 3.8.6.1", "its user may have aborted; the other end does not read: see ss -m there")
 /* clang-format on */
