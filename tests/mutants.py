@@ -913,6 +913,25 @@ def kept_alive_amid_text(c):
     c.add(0, ACK, 5, seq=c.nxt(0) - 1)
 
 
+@mutant("data-rto-backoff", level="note")
+def repeats_without_backoff(c):
+    if not quiet(c):
+        return False
+    c.add(0, PSH | ACK, 1, data=b"nobody answers")
+    at = len(c.segments) - 1
+    for _ in range(6):
+        again(c, at, 1)
+
+
+@mutant("data-ack-storm", level="warning", also=["data-ack-unsent"])
+def answers_to_answers(c):
+    if not quiet(c):
+        return False
+    for _ in range(14):
+        c.add(0, ACK, 0.005)
+        c.add(1, ACK, 0.005, ack=c.nxt(0) + 40)
+
+
 @mutant("data-keepalive-giveup", level="note", also=["rst-instead-of-fin", "rst-idle-timeout"])
 def given_up_after_one_probe(c):
     if not quiet(c):

@@ -40,7 +40,7 @@ EXPLAIN("data-sack-invalid",
         "Blocks are text above the acknowledgment (RFC 2018 3); only the first may name a duplicate below it (RFC 2883 4); SACK-permitted must be on the peer's SYN (RFC 2018 4).",
         "A firewall that randomises sequence numbers and leaves the blocks as they were: away from the sender it is at most likely. A block above what was captured is not held against anybody.",
         "`tcp.options.sack_le` and `tcp.options.sack_re` beside `tcp.ack`; the same frames on the other side of the firewall.",
-        "client  seq 101  len 100; seq 301  len 100   (201 is missing)\nserver  ACK  ack 201  SACK 2913422301-2913422401   <- not of this stream")
+        "client  seq 101  len 100; seq 301  len 100   (201 is missing)\nserver  ACK  ack 201  SACK 2913422301-2913422401  <- elsewhere")
 EXPLAIN("data-keepalive-outstanding",
         "An end sent a keep-alive although text that it had sent was not acknowledged.",
         "The retransmission timer does that work already; a stack that does both may give up too early.",
@@ -48,6 +48,20 @@ EXPLAIN("data-keepalive-outstanding",
         "An acknowledgment that the capture missed: so it is a note. A window probe stands elsewhere, before what is not acknowledged.",
         "`tcp.analysis.keep_alive` and the acknowledgment before it.",
         "client  PSH,ACK  seq 101  len 10\nclient  ACK      seq 110  len 0    <- 111 was not acknowledged")
+EXPLAIN("data-rto-backoff",
+        "An end repeated the same text at even intervals, and heard nothing of the other meanwhile.",
+        "When a path is congested, whoever does not back off keeps it so.",
+        "The retransmission timeout doubles each time (MUST-19, RFC 6298 5.5), up to a minute or more.",
+        "Answers that were not captured start the timer anew. Sockets can be told to do it: TCP_THIN_LINEAR_TIMEOUTS (six times), TCP_RTO_MAX_MS.",
+        "`tcp.analysis.retransmission`, with the time since the previous displayed frame as a column.",
+        "0.0  client  PSH,ACK  seq 101\n1.0, 2.0, 3.0, 4.0, 5.0  again   <- no backoff")
+EXPLAIN("data-ack-storm",
+        "Both ends send acknowledgments in answer to each other, with the same numbers again and again.",
+        "They use up the path and both hosts until one segment is lost; no text gets through.",
+        "A segment with unacceptable numbers is answered by an ACK; when both find the other's unacceptable, there is no end (RFC 1337 2, hazard H2). Such answers should be limited (RFC 5961 7).",
+        "Nothing: ten answered acknowledgments in a second are there. What set the ends at odds is often a box that rewrites numbers, or a segment that was injected.",
+        "`tcp.len == 0 && tcp.flags == 0x10`: the numbers of both ends stand still.",
+        "client  ACK  seq 600  ack 101\nserver  ACK  seq 101  ack 640   (both again and again)")
 EXPLAIN("data-keepalive-giveup",
         "An end reset an idle connection after a single keep-alive that had no answer.",
         "One lost segment is enough to end a connection of hours: what looks like an unstable peer is a setting of this end.",
@@ -68,4 +82,4 @@ EXPLAIN("data-zwp-abort",
         "As long as probes are answered the connection must be allowed to stay open (3.8.6.1 MUST-37); a host under attack may do otherwise (RFC 6429 4).",
         "An abort by the user looks the same: it is never more than possible.",
         "`tcp.analysis.zero_window_probe || tcp.analysis.zero_window_probe_ack || tcp.flags.reset == 1`",
-        "server  ACK      ack 101  win 0\nclient  ACK      seq 100   server  ACK  ack 101  win 0   (again and again)\nclient  RST,ACK  seq 101")
+        "server  ACK      ack 101  win 0\nclient  ACK      seq 100  (probe)\nserver  ACK      ack 101  win 0   (again and again)\nclient  RST,ACK  seq 101")

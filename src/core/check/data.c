@@ -1,6 +1,7 @@
 /* data.c - data-: the discipline of text and acknowledgments (RFC 9293 3.4, 3.8, 3.10.7.4; RFC 2018; RFC 7323). */
 #include "check.h"
 #include "close/forgery.h"
+#include "flow/series.h"
 #include "flow/unusual.h"
 
 #define SECOND 1000000000ll
@@ -112,6 +113,36 @@ void check_data_keepalive_outstanding(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++)
 		claim_segments(j, x, UNUSUAL_KEEP_ALIVE, &(struct claim){.at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE});
+}
+
+/* RFC 9293 MUST-19.  Sockets can be told to: TCP_THIN_LINEAR_TIMEOUTS, TCP_RTO_MAX_MS. */
+void check_data_rto_backoff(struct judging *j)
+{
+	for (unsigned x = 0; x < 2; x++) {
+		int at = first_unusual(j, x, UNUSUAL_NO_BACKOFF);
+		if (at >= 0)
+			claim_segments(j, x, UNUSUAL_NO_BACKOFF,
+			               &(struct claim){.over_in_time = true,
+			                               .at_most = j->at[x] ? TCPAUDIT_LIKELY : TCPAUDIT_POSSIBLE,
+			                               .observed = {{"repeats", FLAT_ENOUGH + 2}}});
+	}
+}
+
+/* RFC 1337 2 (hazard H2): each end answers what it cannot take by what the other one cannot take. */
+void check_data_ack_storm(struct judging *j)
+{
+	const struct rarity *rarity = connection_rarity(j->c);
+
+	for (unsigned x = 0; x < 2; x++) {
+		int at = first_unusual(j, x, UNUSUAL_ACK_STORM);
+		if (at < 0 || !rarity)
+			continue;
+		claim(j, &(struct claim){.endpoint = TCPAUDIT_WHO_BOTH,
+		                         .evidence = {at, -1},
+		                         .observed = {{"segments", 2 * (int64_t)rarity->storm.count},
+		                                      {"duration_us", (rarity->storm.last - rarity->storm.since) / 1000}}});
+		return;
+	}
 }
 
 /* ---- aborts that a timer may have brought about ---- */

@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "handshake.h"
 #include "plain.h"
+#include "series.h"
 #include "unusual.h"
 #include "decode/decode.h"
 
@@ -502,6 +503,7 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 		sent = tcb_judge(tcb, connection_rare(c, from), peer, s, since < 0 ? INT64_MAX : since);
 	note_capture(c, s, from, &sent);
 	unsigned unusual = unusual_possible(c, s, from, &sent) ? unusual_segment(c, s, from, &sent) : 0;
+	unusual |= series_unusual(c, table, s, from, &sent);
 	if (!sent.fits && !control) {
 		if (resynchronise(c, table, s, from))
 			sent = tcb_judge(tcb, connection_rare(c, from), peer, s, INT64_MAX);

@@ -111,6 +111,25 @@ struct window_probes {
 	uint8_t from; /* which end */
 };
 
+/* Repeats of one segment by an end that hears nothing of the other meanwhile (series.h). */
+struct repeats {
+	int64_t time; /* of the newest */
+	int64_t gap;  /* ns from the one before it; 0: it is the first */
+	tcp_seq seq;
+	uint32_t packets[2]; /* sent by itself, and by the other end, when it had been sent */
+	uint8_t from;
+	uint8_t flat; /* how often in a row the gap did not grow */
+};
+
+/* Acknowledgments of an end that are answered and say the same again (series.h). */
+struct storm {
+	int64_t since, last;
+	tcp_seq seq, ack;           /* theirs */
+	tcp_seq peer_nxt, peer_ack; /* what the other end has sent, and acknowledged */
+	uint32_t count;             /* of them, 0: none */
+	uint8_t from;
+};
+
 /* What few connections have. */
 struct rarity {
 	union kept kept;
@@ -126,6 +145,8 @@ struct rarity {
 	uint32_t scopes;     /* of the user's policy, by the first frame */
 	int64_t tried;       /* newest frame of the end that repeats, before the first of those; INT64_MIN not known */
 	struct window_probes probed;
+	struct repeats repeats;
+	struct storm storm;
 	uint16_t unanswered; /* repeats since the other end was heard, beyond what TCB_UNANSWERED tells */
 	bool is_far;         /* all marks are here */
 	struct far_mark mark[MARKS];

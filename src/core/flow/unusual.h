@@ -35,6 +35,8 @@ enum {
 	UNUSUAL_SACK_UNASKED = 0x1000000,   /* ... that nobody has permitted */
 	UNUSUAL_ACK_REGRESS = 0x2000000,    /* acknowledges less than its sender had before, and was built later */
 	UNUSUAL_KEEP_ALIVE = 0x4000000,     /* keep-alive behind text that is not acknowledged */
+	UNUSUAL_ACK_STORM = 0x8000000,      /* series.h */
+	UNUSUAL_NO_BACKOFF = 0x10000000,    /* series.h */
 };
 
 /* Does anything about the segment call for a closer look?  What passes here costs time; nearly nothing does. */
