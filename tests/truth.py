@@ -19,7 +19,6 @@ import argparse
 import collections
 import os
 import random
-import re
 import shutil
 import signal
 import struct
@@ -29,6 +28,9 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "live"))
+sys.dont_write_bytecode = True  # the source may be read-only
+import kernel_record
 VANTAGES = ("client", "mid", "server", "both", "apart")
 TOGETHER = {"both": 0, "apart": .3}  # two captures as one: by how much the server's clock is ahead, s
 AT_ONCE = 1000  # connections of one recording: a short one cuts off more of what is still going on when it ends
@@ -37,20 +39,6 @@ RECORDERS = 3
 EXACT = {"clean": {"client": (100, 100), "mid": (100, 100), "server": (100, 100), "both": (99, 97), "apart": (97, 94)},
          "impaired": {"client": (98, 95), "mid": (97, 95), "server": (98, 95), "both": (98, 95), "apart": (95, 91)}}
 PROVEN = 75
-RESULT = re.compile(r"ends (\d+) exact (\d+) \([\d.]+%\) contradicted (\d+) missing (\d+) proven (\d+)%")
-
-
-def shared():
-    """The folder with record.py and compare.py; None without."""
-    places = [os.environ.get("TCPAUDIT_SHARED", "")]
-    up = HERE
-    while up != os.path.dirname(up):
-        up = os.path.dirname(up)
-        places.append(os.path.join(up, "shared"))
-    for place in places:
-        if place and os.path.isfile(os.path.join(place, "truth", "compare.py")):
-            return os.path.join(place, "truth")
-    return None
 
 
 def program():
@@ -185,7 +173,7 @@ def compare(tools, recording, vantage, show):
     if audit.wait() not in (0, 1):
         raise RuntimeError(f"tcpaudit ended with status {audit.returncode}")
     lines = judged.stdout.strip().split("\n")
-    figures = RESULT.fullmatch(lines[-1])
+    figures = kernel_record.RESULT.fullmatch(lines[-1])
     if not figures:
         raise RuntimeError(f"compare.py said: {lines[-1]}")
     return tuple(map(int, figures.groups())), lines[:-1]
@@ -224,7 +212,7 @@ def main():
     o = parser.parse_args()
     count = o.count if o.count is not None else 120 if o.quick else 1000
     clean = o.clean if o.clean is not None else 60 if o.quick else 300
-    tools = shared()
+    tools = kernel_record.shared()
     reason = why_not(tools)
     if reason:
         print(f"1..0 # SKIP {reason}")
@@ -235,6 +223,7 @@ def main():
     os.makedirs(directory, exist_ok=True)
     failed = 0
     try:
+        kernel_record.mount_tracing()  # before several recorders want to
         recordings = record(tools, directory, o.seed, wanted)
         print(f"1..{len(paths) * len(VANTAGES)}")
         print("# seeds " + " ".join(f"{r.path}:{r.seed}" for r in recordings))

@@ -15,12 +15,19 @@ RESULT = re.compile(r"ends (\d+) exact (\d+) \([\d.]+%\) contradicted (\d+) miss
 TRACING = "/sys/kernel/tracing"
 
 
+def mount_tracing():
+    """Several may find at once that it is not mounted: then all but the first are refused."""
+    if not os.path.ismount(TRACING):
+        mount = subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], stderr=subprocess.PIPE, text=True)
+        if not os.path.ismount(TRACING):
+            raise OSError(mount.stderr.strip() or f"{TRACING} cannot be mounted")
+
+
 class Trace:
     """The kernel's changes of state, in an instance of the tracer that is this process's own."""
 
     def __init__(self):
-        if not os.path.ismount(TRACING):
-            subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=True)
+        mount_tracing()
         self.path = f"{TRACING}/instances/tcpaudit-{os.getpid()}"
         os.mkdir(self.path)
         try:
@@ -83,9 +90,15 @@ def why_not():
 
 
 def shared():
-    for folder in (os.environ.get("TCPAUDIT_SHARED"), os.path.join(HERE, "..", "..", "..", "shared")):
-        if folder and os.path.isfile(os.path.join(folder, "truth", "compare.py")):
-            return os.path.join(folder, "truth")
+    """The folder with record.py and compare.py; None without."""
+    places = [os.environ.get("TCPAUDIT_SHARED", "")]
+    up = HERE
+    while up != os.path.dirname(up):
+        up = os.path.dirname(up)
+        places.append(os.path.join(up, "shared"))
+    for place in places:
+        if place and os.path.isfile(os.path.join(place, "truth", "compare.py")):
+            return os.path.join(place, "truth")
     return None
 
 
