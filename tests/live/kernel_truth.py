@@ -34,12 +34,12 @@ class Play:
     """One scenario.  `serve` and `act` as in scenarios.py; `client` and `server`: what those kernels went through.
 
     kind: of each connection, or {where captured: kind}; unseen: the ends that let go without a frame, by a timer; blind: {where captured: an end from or to which the path lost what decides}, which then may be
-    wrong where it only presumes; true: errors and warnings that are true of it."""
+    wrong where it only presumes; true: errors and warnings that are true of it; told: {where captured: all that is found of data-}."""
 
-    def __init__(self, name, serve, act, kind, client=CLIENT, server=SERVER, times=1, unseen=(), blind=None, true=()):
+    def __init__(self, name, serve, act, kind, client=CLIENT, server=SERVER, times=1, unseen=(), blind=None, true=(), told=None):
         self.name, self.serve, self.act, self.kind, self.times = name, serve, act, kind, times
         self.route = {"client": client.split(), "server": server.split()}
-        self.unseen, self.blind, self.true = unseen, blind or {}, set(true)
+        self.unseen, self.blind, self.true, self.told = unseen, blind or {}, set(true), told or {}
 
     def kinds(self, where):
         return [self.kind[where] if isinstance(self.kind, dict) else self.kind] * self.times
@@ -160,9 +160,9 @@ def act_keep_alive(version, port):
         time.sleep(2.5)
 
 
-def keep_alive(sock):
+def keep_alive(sock, probes=2):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
+    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, probes)):
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
@@ -185,6 +185,24 @@ def act_full_window(version, port):
     client.shutdown(socket.SHUT_WR)
     lab.read_all(client)
     client.close()
+
+
+def serve_unread_until_reset(server):
+    time.sleep(3.5)
+
+
+def act_abort_full_window(version, port):
+    client = lab.connect(version, port, LOCAL + port)
+    client.settimeout(.3)
+    try:
+        while True:
+            client.send(b"w" * 65536)
+    except TimeoutError:
+        pass
+    time.sleep(2.5)  # three probes, and their answers
+    lab.linger_zero(client)
+    client.close()
+    time.sleep(scenarios.PAUSE)
 
 
 # The client's socket is gone when its FIN-WAIT-2 times out; what the server sends later is reset.
@@ -313,7 +331,11 @@ def judge(play, where, version, port, records, kernel, held):
             # a reset may end TIME-WAIT before anybody looks
             known = key in held or not flow["tcp"]["resets_toserver" if said == "server" else "resets_toclient"]
             problems += judge_end(play, where, end, routes[nth], mirror, key in held if known else None)
-    loud = {f["rule_id"] for f in records if f["event_type"] == "finding" and f["severity"] in ("error", "warning") and mine(f)}
+    findings = [f for f in records if f["event_type"] == "finding" and mine(f)]
+    loud = {f["rule_id"] for f in findings if f["severity"] in ("error", "warning")}
+    told = {f["rule_id"] for f in findings if f["rule_id"].startswith("data-")}
+    if told != set(play.told.get(where, ())):
+        problems.append(f"says {' '.join(sorted(told)) or 'nothing'} of text and acknowledgments")
     return problems + [f"accuses: {rule}" for rule in sorted(loud - play.true)]
 
 
@@ -343,6 +365,8 @@ def plain_plays():
         Play("port again, TIME-WAIT at the client", late, act_again_client_held, "four-way", times=2, true=["tw-active-reopen"]),
         Play("port again after a reset", scenarios.serve_until_end, act_again_after_reset, "abort-client", ABORT, ABORTED, times=2),
         Play("closed window at the FIN", serve_full_window, act_full_window, "four-way"),
+        Play("a reset into a closed window", serve_unread_until_reset, act_abort_full_window, "abort-client", ABORT, ABORTED,
+             told={where: ["data-zwp-abort"] for where in ("client", "server")}),
         Play("fast open", late, act_fast_open, "four-way", times=2),
     ]
 
@@ -480,25 +504,69 @@ def crossing_lab(directory):
     return relay_lab(directory, scenarios.Crossing((scenarios.FIN, 7660), (scenarios.SYN, 7661)), prepare)
 
 
-def cut_lab(directory):
-    policy = Cut()
-
+def act_cut(policy, before, behind):
+    """The client does one thing while the path carries, and another one when it does not any more."""
     def act(version, port):
         with request(version, port) as client:
-            keep_alive(client)
+            before(client)
             time.sleep(scenarios.PAUSE)  # the answer has been acknowledged
             policy.is_cut = True
-            try:
-                client.recv(1)
-            except OSError as error:
-                if error.errno != errno.ETIMEDOUT:
-                    raise
-                return
-        raise AssertionError("the connection did not time out")
+            behind(client)
+    return act
 
-    play = Play("keep-alive, unanswered", serve_and_keep, act, {"client": "abort-client", "server": "open-active"}, ABORT,
-                "SYN-RECEIVED ESTABLISHED", blind={"client": "server", "server": "client"})
+
+def wait_for_timeout(client):
+    try:
+        client.recv(1)
+    except OSError as error:
+        if error.errno != errno.ETIMEDOUT:
+            raise
+        return
+    raise AssertionError("the connection did not time out")
+
+
+def send_and_abort(client):
+    client.sendall(b"nobody gets this")
+    time.sleep(7)
+    lab.linger_zero(client)
+
+
+TCP_RTO_MAX_MS = 44  # linux/tcp.h, since 6.15
+
+
+def without_backoff(client):
+    client.setsockopt(socket.IPPROTO_TCP, TCP_RTO_MAX_MS, 1000)
+
+
+def cut_lab(directory, name, before, behind, **how):
+    policy = Cut()
+    play = Play(name, serve_and_keep, act_cut(policy, before, behind), {"client": "abort-client", "server": "open-active"}, ABORT,
+                "SYN-RECEIVED ESTABLISHED", blind={"client": "server", "server": "client"}, **how)
     return relay_lab(directory, policy, lambda net: [(4, 7670, play)])
+
+
+def keep_alive_lab(directory):
+    return cut_lab(directory, "keep-alive, unanswered", keep_alive, wait_for_timeout)
+
+
+def one_probe_lab(directory):
+    return cut_lab(directory, "one keep-alive, unanswered", lambda client: keep_alive(client, 1), wait_for_timeout,
+                   true=["data-keepalive-giveup"], told={"client": ["data-keepalive-giveup"]})
+
+
+def given_up_lab(directory):
+    return cut_lab(directory, "text, unanswered", lambda client: None, send_and_abort, told={"client": ["data-r2-early"]})
+
+
+def flat_lab(directory):
+    name = "text, unanswered and without backoff"
+    with socket.socket() as probe:
+        try:
+            without_backoff(probe)
+        except OSError:
+            return [(f"{name} # SKIP the kernel has no TCP_RTO_MAX_MS", [])]
+    return cut_lab(directory, name, without_backoff, send_and_abort, true=["data-rto-backoff"],
+                   told={"client": ["data-r2-early", "data-rto-backoff"]})
 
 
 def orphan_lab(directory):
@@ -543,7 +611,8 @@ def rejected_lab(directory):
     return relay_lab(directory, policy, prepare)
 
 
-LABS = [cable_lab, offload_lab, timeout_lab, crossing_lab, cut_lab, orphan_lab, rejected_lab]
+LABS = [cable_lab, offload_lab, timeout_lab, crossing_lab, keep_alive_lab, one_probe_lab, given_up_lab, flat_lab,
+        orphan_lab, rejected_lab]
 
 
 def run_lab(number, queue):
