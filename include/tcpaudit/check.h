@@ -79,8 +79,8 @@ struct tcpaudit_check {
 	X(LAST_ACK_COPIES, "close-last-ack-stuck", "copies", COUNT, 4, 2, "of a FIN without an answer")                          \
 	X(LAST_ACK_DURATION, "close-last-ack-stuck", "duration", DURATION, 3000000000, 0, "from the first copy to the newest")   \
 	X(CLOSE_WAIT_DWELL, "close-wait-leak", "dwell", DURATION, 60000000000, 0, "in CLOSE-WAIT without sending anything")      \
-	X(DATA_R2, "data-r2-early", "r2", DURATION, 100000000000, 0, "that text is to be repeated (SHLD-11)")                           \
-	X(DATA_R2_REPEATS, "data-r2-early", "repeats", COUNT, 3, 1, "without an answer")                                                \
+	X(DATA_R2, "data-r2-early", "r2", DURATION, 100000000000, 0, "that text is to be repeated (SHLD-11)")                    \
+	X(DATA_R2_REPEATS, "data-r2-early", "repeats", COUNT, 3, 1, "without an answer")                                         \
 	X(FIN_ACK_DELAY, "fin-ack-late", "delay", DURATION, 550000000, 0,                                                        \
 	  "of an acknowledgment: MUST-40's half second, and what a timer adds")                                                  \
 	X(FIN_GIVEUP_R2, "fin-giveup-early", "r2", DURATION, 100000000000, 0, "that a FIN is to be repeated (SHLD-11)")          \
