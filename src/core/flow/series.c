@@ -1,5 +1,6 @@
 /* series.c - repeats that come at even intervals (RFC 6298 5.5), and acknowledgments that answer each other (RFC 1337 2, RFC 5961 7). */
 #include "series.h"
+#include "connection.h"
 #include "unusual.h"
 
 #define SECOND     1000000000ll
@@ -41,7 +42,7 @@ static bool may_storm(const struct connection *c, const struct tcpaudit_segment 
 		return false;
 	if (s->seq == own->maxseq && seq_ge(s->ack, own->hiack) && seq_le(s->ack, peer->maxseq))
 		return false;
-	return c->last_from[!from] > c->last_from[from] && s->time - c->last_from[from] <= STORM_WITHIN;
+	return connection_heard(c, from) && c->last_from[!from] > c->last_from[from] && s->time - c->last_from[from] <= STORM_WITHIN;
 }
 
 /* The numbers of both ends stand still. */
