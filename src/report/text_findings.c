@@ -32,7 +32,7 @@ static bool is_sequence_number(const char *name)
 static const char *format_fact(char out[PAGE_TOKEN], const struct tally_example *example, const struct tcpaudit_fact *fact)
 {
 	bool seq = is_sequence_number(fact->name) && !is_about_syn(example);
-	bool ack = strcmp(fact->name, "ack") == 0 || ends_with(fact->name, "_ack");
+	bool ack = strcmp(fact->name, "ack") == 0 || ends_with(fact->name, "_ack") || strncmp(fact->name, "sack_", 5) == 0;
 	unsigned whose = seq ? example->endpoint : !example->endpoint;
 
 	if (ends_with(fact->name, "_us"))

@@ -82,6 +82,12 @@ void check_data_ts_regress(struct judging *j)
 	}
 }
 
+/* NULL: it has none. */
+static const struct odd_numbers *odd_numbers(const struct judging *j, unsigned x)
+{
+	return connection_rarity(j->c) ? &connection_rarity(j->c)->odd_numbers[x] : NULL;
+}
+
 /* The acknowledgment before it may have covered what the capture does not have, and then have been wrong itself.  Away from its sender,
  * another host may answer in its name by a clock of its own. */
 void check_data_ack_regress(struct judging *j)
@@ -90,9 +96,12 @@ void check_data_ack_regress(struct judging *j)
 		int at = first_unusual(j, x, UNUSUAL_ACK_REGRESS);
 		if (at < 0)
 			continue;
-		claim_segments(j, x, UNUSUAL_ACK_REGRESS,
-		               &(struct claim){.alike = (uint8_t)(!j->at[x] + !!(j->c->end[!x].bits & TCB_GAP)),
-		                               .observed = {{"ack", j->h->event[at].ack}}});
+		struct claim c = {.alike = (uint8_t)(!j->at[x] + !!(j->c->end[!x].bits & TCB_GAP)),
+		                  .observed = {{"ack", j->h->event[at].ack}}};
+		const struct odd_numbers *odd = odd_numbers(j, x);
+		if (odd && odd->acked_known)
+			c.expected[0] = (struct tcpaudit_fact){"ack", odd->acked};
+		claim_segments(j, x, UNUSUAL_ACK_REGRESS, &c);
 	}
 }
 
@@ -101,10 +110,19 @@ void check_data_ack_regress(struct judging *j)
 void check_data_sack_invalid(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
-		if (first_unusual(j, x, UNUSUAL_SACK) >= 0)
-			claim_segments(j, x, UNUSUAL_SACK, &(struct claim){.alike = !j->at[x]});
-		else
-			claim_segments(j, x, UNUSUAL_SACK_UNASKED, &(struct claim){.at_most = TCPAUDIT_POSSIBLE});
+		const struct odd_numbers *odd = odd_numbers(j, x);
+		struct claim c = {0};
+		if (odd && odd->block_known) {
+			c.observed[0] = (struct tcpaudit_fact){"sack_low", odd->block[0]};
+			c.observed[1] = (struct tcpaudit_fact){"sack_high", odd->block[1]};
+		}
+		if (first_unusual(j, x, UNUSUAL_SACK) >= 0) {
+			c.alike = !j->at[x];
+			claim_segments(j, x, UNUSUAL_SACK, &c);
+		} else {
+			c.at_most = TCPAUDIT_POSSIBLE;
+			claim_segments(j, x, UNUSUAL_SACK_UNASKED, &c);
+		}
 	}
 }
 

@@ -413,6 +413,23 @@ void connection_witness(struct connection *c, struct flow_table *table, const st
 	flow_account(table, (int64_t)history_memory(h) - before);
 }
 
+/* What the history does not have of such a segment. */
+static void keep_odd_numbers(struct connection *c, struct flow_table *table, const struct tcpaudit_segment *s, unsigned from, unsigned unusual)
+{
+	struct odd_numbers *odd = flow_rarity(table, c) ? &connection_rarity(c)->odd_numbers[from] : NULL;
+
+	if (odd && unusual & UNUSUAL_ACK_REGRESS && !odd->acked_known) {
+		odd->acked = c->end[from].hiack;
+		odd->acked_known = true;
+	}
+	if (odd && unusual & (UNUSUAL_SACK | UNUSUAL_SACK_UNASKED) && !odd->block_known) {
+		const int at = unusual & UNUSUAL_SACK ? unusual_block(c, s, from) : 0;
+		odd->block[0] = s->sack[at][0];
+		odd->block[1] = s->sack[at][1];
+		odd->block_known = true;
+	}
+}
+
 /* One needs no memory: idle connections are probed now and then. */
 static void count_unanswered(struct connection *c, struct flow_table *table, unsigned from, const struct sent *sent)
 {
@@ -539,6 +556,8 @@ static struct taken take(struct connection *c, struct flow_table *table, struct 
 	}
 	if ((unusual || c->entry.bits & CONN_ATTENTION) && has_attention(c, unusual))
 		odd = true;
+	if (unusual & (UNUSUAL_ACK_REGRESS | UNUSUAL_SACK | UNUSUAL_SACK_UNASKED))
+		keep_odd_numbers(c, table, s, from, unusual);
 	if (odd || (marked_now && connection_kept(c).history))
 		keep_event(c, table, s, from, &sent, marked_now && from == TCPAUDIT_SERVER ? EVENT_NEW_TEXT : 0, unusual);
 	uint32_t fresh = fits && sent.new_text && !(s->flags & TCPAUDIT_RST) ? sent.fresh : 0;

@@ -130,6 +130,13 @@ struct storm {
 	uint8_t from;
 };
 
+/* What the first segment of each end said that is UNUSUAL_ACK_REGRESS, or has an UNUSUAL_SACK or UNUSUAL_SACK_UNASKED block. */
+struct odd_numbers {
+	tcp_seq acked;    /* highest that this end had acknowledged before */
+	tcp_seq block[2]; /* left and right edge */
+	bool acked_known, block_known;
+};
+
 /* What few connections have. */
 struct rarity {
 	union kept kept;
@@ -147,6 +154,7 @@ struct rarity {
 	struct window_probes probed;
 	struct repeats repeats;
 	struct storm storm;
+	struct odd_numbers odd_numbers[2];
 	uint16_t unanswered; /* repeats since the other end was heard, beyond what TCB_UNANSWERED tells */
 	bool is_far;         /* all marks are here */
 	struct far_mark mark[MARKS];

@@ -138,14 +138,14 @@ static bool is_far_off(const struct connection *c, const struct tcpaudit_segment
 
 /* RFC 2018 3, RFC 2883 4: a block is text that arrived above a hole; only the first may name what came twice, below the acknowledgment.
  * What is above all that was seen of the peer is no fault: the capture may have missed it. */
-static bool sack_is_wrong(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
+int unusual_block(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
-	for (unsigned i = 0; i < s->sack_count; i++) {
+	for (int i = 0; i < s->sack_count; i++) {
 		tcp_seq low = s->sack[i][0], high = s->sack[i][1];
 		if (!seq_lt(low, high) || (i && seq_le(high, s->ack)) || is_far_off(c, s, from, low, high))
-			return true;
+			return i;
 	}
-	return false;
+	return -1;
 }
 
 /* RFC 2018 4: a SYN permits it, and that was captured. */
@@ -187,7 +187,7 @@ static unsigned synchronized_behind_syn(const struct connection *c, const struct
 		is |= UNUSUAL_NO_ACK;
 	if (!sent->fits || !whole_options(s))
 		return is;
-	if (sack_is_wrong(c, s, from))
+	if (unusual_block(c, s, from) >= 0)
 		is |= UNUSUAL_SACK;
 	if (c->entry.bits & CONN_ESTABLISHED && sack_is_unasked(c, s, from))
 		is |= UNUSUAL_SACK_UNASKED;

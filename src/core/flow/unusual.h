@@ -61,6 +61,9 @@ static inline bool unusual_possible(const struct connection *c, const struct tcp
 unsigned unusual_segment(const struct connection *c, const struct tcpaudit_segment *segment, unsigned from,
                          const struct sent *sent);
 
+/* Which SACK block of a segment cannot be: UNUSUAL_SACK; -1 none. */
+int unusual_block(const struct connection *c, const struct tcpaudit_segment *segment, unsigned from);
+
 /* UNUSUAL_ bits of a lone SYN without text, before there is a connection: those that unusual_segment() would find. */
 unsigned unusual_syn(const struct tcpaudit_segment *segment);
 
