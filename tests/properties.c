@@ -858,6 +858,19 @@ static bool refuses_beside_stream(const struct shot *const *s, size_t n)
 	return false;
 }
 
+/* A reset at 0 is a refusal's: none is moved there. */
+static void pass_zero(const struct shot *const *s, size_t n, uint32_t shift[2])
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *tcp = s[i]->frame.data + s[i]->at.tcp;
+		unsigned from = s[i]->key[0] != s[0]->key[0];
+		if (!(tcp[13] & 0x04) || get32(tcp + 4) == 0 || get32(tcp + 4) + shift[from])
+			continue;
+		shift[from]++;
+		i = (size_t)-1; /* another one may be there now */
+	}
+}
+
 /* Each stream is moved so that the number of one of its frames becomes 0, then -1, then 1: each in turn, and the other stream
  * by as much as another frame of it asks for.  Then the same with a capture that begins at that frame: what is not known of
  * the streams must not be held against numbers, wherever they are. */
@@ -877,9 +890,10 @@ static void numbers(const struct shot *const *s, size_t n, const struct verdict 
 		uint32_t shift[2] = {random32(), random32()}, clock[2] = {random32(), random32()};
 		unsigned from = s[k]->key[0] != s[0]->key[0];
 		const uint8_t *tcp = s[k]->frame.data + s[k]->at.tcp;
-		shift[from] = (tcp[13] & 0x04 ? 1 : (uint32_t)(k % 3) - 1) - get32(tcp + 4); /* a reset at 0 is a refusal's */
+		shift[from] = (uint32_t)(k % 3) - 1 - get32(tcp + 4);
 		if (tcp[13] & 0x10 && k % 2)
 			shift[!from] = (uint32_t)(k % 5) - 2 - get32(tcp + 8);
+		pass_zero(s, n, shift);
 		snprintf(what, sizeof what, "wraps at frame %zu", k + 1);
 		moved(s, 0, n, shift, clock, whole, what);
 		if (tcp[13] & 0x04 && get32(tcp + 4) == 0)

@@ -156,13 +156,14 @@ static bool sack_is_unasked(const struct connection *c, const struct tcpaudit_se
 }
 
 /* RCV.NXT never decreases (RFC 9293 3.10.7.4 seventh), and only the timestamp tells which of two segments was built later.  Behind a
- * reset, or made by a SYN cookie (RFC 4987 3.6), there is another block that knows of nothing but the handshake. */
+ * reset, or made by a SYN cookie (RFC 4987 3.6), there is another block that knows of nothing but the handshake: where the ISS is not
+ * known, any number may be its. */
 static bool ack_regresses(const struct connection *c, const struct tcpaudit_segment *s, unsigned from)
 {
 	const struct tcb *own = &c->end[from], *peer = &c->end[!from];
 
 	return s->flags & TCPAUDIT_ACK && own->bits & TCB_ACK && s->options & TCPAUDIT_OPT_TIMESTAMPS && own->tsval &&
-	       seq_gt(s->tsval, own->tsval) && seq_lt(s->ack, own->hiack) && !(c->entry.bits & CONN_RST) &&
+	       seq_gt(s->tsval, own->tsval) && seq_lt(s->ack, own->hiack) && !(c->entry.bits & CONN_RST) && peer->bits & TCB_ISS &&
 	       s->ack != seq_add(peer->iss, 1);
 }
 
