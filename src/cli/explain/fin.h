@@ -24,7 +24,7 @@ EXPLAIN("fin-ack-beyond",
         "The acknowledgment is larger than the number behind the FIN.",
         "Somebody counts the FIN twice, or acknowledges what cannot exist; the other end answers each of these and the close hangs.",
         "A FIN ends the sequence space: u+1 is the highest number there is to acknowledge (3.4, 3.10.7.4 fifth).",
-        "No lost frame explains it. A FIN that was injected or another connection on the same ports would: then it is likely, not certain.",
+        "One more than there is, nothing explains but a FIN that is counted twice. Further on, text that was not captured behind an injected FIN does, or another connection on the same ports: then it is no more than possible.",
         "`tcp.flags.ack == 1 && tcp.analysis.ack_lost_segment` near the FIN.",
         "client  FIN,ACK  seq 101  ack 301\nserver  ACK      seq 301  ack 103   <- 102 is all there is")
 EXPLAIN("fin-data-after",

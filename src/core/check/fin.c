@@ -165,6 +165,12 @@ static bool is_unlike_its_sender(const struct judging *j, unsigned x)
 	return !(j->h->event[j->h->fin[x].first].is & EVENT_TIMESTAMPS) && j->c->end[x].tsval;
 }
 
+/* More than the one number by which a FIN is counted twice: the FIN may be injected, and text behind it not captured. */
+static bool is_beyond_twice(const struct judging *j, const struct fin_facts *f)
+{
+	return seq_gt(j->h->event[f->acked_wrong].ack, seq_add(f->u, 2));
+}
+
 void check_fin_ack_beyond(struct judging *j)
 {
 	for (unsigned x = 0; x < 2; x++) {
@@ -172,11 +178,10 @@ void check_fin_ack_beyond(struct judging *j)
 		if (!f->sent || f->acked_wrong < 0 || f->data_after >= 0 || f->moved >= 0)
 			continue;
 		struct claim c = {.endpoint = (uint8_t)!x,
-		                  .at_most = is_far_ahead(j->h->event[f->acked_wrong].ack, f->u) ? TCPAUDIT_POSSIBLE : 0,
 		                  .evidence = {f->first, f->acked_wrong, -1},
 		                  .expected = {{"ack", seq_add(f->u, 1)}},
 		                  .observed = {{"ack", j->h->event[f->acked_wrong].ack}}};
-		if (acknowledged_another(j, x) || acknowledges_on(j, f->acked_wrong) || may_be_injected(j, f->acked_wrong) ||
+		if (is_beyond_twice(j, f) || acknowledged_another(j, x) || acknowledges_on(j, f->acked_wrong) || may_be_injected(j, f->acked_wrong) ||
 		    (f->first >= 0 && (may_be_injected(j, f->first) || is_unlike_its_sender(j, x)))) {
 			c.at_most = TCPAUDIT_POSSIBLE;
 			c.severity_at_most = 1 + TCPAUDIT_NOTE;
